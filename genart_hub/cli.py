@@ -1,0 +1,252 @@
+"""genart-hub: everything of the package from a terminal."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import genart_hub
+from genart_hub.errors import GenartError, first_line
+
+CLASSES = {"gan": "GAN", "vae": "VAE", "classifier": "Classifier"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0, 1 for an error that is told in a sentence, 130 after Ctrl-C."""
+    options = parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except GenartError as error:
+        print(f"genart-hub: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("genart-hub: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: a sub-command a verb."""
+    root = argparse.ArgumentParser(prog="genart-hub", description="GAN, VAE and diffusion from a terminal.")
+    root.add_argument("--version", action="version", version=genart_hub.__version__)
+    commands = root.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, function, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(command=function)
+        return command
+
+    def add_model(command: argparse.ArgumentParser, *flags: str, **options) -> None:
+        command.add_argument(*(flags or ("model",)), help="a bundled name, a folder, or a Hub id owner/name[@revision]", **options)
+        command.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+
+    command = add("list", list_models, "the bundled models")
+    command.add_argument("--family", choices=genart_hub.FAMILIES)
+
+    command = add("info", info, "what a model is: class, arguments, parameters, weights")
+    add_model(command)
+
+    command = add("sample", sample, "make pictures and save them as one PNG that carries its recipe")
+    add_model(command, nargs="?")
+    command.add_argument("-n", type=int, default=16, help="how many pictures (16)")
+    command.add_argument("--seed", type=int, default=0, help="the first picture's seed; picture k has seed + k (0)")
+    command.add_argument("--label", help="a class index or name, for conditional models")
+    command.add_argument("--truncation", type=float, default=1.0, help="above 0, at most 1: less variety, more typical pictures (1)")
+    command.add_argument("--columns", type=int, default=8, help="of the grid (8)")
+    command.add_argument("--from", dest="picture", metavar="PNG", help="make the picture of this PNG again, from its recipe")
+    command.add_argument("--out", default="sample.png", help="the PNG to write (sample.png)")
+
+    command = add("walk", walk, "a walk through the latent space, as an animation")
+    add_model(command)
+    command.add_argument("--seeds", default="0,1,2,3", help="the keys' seeds, with commas (0,1,2,3)")
+    command.add_argument("--frames", type=int, default=96, help="how many frames in all (96)")
+    command.add_argument("--method", choices=("slerp", "lerp"), default="slerp")
+    command.add_argument("--loop", action="store_true", help="go back to the first key")
+    command.add_argument("--fps", type=float, default=24.0)
+    command.add_argument("--truncation", type=float, default=1.0)
+    command.add_argument("--out", default="walk.webp", help="a .gif or .webp to write (walk.webp)")
+
+    command = add("reconstruct", reconstruct, "your picture through a VAE, or into a GAN's latent space by inversion")
+    add_model(command)
+    command.add_argument("picture", help="a PNG, JPEG, GIF or WebP file")
+    command.add_argument("--digit", action="store_true", help="crop, invert and centre it first as MNIST's digits are")
+    command.add_argument("--steps", type=int, default=200, help="of a GAN's inversion (200)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", default="reconstruction.png", help="a PNG to write: the picture, then the model's answer")
+
+    command = add("train", train, "train a model on a parquet file or a folder of pictures")
+    command.add_argument("model", choices=tuple(CLASSES))
+    command.add_argument("--data", required=True, help="a .parquet file with an image column, or a folder")
+    command.add_argument("--out", required=True, help="the run's folder; it loads with from_pretrained")
+    command.add_argument("--resume", action="store_true", help="go on with the run that is in --out")
+    command.add_argument("--recipe", default="default", help="default; article for a GAN; example for a VAE")
+    command.add_argument("--epochs", type=int)
+    command.add_argument("--batch-size", type=int)
+    command.add_argument("--lr", type=float, help="the learning rate")
+    command.add_argument("--beta", type=float, help="the weight of a VAE's KL")
+    command.add_argument("--size", type=int, help="make every picture this many pixels wide and high")
+    command.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="an argument of the model, such as latent_dim=20")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--save-minutes", type=float, default=2.0, help="between two checkpoints (2)")
+    command.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+
+    command = add("evaluate", evaluate, "measure models under one protocol")
+    add_model(command, "models", nargs="+")
+    command.add_argument("--data", required=True, help="pictures that the models were not trained on")
+    command.add_argument("--features", help="the feature network (the bundled one of the same size)")
+    command.add_argument("--samples", type=int, default=2000, help="made pictures that the classifier judges (2000)")
+    command.add_argument("--count", type=int, default=5000, help="the most pictures on each side of the Fréchet distance (5000)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--json", metavar="FILE", help="also write the numbers here")
+    return root
+
+
+def load(options: argparse.Namespace, name: str | None = None) -> Any:
+    from genart_hub.hub import pick_device
+
+    return genart_hub.from_pretrained(name or options.model, device=pick_device(options.device))
+
+
+def list_models(options: argparse.Namespace) -> None:
+    families = [options.family] if options.family else genart_hub.FAMILIES
+    print(f"{'name':<20} {'family':<10} {'class':<18} {'pixels':<10} {'parameters':>12} {'MB':>7}")
+    for family in families:
+        for name in genart_hub.bundled(family):
+            model = genart_hub.from_pretrained(name)
+            size = f"{model.image_size}x{model.image_size}x{model.channels}"
+            count, megabytes = _count(model), _bytes(model) / 1e6
+            print(f"{name:<20} {family:<10} {type(model).__name__:<18} {size:<10} {count:>12,} {megabytes:>7.2f}")
+
+
+def info(options: argparse.Namespace) -> None:
+    model = load(options)
+    print(f"{model.source.name}: {type(model).__name__}, family {model.family}")
+    for name, value in getattr(model, "config", {}).items():
+        print(f"  {name}: {json.dumps(value)}")
+    for name, part in model.named_children() if hasattr(model, "named_children") else ():
+        print(f"  parameters of {name}: {sum(p.numel() for p in part.parameters()):,}")
+    print(f"  parameters: {_count(model):,}")
+    print(f"  weights: sha256 {model.source.sha256}, {_bytes(model):,} bytes")
+    if model.source.revision:
+        print(f"  revision: {model.source.revision}")
+
+
+def _count(model: Any) -> int:
+    return model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
+
+
+def _bytes(model: Any) -> int:
+    source = model.source
+    files = [source.file] if source.file else source.folder.rglob("*.safetensors")
+    return sum(file.stat().st_size for file in files)
+
+
+def sample(options: argparse.Namespace) -> None:
+    from genart_hub import images
+    from genart_hub.remake import picture_of, remake
+
+    if options.picture:
+        picture, x, recipe = remake(options.picture, lambda name: load(options, options.model or name))
+    else:
+        if not options.model:
+            raise GenartError("no_model_named", choices=", ".join(genart_hub.bundled()))
+        model = load(options)
+        label = int(options.label) if options.label and options.label.isdecimal() else options.label
+        x = model.sample(options.n, options.seed, label=label, truncation=options.truncation)
+        columns = None if len(x) == 1 else options.columns
+        recipe = model.recipe(options.seed, len(x), label, options.truncation, columns)
+        picture = picture_of(x, columns)
+    print(f"{images.save_png(picture, options.out, recipe)}: {len(x)} of {recipe['model']}, seeds from {recipe['seed']}")
+
+
+def walk(options: argparse.Namespace) -> None:
+    from genart_hub import images, latents
+
+    model = load(options)
+    keys = latents.keys_of(model, latents.parse_seeds(options.seeds), options.truncation)
+    frames = latents.frames(model, latents.walk(keys, options.frames, options.method, options.loop))
+    pictures = [images.enlarge(picture) for picture in images.to_pil(frames)]
+    print(f"{images.save_animation(pictures, options.out, options.fps)}: {len(pictures)} frames through seeds {options.seeds}")
+
+
+def reconstruct(options: argparse.Namespace) -> None:
+    import torch
+    from tqdm import tqdm
+
+    from genart_hub import images, latents
+
+    model = load(options)
+    picture = images.open_picture(options.picture)
+    picture = images.center_digit(picture, model.image_size) if options.digit else picture
+    x = images.from_pil(picture, model.image_size, model.channels).to(next(model.parameters()).device)
+    if hasattr(model, "reconstruct"):
+        x_hat = model.reconstruct(x)
+    else:
+        steps = latents.invert(model, x, options.steps, options.seed)
+        for _, z, _ in tqdm(steps, total=options.steps, unit="step"):  # noqa: B007 - the last z is the best
+            pass
+        with torch.no_grad():
+            x_hat = model.generate(z)
+    error = (x - x_hat).square().mean().item() / 4
+    path = images.save_png(images.enlarge(images.grid(torch.cat([x, x_hat]), columns=2)), options.out)
+    print(f"{path}: the picture and {options.model}'s answer, mean squared error {error:.4f} (pixels in [0, 1])")
+
+
+def train(options: argparse.Namespace) -> None:
+    from genart_hub.train.recipes import pick_recipe
+    from genart_hub.train.recipes import train as run_training
+
+    class_name = CLASSES[options.model]
+    family = genart_hub.MODELS[class_name].family
+    changes = {"epochs": options.epochs, "batch_size": options.batch_size, "lr": options.lr, "beta": options.beta}
+    recipe = pick_recipe(family, options.recipe, **changes)
+    try:
+        run = run_training(
+            class_name,
+            options.data,
+            options.out,
+            recipe,
+            dict(_setting(text) for text in options.set),
+            options.size,
+            options.seed,
+            options.resume,
+            options.device,
+            options.save_minutes,
+        )
+    except KeyboardInterrupt:
+        print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
+        raise
+    print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes. Load it with from_pretrained({str(run.folder)!r}).")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError as error:
+        raise GenartError("bad_setting", text=text, reason=first_line(error)) from error
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    from genart_hub import data
+    from genart_hub.evaluate import evaluate as measure
+    from genart_hub.evaluate import table
+    from genart_hub.files import replacing
+
+    features = genart_hub.from_pretrained(options.features) if options.features else None
+    results = {}
+    pictures = {}
+    for name in options.models:
+        model = load(options, name)
+        shape = model.image_size, model.channels
+        pictures[shape] = pictures.get(shape) or data.load(options.data, *shape)
+        results[Path(name).name] = measure(model, pictures[shape], features, options.samples, options.count, options.seed)
+    print(table(results))
+    if options.json:
+        numbers = {name: [m.as_dict() for m in measures] for name, measures in results.items()}
+        with replacing(options.json) as file:
+            file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,159 @@
+"""Errors for people: one line that names the place, the rule, the value got and the cure."""
+
+MESSAGES = {
+    # arguments
+    "not_whole": "{where}: {name} must be a whole number, got {value}.",
+    "not_number": "{where}: {name} must be a number, got {value}.",
+    "out_of_range": "{where}: {name} must be between {low} and {high}, got {value}.",
+    "too_small": "{where}: {name} must be at least {low}, got {value}.",
+    "not_sizes": "{where}: {name} must be a list of whole numbers of at least 1, got {value}.",
+    "not_binary": "{where}: every pixel must be -1 or 1; draw them with metrics.binarise first.",
+    "bad_truncation": "{where}: truncation must be above 0 and at most 1, got {value}.",
+    "not_choice": "{where}: {name} must be one of {choices}, got {value}.",
+    "no_classes": "{where} has no classes, so it takes no label; got {value}. Leave the label out.",
+    "bad_latents": "{where}: latents must be of shape (B, {latent_dim}), got {shape}.",
+    "bad_images": "{where}: images must be of shape (B, {channels}, {size}, {size}), got {shape}.",
+    "bad_seeds": "Seeds are whole numbers with commas between them, such as 0, 7, 42; got {value}.",
+    "few_keys": "A walk needs at least two keys, got {count}.",
+    "many_seeds": "At most {high} seeds are taken, got {count}.",
+    "loop_frames": "A walk through {keys} keys needs at least {low} frames, got {value}.",
+    "not_vae": "{model} is no VAE, so it cannot reconstruct in one step. Choose one of: {choices}.",
+    "not_generative": "{model} makes no pictures from latents. Choose one of: {choices}.",
+    "bad_device": "Device {device} is not available here; available: {available}.",
+    # finding a model
+    "model_not_found": "No model {name}. Tried a bundled model ({bundled}), a folder, and a Hub id of the form owner/name.",
+    "path_refused": "The app loads bundled models and Hub ids of the form owner/name, not {name}.",
+    "hub_no_repo": "The Hub has no model {name} that this token may see. Check the spelling, or pass token= for a private one.",
+    "hub_gated": "{name} is gated. Accept its terms on its page on the Hub, then pass token=.",
+    "hub_no_revision": "{name} has no revision {revision}. Leave revision= out for the newest one.",
+    "hub_no_file": "{name} has no {file} on the Hub, so it is no model of this package.",
+    "hub_unreachable": "The Hub at {endpoint} could not be reached for {name}. Check the network, set HF_ENDPOINT to a mirror, "
+    "or pass local_files_only=True for a copy in the cache.",
+    "hub_not_cached": "{name} is not in the local cache. Load it once with the network on and without local_files_only.",
+    "hub_refused": "The Hub refused {name} ({status}). Check the name and the token.",
+    # a model's folder
+    "no_config": "{folder} has no config.json, so it is no model folder. Save one with model.save_pretrained({folder!r}).",
+    "bad_config": "{file} is not a JSON object ({reason}). Save the model again or restore the file.",
+    "config_no_class": "{file} names no _class_name, so it is no model of this package. Save the model again with save_pretrained.",
+    "config_too_large": "{file} has {size:,} bytes; a config has at most {limit:,}. This is no config of this package.",
+    "unknown_class": "{file} names the class {name}, which is none of {known}. A class of your own loads by {name}.from_pretrained.",
+    "wrong_class": "{folder} holds a {found}, not a {wanted}. Load it with {found}.from_pretrained or genart_hub.from_pretrained.",
+    "unknown_keys": "{file} has unknown arguments for {name}: {keys}. Remove them; known are {known}.",
+    "newer_version": "{file} was written by genart_hub {written} and has arguments this version ({installed}) does not know: {keys}. "
+    "Upgrade with pip install --upgrade genart-hub.",
+    "config_refused": "{file}: {name} refuses its arguments: {reason}",
+    "config_not_json": "{name}: the argument {argument} is no JSON value, so it cannot be saved. Pass numbers, texts, lists or None.",
+    "too_many_bytes": "{name} would take {size:,} bytes, more than max_bytes={limit:,}. Check its config, or pass a larger max_bytes.",
+    "no_weights": "{folder} has no {file}. Save the model again with save_pretrained.",
+    "pickle_only": "{folder} has only {file}, a pickle, which can run any code and is never opened. "
+    "Ask for safetensors, or convert it where you trust it.",
+    "weights_unreadable": "{file} is not a readable safetensors file ({reason}). Download or save it again.",
+    "weights_mismatch": "{file} does not fit {name}: {problems}. It is of another model or another version.",
+    "cannot_write": "{path} could not be written ({reason}). Nothing was changed.",
+    "no_features": "No bundled feature network sees pictures of {channels} channels and {size} px. Train one with genart-hub train classifier, "
+    "and pass it with --features.",
+    # pictures
+    "bad_picture": "{file} is not a picture that can be read ({reason}). Use a PNG, JPEG, GIF or WebP file.",
+    "picture_too_large": "{file} has {width}x{height} pixels; at most {limit:,} are taken. Make it smaller first.",
+    "no_picture": "There is no picture yet. Upload one, draw one, or pick an example.",
+    "no_recipe": "{file} carries no genart_hub recipe. Use a PNG that this package saved, not a copy that lost its text.",
+    "bad_recipe": "{file}: its recipe is damaged ({reason}). Sample the picture again and save it anew.",
+    "other_weights": "The picture was made with other weights of {name} ({wanted} there, {found} here). "
+    "Load the revision that made it, or sample anew.",
+    "no_frames": "An animation needs at least one frame.",
+    "bad_animation": "{file}: only .gif and .webp animations can be written here. For {suffix}, convert a .webp with ffmpeg.",
+    # data
+    "no_data": "{path} does not exist. Give a .parquet file or a folder of pictures.",
+    "empty_data": "{path} holds no pictures. Give a .parquet file with an image column or a folder of pictures.",
+    "no_labels": "{path} has no labels, which are needed to {purpose}. Use class folders or a parquet file with a label column.",
+    "broken_pictures": "{path}: {count} pictures cannot be read, the first is {first}. Remove them and start again.",
+    "few_pictures": "{path} has {count} pictures, fewer than {low} ({purpose}). Add pictures or make the number smaller.",
+    "needs_package": "This needs the package {package}. Install it with: pip install {install}",
+    # training
+    "unknown_recipe": "There is no recipe {recipe} for {model}; there are {choices}.",
+    "run_exists": "{path} already holds a run. Go on with --resume, or give another --out.",
+    "no_checkpoint": "{path} holds no checkpoint to resume. Start without --resume.",
+    "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",
+    "diverged": "The loss is not a number at step {step}. Lower the learning rate; the checkpoint of step {saved} is kept in {path}.",
+    # Stable Diffusion
+    "no_pipeline": "No diffusion pipeline is set up. Set GENART_SD_MODEL to a diffusers Stable Diffusion folder or Hub id "
+    "(such as stable-diffusion-v1-5/stable-diffusion-v1-5) and start the app again.",
+    "not_pipeline": "{name} is no Stable Diffusion pipeline that diffusers can load ({reason}). Give a folder or id with a model_index.json.",
+    "empty_prompt": "The prompt is empty. Write what the picture should show.",
+    "long_prompt": "The prompt has {count:,} characters; at most {limit:,} are taken. Shorten it.",
+    # the command line
+    "no_model_named": "Name a model: {choices}, a folder, or a Hub id owner/name.",
+    "bad_setting": "--set takes NAME=JSON, such as latent_dim=20; got {text} ({reason}).",
+    # the app
+    "unexpected": "Something went wrong here ({reason}). Please try again.",
+}
+
+
+class GenartError(ValueError):
+    """An error that a user can cause and cure: a code and its values; its text is the English sentence."""
+
+    def __init__(self, code: str, **values):
+        super().__init__(MESSAGES[code].format(**values))
+        self.code, self.values = code, values
+
+    def __reduce__(self):
+        return _rebuild, (self.code, self.values)
+
+
+def _rebuild(code: str, values: dict) -> GenartError:
+    return GenartError(code, **values)
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """A value as it stands in an error: one line of at most `limit` characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def first_line(error: BaseException, limit: int = 120) -> str:
+    """The first line of an exception's text, for an error that must name a cause of somebody else's."""
+    lines = str(error).strip().splitlines()
+    line = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def whole(where: str, name: str, value: object, low: int | None = None, high: int | None = None) -> int:
+    """`value` as a whole number within [low, high], or an error that names `where` and `name`; 3.0 is 3."""
+    result = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(result, bool) or not hasattr(result, "__index__"):
+        raise GenartError("not_whole", where=where, name=name, value=shorten(value))
+    return _bounded(where, name, int(result), low, high)
+
+
+def number(where: str, name: str, value: object, low: float | None = None, high: float | None = None) -> float:
+    """`value` as a float within [low, high], or an error that names `where` and `name`."""
+    try:
+        result = float(value) if not isinstance(value, bool) else float("nan")
+    except (TypeError, ValueError, OverflowError):
+        result = float("nan")
+    if result != result:
+        raise GenartError("not_number", where=where, name=name, value=shorten(value))
+    return _bounded(where, name, result, low, high)
+
+
+def choice(where: str, name: str, value: object, choices) -> object:
+    """`value` if it is one of `choices`, else an error that lists them."""
+    if value not in tuple(choices):
+        raise GenartError("not_choice", where=where, name=name, choices=", ".join(map(str, choices)), value=shorten(value))
+    return value
+
+
+def sizes(where: str, name: str, value: object) -> list[int]:
+    """`value` as a list of layer widths, or an error."""
+    valid = isinstance(value, list | tuple) and all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in value)
+    if not valid or not value:
+        raise GenartError("not_sizes", where=where, name=name, value=shorten(value))
+    return list(value)
+
+
+def _bounded(where, name, value, low, high):
+    if low is not None and high is not None and not low <= value <= high:
+        raise GenartError("out_of_range", where=where, name=name, low=low, high=high, value=shorten(value))
+    if low is not None and value < low:
+        raise GenartError("too_small", where=where, name=name, low=low, value=shorten(value))
+    return value

@@ -1,0 +1,50 @@
+"""Files that are whole or not there: written beside their place, then moved into it."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from genart_hub.errors import GenartError, first_line
+
+
+class replacing:
+    """`with replacing(path) as file:` write `file`, beside `path`; it becomes `path` at the end, or vanishes on an error."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+
+    def __enter__(self) -> Path:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{self.path.stem}-", suffix=self.path.suffix, dir=self.path.parent)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        os.close(handle)
+        self.file = Path(name)
+        return self.file
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if error is not None:
+            self.file.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _cannot_write(self.path, error) from error
+            return
+        try:
+            with open(self.file, "rb") as written:
+                os.fsync(written.fileno())
+            self.file.chmod(0o644)
+            self.file.replace(self.path)
+        except OSError as failure:
+            self.file.unlink(missing_ok=True)
+            raise _cannot_write(self.path, failure) from failure
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cannot_write(path: Path, error: OSError) -> GenartError:
+    return GenartError("cannot_write", path=str(path), reason=error.strerror or first_line(error))

@@ -1,0 +1,480 @@
+"""Saving and strict loading: config.json and model.safetensors, in a folder or on the Hub. No pickle, nothing silently wrong."""
+
+import inspect
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from genart_hub import __version__
+from genart_hub.errors import GenartError, first_line, shorten
+from genart_hub.files import replacing, sha256_of
+
+CONFIG, WEIGHTS, PIPELINE = "config.json", "model.safetensors", "model_index.json"
+CONFIG_LIMIT = 65_536
+MAX_BYTES = 1_000_000_000
+DEVICES = ("auto", "cpu", "cuda", "mps")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
+_PACKAGE = Path(__file__).resolve().parent
+WEIGHTS_FOLDERS = (_PACKAGE / "weights", _PACKAGE.parent / "weights")  # inside a wheel; beside the package in a checkout
+
+
+@dataclass
+class Source:
+    """Where a model's weights come from: what a recipe says of them, never a path."""
+
+    name: str
+    folder: Path
+    revision: str | None = None
+    file: Path | None = None
+
+    def __post_init__(self):
+        self._sha256: str | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """The weight file's hash, read once and only when asked for: a 1 GB file takes about a second."""
+        if self._sha256 is None and self.file is not None and self.file.is_file():
+            self._sha256 = sha256_of(self.file)
+        return self._sha256
+
+
+class HubModel:
+    """What a module needs to be saved, published and loaded: `class MyGAN(nn.Module, HubModel)`.
+
+    The constructor's arguments are the config, so they must be JSON values. When a model is loaded, its constructor runs on
+    torch's meta device: it may build layers and buffers, but not read the values of a tensor (`.item()`, `.tolist()`).
+    """
+
+    config: dict[str, Any]
+    source: Source | None = None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if not issubclass(cls, nn.Module):
+            raise TypeError(f"{cls.__name__} must be a module too: class {cls.__name__}(nn.Module, HubModel).")
+
+    def __new__(cls, *args, **kwargs):
+        model = super().__new__(cls)
+        bound = inspect.signature(cls.__init__).bind_partial(model, *args, **kwargs)
+        bound.apply_defaults()
+        model.__dict__["config"] = dict(list(bound.arguments.items())[1:])
+        return model
+
+    def save_pretrained(self, folder: str | os.PathLike) -> Path:
+        """Write config.json and model.safetensors into `folder`, each beside its place and then moved. Returns the folder."""
+        folder = Path(folder)
+        config = json_config(self)
+        tensors = _tensors_to_save(self)
+        metadata = {"format": "pt", "genart_hub_version": __version__}
+        with replacing(folder / WEIGHTS) as file:
+            save_file(tensors, file, metadata=metadata)
+        with replacing(folder / CONFIG) as file:
+            file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike,
+        *,
+        revision: str | None = None,
+        subfolder: str | None = None,
+        variant: str | None = None,
+        token: str | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype | None = None,
+        local_files_only: bool = False,
+        cache_dir: str | os.PathLike | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> Self:
+        """Load this class from a bundled name, a folder or a Hub id "owner/name[@revision]", in eval mode.
+
+        dtype: float32 unless given, whatever is on disk. max_bytes: the most that the weights may take, on disk and in memory.
+        Raises GenartError, with the cure, for anything that does not fit exactly.
+        """
+        source = locate(
+            name, revision=revision, subfolder=subfolder, token=token, local_files_only=local_files_only, cache_dir=cache_dir
+        ).fetch(variant, max_bytes)
+        return load_folder(cls, source, device=device, dtype=dtype, max_bytes=max_bytes)
+
+
+def pick_device(name: str | torch.device | None = None) -> torch.device:
+    """The device called `name`: auto, cpu, cuda or mps; None reads GENART_DEVICE and else is the CPU."""
+    if isinstance(name, torch.device):
+        return name
+    name = name or os.environ.get("GENART_DEVICE") or "cpu"
+    available = [d for d in DEVICES[1:] if d == "cpu" or (torch.cuda if d == "cuda" else torch.backends.mps).is_available()]
+    if name == "auto":
+        return torch.device(next((d for d in ("cuda", "mps") if d in available), "cpu"))
+    if str(name).split(":")[0] not in available:
+        raise GenartError("bad_device", device=shorten(name), available=", ".join(["auto", *available]))
+    return torch.device(name)
+
+
+# ---- saving ----
+
+
+def json_config(model: HubModel) -> dict[str, Any]:
+    """What config.json says of `model`: its class, the package's version, and the constructor's arguments."""
+    name = type(model).__name__
+    for argument, value in model.config.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise GenartError("config_not_json", name=name, argument=argument) from error
+    return {"_class_name": name, "genart_hub_version": __version__, **model.config}
+
+
+def _tensors_to_save(model: nn.Module) -> dict[str, Tensor]:
+    """The state, with a tied weight under its first name only and nothing that shares memory."""
+    aliases = _aliases(model)
+    tensors, storages = {}, set()
+    for key, tensor in model.state_dict().items():
+        if key in aliases:
+            continue
+        tensor = tensor.detach().cpu().contiguous()
+        storage = tensor.untyped_storage().data_ptr()
+        tensors[key] = tensor.clone() if storage in storages else tensor
+        storages.add(storage)
+    return tensors
+
+
+def _aliases(model: nn.Module) -> dict[str, str]:
+    """A tied tensor's later names -> its first name."""
+    first: dict[int, str] = {}
+    aliases = {}
+    for key, tensor in model.state_dict(keep_vars=True).items():
+        if first.setdefault(id(tensor), key) != key:
+            aliases[key] = first[id(tensor)]
+    return aliases
+
+
+# ---- loading ----
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a model's folder: a JSON object that names its class."""
+    file = folder / CONFIG
+    if not file.is_file():
+        raise GenartError("no_config", folder=str(folder))
+    if (size := file.stat().st_size) > CONFIG_LIMIT:
+        raise GenartError("config_too_large", file=str(file), size=size, limit=CONFIG_LIMIT)
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise GenartError("bad_config", file=str(file), reason=first_line(error)) from error
+    if not isinstance(config, dict):
+        raise GenartError("bad_config", file=str(file), reason=f"it is a {type(config).__name__}")
+    if not isinstance(config.get("_class_name"), str):
+        raise GenartError("config_no_class", file=str(file))
+    return config
+
+
+def load_folder(
+    cls: type, source: Source, *, device: str | torch.device = "cpu", dtype: torch.dtype | None = None, max_bytes: int = MAX_BYTES
+):
+    """An instance of `cls` with the weights of `source`, strictly: the same class, known arguments, every tensor of its shape."""
+    file = source.folder / CONFIG
+    config = read_config(source.folder)
+    arguments = _arguments(cls, config, file)
+    dtype = dtype or torch.float32
+    device = pick_device(device)
+    try:
+        with torch.device("meta"):
+            model = cls(**arguments)
+    except GenartError as error:
+        raise GenartError("config_refused", file=str(file), name=cls.__name__, reason=str(error)) from error
+    except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError, AttributeError) as error:
+        raise GenartError("config_refused", file=str(file), name=cls.__name__, reason=first_line(error) + ".") from error
+    state = model.state_dict()
+    size = sum(tensor.numel() * (dtype.itemsize if tensor.is_floating_point() else tensor.itemsize) for tensor in state.values())
+    if size > max_bytes:
+        raise GenartError("too_many_bytes", name=str(source.name), size=size, limit=max_bytes)
+    if _has_unsaved_tensors(model, state):  # they are computed by the constructor: run it for real, without the random fills
+        with _NoInitialisation():
+            model = cls(**arguments)
+    aliases = _aliases(model)
+    tensors = _read_tensors(source.file, cls.__name__, {k: v.shape for k, v in state.items() if k not in aliases}, device, dtype)
+    model.load_state_dict(tensors | {alias: tensors[key] for alias, key in aliases.items()}, assign=True)
+    for alias, key in aliases.items():
+        parent, _, leaf = alias.rpartition(".")
+        setattr(model.get_submodule(parent), leaf, _get(model, key))
+    model.source = source
+    return model.to(device).eval()
+
+
+def _get(model: nn.Module, key: str) -> Tensor:
+    parent, _, leaf = key.rpartition(".")
+    return getattr(model.get_submodule(parent), leaf)
+
+
+def _arguments(cls: type, config: dict, file: Path) -> dict[str, Any]:
+    name = cls.__name__
+    if config["_class_name"] != name:
+        raise GenartError("wrong_class", folder=str(file.parent), found=shorten(config["_class_name"]).strip("'"), wanted=name)
+    arguments = {key: value for key, value in config.items() if key not in ("_class_name", "genart_hub_version")}
+    parameters = dict(list(inspect.signature(cls.__init__).parameters.items())[1:])
+    known = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    unknown = sorted(set(arguments) - set(known))
+    if unknown:
+        keys, written = shorten(", ".join(unknown)).strip("'"), str(config.get("genart_hub_version"))
+        if _version(written) > _version(__version__):
+            raise GenartError("newer_version", file=str(file), written=shorten(written).strip("'"), installed=__version__, keys=keys)
+        raise GenartError("unknown_keys", file=str(file), name=name, keys=keys, known=", ".join(known) or "none")
+    for key, value in arguments.items():  # JSON has no tuples
+        if isinstance(value, list) and isinstance(parameters[key].default, tuple):
+            arguments[key] = tuple(value)
+    return arguments
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d{1,6}", text.split("+")[0])[:3])
+
+
+def _has_unsaved_tensors(model: nn.Module, state: dict[str, Tensor]) -> bool:
+    buffers = any(key not in state for key, _ in model.named_buffers())
+    return buffers or any(isinstance(value, Tensor) for module in model.modules() for value in vars(module).values())
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Constructors run, but nothing is drawn into a parameter that the file's tensor replaces."""
+
+    FILLS = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.zero_, Tensor.fill_})
+
+    def __torch_function__(self, func: Callable, types, args=(), kwargs=None):
+        if func in self.FILLS and isinstance(args[0], nn.Parameter):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def _read_tensors(file: Path, name: str, shapes: dict[str, torch.Size], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+    try:
+        with safe_open(file, framework="pt", device="cpu") as saved:
+            found = {key: tuple(saved.get_slice(key).get_shape()) for key in saved.keys()}
+            problems = [f"{key} is missing" for key in shapes if key not in found]
+            problems += [f"{key} is not of the model" for key in found if key not in shapes]
+            problems += [
+                f"{key} has shape {found[key]} where {tuple(shape)} belongs"
+                for key, shape in shapes.items()
+                if key in found and found[key] != tuple(shape)
+            ]
+            if problems:
+                more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
+                raise GenartError("weights_mismatch", file=str(file), name=name, problems="; ".join(problems[:3]) + more)
+            tensors = {key: saved.get_tensor(key) for key in shapes}
+    except (SafetensorError, OSError) as error:
+        raise GenartError("weights_unreadable", file=str(file), reason=_why_unreadable(file, error)) from error
+    return {key: tensor.to(device, dtype if tensor.is_floating_point() else None) for key, tensor in tensors.items()}
+
+
+def _why_unreadable(file: Path, error: Exception) -> str:
+    try:
+        with open(file, "rb") as opened:
+            start = opened.read(4)
+    except OSError:
+        return first_line(error)
+    if not start:
+        return "it is empty"
+    if start[:1] == b"\x80" or start[:2] == b"PK":
+        return "it is a pickle under another name, which is never opened"
+    if start[:4] == b"vers":
+        return "it is a Git LFS pointer; run git lfs pull"
+    return first_line(error)
+
+
+# ---- finding ----
+
+
+def bundled_folder(name: str) -> Path | None:
+    """The folder of the bundled model called `name`, or None."""
+    if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+        return None
+    folders = (weights / name for weights in WEIGHTS_FOLDERS)
+    return next((f for f in folders if (f / CONFIG).is_file() or (f / PIPELINE).is_file()), None)
+
+
+def bundled_names() -> list[str]:
+    """The names of all bundled models, sorted."""
+    folders = (folder for weights in WEIGHTS_FOLDERS if weights.is_dir() for folder in weights.iterdir())
+    return sorted({folder.name for folder in folders if (folder / CONFIG).is_file() or (folder / PIPELINE).is_file()})
+
+
+def family_of(folder: Path, models: dict[str, type]) -> str | None:
+    """The family of the model in `folder`, read from its config alone."""
+    if not (folder / CONFIG).is_file():
+        return "diffusion"
+    return getattr(models.get(read_config(folder)["_class_name"]), "family", None)
+
+
+@dataclass
+class Location:
+    """A model that was found: its folder, or the Hub repository that `fetch` downloads from."""
+
+    name: str
+    folder: Path
+    repository: "Repository | None" = None
+
+    @property
+    def is_pipeline(self) -> bool:
+        return (self.folder / PIPELINE).is_file() and not (self.folder / CONFIG).is_file()
+
+    def fetch(self, variant: str | None = None, max_bytes: int = MAX_BYTES) -> Source:
+        """Make sure of the weight file, downloading it where it is on the Hub. Returns where it lies."""
+        name = WEIGHTS if variant is None else f"model.{variant}.safetensors"
+        if self.repository:
+            file = self.repository.download(name, max_bytes)
+            return Source(self.name, self.folder, self.repository.commit, file)
+        file = self.folder / name
+        if not (self.folder / CONFIG).is_file():
+            raise GenartError("no_config", folder=str(self.folder))
+        if not file.is_file():
+            pickles = sorted(p.name for p in self.folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl"))
+            if pickles:
+                raise GenartError("pickle_only", folder=str(self.folder), file=pickles[0])
+            raise GenartError("no_weights", folder=str(self.folder), file=name)
+        if (size := file.stat().st_size) > 2 * max_bytes + CONFIG_LIMIT:  # float64 on disk may be twice what float32 takes in memory
+            raise GenartError("too_many_bytes", name=self.name, size=size, limit=max_bytes)
+        return Source(self.name, self.folder, None, file)
+
+
+def locate(
+    name: str | os.PathLike,
+    *,
+    revision: str | None = None,
+    subfolder: str | None = None,
+    token: str | None = None,
+    local_files_only: bool = False,
+    cache_dir: str | os.PathLike | None = None,
+) -> Location:
+    """Find a model: a bundled name; else a folder (written with a separator, or holding a config.json); else a Hub id."""
+    text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
+    if not text or "\0" in text:
+        raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(bundled_names()))
+    if isinstance(name, str) and (folder := bundled_folder(text)):
+        return Location(text, folder / subfolder if subfolder else folder)
+    folder = Path(text).expanduser()
+    inside = folder / subfolder if subfolder else folder
+    looks_like_path = not isinstance(name, str) or text.startswith((".", "/", "~", "\\")) or "\\" in text or text.endswith("/")
+    if inside.is_dir():
+        return Location(inside.resolve().name, inside)
+    if looks_like_path or not HUB_ID.fullmatch(text):
+        raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(bundled_names()))
+    repo_id, _, at = text.partition("@")
+    repository = Repository(repo_id, revision or at or None, subfolder, token, local_files_only, cache_dir)
+    return Location(repo_id, repository.open(), repository)
+
+
+@dataclass
+class Repository:
+    """A model's repository on the Hub, at one commit."""
+
+    repo_id: str
+    revision: str | None
+    subfolder: str | None
+    token: str | None
+    local_files_only: bool
+    cache_dir: str | os.PathLike | None
+    commit: str | None = None
+
+    def open(self) -> Path:
+        """Download what says of which kind the model is. Returns the folder of the cache that holds it."""
+        try:
+            return self.download(CONFIG, CONFIG_LIMIT).parent
+        except GenartError as error:
+            if error.code != "hub_no_file":
+                raise
+            try:
+                return self.download(PIPELINE, CONFIG_LIMIT).parent
+            except GenartError as second:
+                raise (error if second.code == "hub_no_file" else second) from None
+
+    def download(self, filename: str, max_bytes: int) -> Path:
+        """One file of the commit, in the cache. Its size is asked before anything is downloaded."""
+        from huggingface_hub import hf_hub_download
+
+        options = {
+            "repo_id": self.repo_id,
+            "filename": filename,
+            "subfolder": self.subfolder,
+            "revision": self.commit or self.revision,
+            "cache_dir": self.cache_dir,
+            "token": token_for_endpoint(self.token),
+            "local_files_only": self.local_files_only,
+            "library_name": "genart-hub",
+            "library_version": __version__,
+        }
+        with hub_errors(f"{self.repo_id}", revision=self.revision, file=filename):
+            if not self.local_files_only:
+                size = hf_hub_download(**options, dry_run=True).file_size
+                if size > max_bytes:
+                    raise GenartError("too_many_bytes", name=f"{self.repo_id}/{filename}", size=size, limit=max_bytes)
+            path = Path(hf_hub_download(**options))
+        if self.commit is None:
+            parts = path.parts
+            self.commit = parts[len(parts) - 1 - parts[::-1].index("snapshots") + 1]
+        return path
+
+
+def token_for_endpoint(token: str | None) -> str | bool | None:
+    """The token to send: a stored one goes to the Hub's own host only; elsewhere only one that was passed or is in HF_TOKEN."""
+    from huggingface_hub import constants
+
+    if token is not None:
+        return token
+    own_host = constants.ENDPOINT.rstrip("/") in ("https://huggingface.co", "https://hf.co")
+    return None if own_host else (os.environ.get("HF_TOKEN") or False)
+
+
+class hub_errors:
+    """`with hub_errors(name):` what huggingface_hub raises becomes a GenartError with its cure."""
+
+    def __init__(self, name: str, revision: str | None = None, file: str = CONFIG):
+        self.name, self.revision, self.file = name, revision, file
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if error is None or isinstance(error, GenartError) or not isinstance(error, Exception):
+            return
+        if (translated := self.translate(error)) is not None:
+            raise translated from error
+
+    def translate(self, error: Exception) -> GenartError | None:
+        from huggingface_hub import constants, errors
+
+        if isinstance(error, errors.GatedRepoError):
+            return GenartError("hub_gated", name=self.name)
+        if isinstance(error, errors.RepositoryNotFoundError):
+            return GenartError("hub_no_repo", name=self.name)
+        if isinstance(error, errors.RevisionNotFoundError):
+            return GenartError("hub_no_revision", name=self.name, revision=self.revision)
+        if isinstance(error, errors.RemoteEntryNotFoundError):
+            return GenartError("hub_no_file", name=self.name, file=self.file)
+        if isinstance(error, errors.HFValidationError):
+            return GenartError("model_not_found", name=shorten(self.name), bundled=", ".join(bundled_names()))
+        for cause in _causes(error):
+            status = getattr(getattr(cause, "response", None), "status_code", None)
+            if status is not None:
+                return GenartError("hub_refused", name=self.name, status=status)
+        if isinstance(error, errors.LocalEntryNotFoundError) and (constants.HF_HUB_OFFLINE or error.__cause__ is None):
+            return GenartError("hub_not_cached", name=self.name)
+        if isinstance(error, OSError) or type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "huggingface_hub"):
+            return GenartError("hub_unreachable", endpoint=constants.ENDPOINT, name=self.name)
+        return None
+
+
+def _causes(error: BaseException | None):
+    while error is not None:
+        yield error
+        error = error.__cause__

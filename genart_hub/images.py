@@ -1,0 +1,180 @@
+"""The doors between pixels and tensors, grids, PNGs that carry their recipe, and animations."""
+
+import json
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from PIL import Image, ImageOps, PngImagePlugin
+from torch import Tensor
+
+from genart_hub.errors import GenartError, first_line, number, shorten, whole
+from genart_hub.files import replacing
+
+MAX_PIXELS = 40_000_000
+RECIPE_KEY = "genart_hub"
+PNG_TEXT_LIMIT = 16_384
+
+
+def to_pil(x: Tensor) -> Image.Image | list[Image.Image]:
+    """Tensors to pictures. x: (B, C, H, W) in [-1, 1], C of 1 or 3, gives a list; (C, H, W) gives one picture."""
+    if x.ndim == 4:
+        return [to_pil(one) for one in x]
+    if x.ndim != 3 or x.shape[0] not in (1, 3):
+        raise GenartError("bad_images", where="to_pil", channels="1 or 3", size="size", shape=tuple(x.shape))
+    levels = x.detach().float().nan_to_num().add(1).mul(127.5).round().clamp(0, 255).to("cpu", torch.uint8)
+    mode, size = ("L" if x.shape[0] == 1 else "RGB"), (x.shape[2], x.shape[1])
+    return Image.frombytes(mode, size, levels.movedim(0, -1).contiguous().numpy().tobytes())
+
+
+def from_pil(pictures: Image.Image | Sequence[Image.Image], size: int, channels: int) -> Tensor:
+    """Pictures of any mode and size to tensors: onto white, cropped to the centre square, resized.
+
+    Returns (B, channels, size, size) float32 in [-1, 1].
+    """
+    pictures = [pictures] if isinstance(pictures, Image.Image) else pictures
+    return torch.stack([as_uint8(picture, size, channels) for picture in pictures]).float().div_(127.5).sub_(1)
+
+
+def as_uint8(picture: Image.Image, size: int, channels: int) -> Tensor:
+    """One picture of any mode and size. Returns (channels, size, size) uint8."""
+    picture = flatten(picture).convert("L" if channels == 1 else "RGB")
+    if picture.size != (size, size):
+        picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+    levels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
+    return levels.view(size, size, channels).movedim(-1, 0).contiguous()
+
+
+def flatten(picture: Image.Image) -> Image.Image:
+    """A picture of any mode as L or RGB: turned upright, 16 bits to 8, transparency onto white, an animation's first frame."""
+    if picture.mode in ("L", "RGB") and "transparency" not in picture.info:
+        return ImageOps.exif_transpose(picture)
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):  # 16 bits
+        return picture.convert("I").point(lambda level: level * (1 / 257)).convert("L")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture.convert("L" if picture.mode in ("1", "L", "F") else "RGB")
+
+
+def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -> Image.Image:
+    """Open and decode a picture file, or say in a sentence why it is none. name: what the sentence calls it."""
+    name = name or Path(os.fspath(file)).name
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(file)
+        if picture.width * picture.height > MAX_PIXELS:
+            raise GenartError("picture_too_large", file=name, width=picture.width, height=picture.height, limit=MAX_PIXELS)
+        picture.load()
+    except Image.UnidentifiedImageError as error:
+        raise GenartError("bad_picture", file=name, reason="it is of no known picture format") from error
+    except Image.DecompressionBombError as error:
+        raise GenartError("bad_picture", file=name, reason="it has far too many pixels") from error
+    except GenartError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError) as error:
+        raise GenartError("bad_picture", file=name, reason=first_line(error)) from error
+    return picture
+
+
+def enlarge(picture: Image.Image, side: int = 256) -> Image.Image:
+    """A picture of few pixels at a whole multiple of its size, at least `side` px on its shorter edge, without blur."""
+    factor = -(-side // min(picture.size))
+    return picture if factor <= 1 else picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def grid(x: Tensor, columns: int = 8, padding: int = 2) -> Image.Image:
+    """Pictures in rows of `columns`, on the colour of their corners. x: (B, C, H, W) in [-1, 1]."""
+    columns = min(whole("grid", "columns", columns, 1), len(x))
+    B, C, H, W = x.shape
+    rows = -(-B // columns)
+    x = x.detach().cpu()
+    canvas = x[:, :, 0, 0].median(dim=0).values.view(C, 1, 1).repeat(1, rows * (H + padding) + padding, columns * (W + padding) + padding)
+    for k, one in enumerate(x):
+        top, left = padding + k // columns * (H + padding), padding + k % columns * (W + padding)
+        canvas[:, top : top + H, left : left + W] = one
+    return to_pil(canvas)
+
+
+def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, Any] | None = None) -> Path:
+    """Write a PNG that carries `recipe` in its text. Returns the path."""
+    info = PngImagePlugin.PngInfo()
+    if recipe is not None:
+        info.add_itxt(RECIPE_KEY, json.dumps(recipe, ensure_ascii=False))
+    with replacing(path) as file:
+        picture.save(file, format="PNG", pnginfo=info)
+    return Path(path)
+
+
+def read_recipe(path: str | os.PathLike) -> dict[str, Any]:
+    """The recipe of a PNG that `save_png` wrote. Raises GenartError where there is none, or a damaged one."""
+    name = Path(path).name
+    if not Path(path).is_file():
+        raise GenartError("bad_picture", file=name, reason="there is no such file")
+    text = open_picture(path).info.get(RECIPE_KEY)
+    if text is None:
+        raise GenartError("no_recipe", file=name)
+    try:
+        recipe = json.loads(text) if len(text) <= PNG_TEXT_LIMIT else None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise GenartError("bad_recipe", file=name, reason="it is no JSON") from error
+    if not isinstance(recipe, dict):
+        raise GenartError("bad_recipe", file=name, reason="it is no JSON object")
+    if not isinstance(recipe.get("model"), str) or not re.fullmatch(r"[\w.@/-]{1,200}", recipe["model"]):
+        raise GenartError("bad_recipe", file=name, reason="it names no model")
+    for key in ("weights_sha256", "revision"):
+        if not isinstance(recipe.get(key), str | None):
+            raise GenartError("bad_recipe", file=name, reason=f"{key} is {shorten(recipe[key])}")
+    return recipe
+
+
+def save_animation(frames: Tensor | Sequence[Image.Image], path: str | os.PathLike, fps: float = 24) -> Path:
+    """Write an endless animation, .gif or .webp (lossless). frames: pictures, or (N, C, H, W) in [-1, 1]. Returns the path."""
+    path = Path(path)
+    fps = number("save_animation", "fps", fps, 1, 50)
+    if path.suffix.lower() not in (".gif", ".webp"):
+        raise GenartError("bad_animation", file=path.name, suffix=path.suffix or "a file without a suffix")
+    pictures = to_pil(frames) if isinstance(frames, Tensor) else list(frames)
+    if not pictures:
+        raise GenartError("no_frames")
+    tick = 10 if path.suffix.lower() == ".gif" else 1  # a GIF counts in hundredths of a second
+    ends = [round(k * 1000 / fps / tick) * tick for k in range(len(pictures) + 1)]
+    durations = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+    options = {"lossless": True, "method": 4} if tick == 1 else {"optimize": False}
+    with replacing(path) as file:
+        pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=durations, loop=0, **options)
+    return path
+
+
+def center_digit(picture: Image.Image, size: int = 28) -> Image.Image:
+    """A drawn or photographed digit as MNIST has them: white on black, in a box of 20/28 of the side, centred by its mass.
+
+    LeCun et al. 1998, section III.A. Returns a (size, size) picture of mode L; an empty one stays empty.
+    """
+    grey = flatten(picture).convert("L")
+    ink = torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8).view(grey.height, grey.width).float()
+    border = torch.cat([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
+    ink = ink if border.median() < 128 else 255 - ink
+    ink = (ink - ink.median()).clamp(min=0)
+    rows, columns = (ink.amax(dim=1) > 64).nonzero(), (ink.amax(dim=0) > 64).nonzero()
+    canvas = Image.new("L", (size, size))
+    if not len(rows) or not len(columns):
+        return canvas
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    digit = to_pil((ink[top:bottom, left:right] * (2 / ink.max()) - 1)[None])
+    box = max(1, round(size * 20 / 28))
+    scale = box / max(digit.size)
+    digit = digit.resize([max(1, round(edge * scale)) for edge in digit.size], Image.Resampling.LANCZOS)
+    mass = torch.frombuffer(bytearray(digit.tobytes()), dtype=torch.uint8).view(digit.height, digit.width).double()
+    x = (mass.sum(0) * torch.arange(digit.width)).sum() / mass.sum()
+    y = (mass.sum(1) * torch.arange(digit.height)).sum() / mass.sum()
+    left = min(max(round(size / 2 - 0.5 - x.item()), 0), size - digit.width)
+    top = min(max(round(size / 2 - 0.5 - y.item()), 0), size - digit.height)
+    canvas.paste(digit, (left, top))
+    return canvas

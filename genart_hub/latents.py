@@ -1,0 +1,127 @@
+"""Operations in the latent space: straight and spherical interpolation, walks, and inversion."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from genart_hub.errors import GenartError, choice, shorten, whole
+from genart_hub.models.base import MAX_SEED, Generative, evaluating
+
+
+def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """(1 - t) a + t b. a, b: (..., Z); t: a number, or a tensor of the leading shape."""
+    t = _weight(t, a)
+    return (1 - t) * a + t * b
+
+
+def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """Along the great circle from a to b, the norm going straight: ||slerp(a, b, t)|| = (1 - t) ||a|| + t ||b||.
+
+    Shoemake 1985; White 2016, https://arxiv.org/abs/1609.04468. a, b: (..., Z); t: a number, or a tensor of the leading shape.
+    A zero vector takes the other's direction; opposite vectors go round through a fixed direction that is orthogonal to them.
+    """
+    u, v, t = a.double(), b.double(), _weight(t, a).double()
+    norm_a, norm_b = u.norm(dim=-1, keepdim=True), v.norm(dim=-1, keepdim=True)
+    norm = (1 - t) * norm_a + t * norm_b
+    u, v = torch.where(norm_a > 0, u / norm_a, v / norm_b), torch.where(norm_b > 0, v / norm_b, u / norm_a)
+    cos = (u * v).sum(dim=-1, keepdim=True)
+    w = v - cos * u  # the part of v that is orthogonal to u, of length sin(angle)
+    sin = w.norm(dim=-1, keepdim=True)
+    angle = torch.atan2(sin, cos)
+    direction = (t * angle).cos() * u + (t * angle).sin() * torch.where(sin > 1e-9, w / sin, _orthogonal(u))
+    made = torch.nan_to_num(direction / direction.norm(dim=-1, keepdim=True)) * norm
+    return torch.where(t == 0, a.double(), torch.where(t == 1, b.double(), made)).to(a.dtype)
+
+
+def _orthogonal(u: Tensor) -> Tensor:
+    """A unit vector orthogonal to u: the axis that u leans on least, less its part along u. (u itself where Z = 1.)"""
+    if u.shape[-1] == 1:
+        return u
+    axis = torch.zeros_like(u).scatter_(-1, u.abs().argmin(dim=-1, keepdim=True), 1.0)
+    w = axis - (axis * u).sum(dim=-1, keepdim=True) * u
+    return w / w.norm(dim=-1, keepdim=True)
+
+
+def _weight(t: float | Tensor, a: Tensor) -> Tensor:
+    t = torch.as_tensor(t, dtype=a.dtype, device=a.device)
+    return t.unsqueeze(-1) if t.ndim else t
+
+
+METHODS = {"slerp": slerp, "lerp": lerp}
+
+
+def walk(keys: Tensor | Sequence[Tensor], num_frames: int, method: str = "slerp", loop: bool = False) -> Tensor:
+    """A path of `num_frames` latents through all keys at an even pace. keys: (K, Z), K >= 2. Returns (num_frames, Z).
+
+    The first frame is the first key. The last is the last key or, with `loop`, one step before the first key comes again.
+    """
+    keys = keys if isinstance(keys, Tensor) else torch.stack(list(keys)) if len(keys) else torch.empty(0, 0)
+    if keys.ndim != 2 or len(keys) < 2:
+        raise GenartError("few_keys", count=len(keys) if keys.ndim == 2 else 1)
+    interpolate = METHODS[choice("walk", "method", method, METHODS)]
+    num_frames = whole("walk", "num_frames", num_frames)
+    if num_frames < len(keys):
+        raise GenartError("loop_frames", keys=len(keys), low=len(keys), value=num_frames)
+    stops = torch.cat([keys, keys[:1]]) if loop else keys
+    segments, steps = len(stops) - 1, num_frames if loop else num_frames - 1
+    positions = torch.arange(num_frames, dtype=torch.float64) * segments / steps
+    k = positions.long().clamp(max=segments - 1)
+    return interpolate(stops[k], stops[k + 1], (positions - k).to(keys.device))
+
+
+def invert(
+    model: Generative, x: Tensor, num_steps: int = 200, seed: int = 0, num_starts: int = 8, lr: float = 0.1
+) -> Iterator[tuple[int, Tensor, float]]:
+    """Look for the latents whose pictures are x, by Adam on z from the best of many seeded starts.
+
+    Zhu et al. 2016, https://arxiv.org/abs/1609.03552, section 3. x: (B, C, H, W) in [-1, 1].
+    Yields (step, z, error) after each of `num_steps` steps: z (B, Z), the best so far for each picture; error, the mean squared
+    error of G(z) over all pictures and pixels, which never rises. The last yield is the best.
+    """
+    model.check_images(x)
+    num_steps, num_starts = whole("invert", "num_steps", num_steps, 1), whole("invert", "num_starts", num_starts, 1)
+    parameter = next(model.parameters())
+    x = x.detach().to(parameter.device, parameter.dtype)
+    with torch.no_grad(), evaluating(model):
+        z = model.latents(32 * num_starts, seed).to(x)
+        distances = torch.cdist(x.flatten(1), model.generate(z).flatten(1))
+        z = z[distances.topk(num_starts, largest=False).indices]  # (B, S, Z)
+    best_z, best = z[:, 0].clone(), torch.full((len(x),), float("inf"), device=x.device)
+    z.requires_grad_()
+    adam = torch.optim.Adam([z], lr=lr)
+    for step in range(1, num_steps + 1):
+        with torch.enable_grad(), evaluating(model):
+            x_hat = model.generate(z.flatten(0, 1)).unflatten(0, z.shape[:2])  # (B, S, C, H, W)
+            errors = (x_hat - x[:, None]).square().flatten(2).mean(dim=2)  # (B, S)
+            (z.grad,) = torch.autograd.grad(errors.sum(), z)
+        error, k = errors.detach().min(dim=1)
+        better = error < best
+        best = torch.where(better, error, best)
+        best_z = torch.where(better[:, None], z.detach()[torch.arange(len(x)), k], best_z)
+        adam.param_groups[0]["lr"] = lr * min(1.0, 2 * (1 - (step - 1) / num_steps))
+        adam.step()
+        yield step, best_z.clone(), best.mean().item()
+
+
+def keys_of(model: Generative, seeds: Sequence[int], truncation: float = 1.0) -> Tensor:
+    """The latents of these seeds. Returns (len(seeds), Z)."""
+    return torch.cat([model.latents(1, seed, truncation) for seed in seeds])
+
+
+def frames(model: Generative, z: Tensor, batch_size: int = 64) -> Tensor:
+    """The pictures of a walk. z: (N, Z). Returns (N, C, H, W) float32 in [-1, 1]."""
+    parameter = next(model.parameters())
+    with torch.no_grad(), evaluating(model):
+        return torch.cat([model.generate(part.to(parameter.device, parameter.dtype)).float() for part in z.split(batch_size)])
+
+
+def parse_seeds(text: str, most: int = 16) -> list[int]:
+    """Seeds from a line such as "0, 7, 42": commas in Latin or Chinese, or spaces, between whole numbers."""
+    parts = re.split(r"[\s,，、;；]+", text.strip()) if isinstance(text, str) else []
+    if not parts or not all(re.fullmatch(r"\d{1,16}", part) and int(part) <= MAX_SEED for part in parts):
+        raise GenartError("bad_seeds", value=shorten(text))
+    if len(parts) > most:
+        raise GenartError("many_seeds", count=len(parts), high=most)
+    return [int(part) for part in parts]

@@ -1,0 +1,40 @@
+"""Convolutional classifier, the eye of the metrics. LeCun et al. 1998, https://doi.org/10.1109/5.726791."""
+
+from torch import Tensor, nn
+
+from genart_hub.errors import GenartError, whole
+from genart_hub.hub import HubModel
+
+
+class Classifier(nn.Module, HubModel):
+    """A small convolutional network whose features measure pictures of one small domain, where Inception is the wrong eye."""
+
+    family = "features"
+
+    def __init__(self, image_size: int = 28, channels: int = 1, num_classes: int = 10, width: int = 32, feature_dim: int = 128):
+        super().__init__()
+        self.image_size = whole("Classifier", "image_size", image_size, 4)
+        self.channels = whole("Classifier", "channels", channels, 1)
+        self.num_classes = whole("Classifier", "num_classes", num_classes, 2)
+        width = whole("Classifier", "width", width, 1)
+        feature_dim = whole("Classifier", "feature_dim", feature_dim, 1)
+        final_size = (self.image_size + 3) // 4  # halved twice, rounded up
+        self.backbone = nn.Sequential(                                                  # (B, C, H, W)
+            nn.Conv2d(self.channels, width, 3, 1, 1), nn.BatchNorm2d(width), nn.ReLU(), # (B, width, H, W)
+            nn.Conv2d(width, 2 * width, 3, 2, 1), nn.BatchNorm2d(2 * width), nn.ReLU(), # (B, 2 width, H/2, W/2)
+            nn.Conv2d(2 * width, 2 * width, 3, 2, 1), nn.BatchNorm2d(2 * width), nn.ReLU(),  # (B, 2 width, H/4, W/4)
+            nn.Flatten(), nn.Dropout(0.25),
+            nn.Linear(2 * width * final_size**2, feature_dim), nn.ReLU(),               # (B, D)
+        )  # fmt: skip
+        self.head = nn.Linear(feature_dim, self.num_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer sees. x: (B, C, H, W) in [-1, 1]. Returns (B, D)."""
+        if x.ndim != 4 or tuple(x.shape[1:]) != (self.channels, self.image_size, self.image_size):
+            values = {"channels": self.channels, "size": self.image_size, "shape": tuple(x.shape)}
+            raise GenartError("bad_images", where="Classifier", **values)
+        return self.backbone(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits of the classes. x: (B, C, H, W) in [-1, 1]. Returns (B, num_classes)."""
+        return self.head(self.features(x))

@@ -1,0 +1,61 @@
+"""Variational autoencoder. Kingma & Welling 2014, https://arxiv.org/abs/1312.6114."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from genart_hub.errors import sizes, whole
+from genart_hub.models.base import Generative, evaluating
+
+
+class VAE(Generative):
+    """An encoder and a mirrored decoder of linear layers, with a Bernoulli likelihood for each pixel."""
+
+    family = "vae"
+
+    def __init__(self, image_size: int = 28, channels: int = 1, latent_dim: int = 32, hidden_dims: Sequence[int] = (512, 256)):
+        super().__init__()
+        self.image_size = whole("VAE", "image_size", image_size, 1)
+        self.channels = whole("VAE", "channels", channels, 1)
+        self.latent_dim = whole("VAE", "latent_dim", latent_dim, 1)
+        hidden_dims = sizes("VAE", "hidden_dims", hidden_dims)
+        num_pixels = self.channels * self.image_size**2
+        self.encoder = mlp(num_pixels, *hidden_dims, 2 * self.latent_dim)  # (B, C*H*W) -> (B, 2Z)
+        self.decoder = mlp(self.latent_dim, *reversed(hidden_dims), num_pixels)  # (B, Z) -> (B, C*H*W)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and logvar of q(z | x). x: (B, C, H, W) in [-1, 1]. Returns two of (B, Z)."""
+        self.check_images(x)
+        mu, logvar = self.encoder(x.flatten(1)).chunk(2, dim=1)
+        return mu, logvar
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The logits of p(x | z)'s Bernoulli pixels. z: (B, Z). Returns (B, C, H, W)."""
+        self.check_latents(z)
+        return self.decoder(z).unflatten(1, (self.channels, self.image_size, self.image_size))
+
+    def forward(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode, draw z with `generator`, decode. Returns the logits (B, C, H, W), and mu and logvar (B, Z)."""
+        mu, logvar = self.encode(x)
+        eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
+        z = mu + (0.5 * logvar).exp() * eps  # reparameterisation, section 2.4
+        return self.decode(z), mu, logvar
+
+    def generate(self, z: Tensor, label: object = None) -> Tensor:
+        """The mean of p(x | z). z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""
+        self.check_label(label)
+        return 2 * self.decode(z).sigmoid() - 1
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """x through the mean of its latent, so that the same x always gives the same answer. Returns (B, C, H, W) in [-1, 1]."""
+        with evaluating(self):
+            mu, _ = self.encode(x)
+            return self.generate(mu)
+
+
+def mlp(*dims: int) -> nn.Sequential:
+    """Linear layers of these widths, with LeakyReLU between them."""
+    layers = [layer for a, b in zip(dims, dims[1:], strict=False) for layer in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,40 @@
+"""The app: `build` makes the page, `launch` serves it. Nothing here leaves the machine but what a reader asks the Hub for."""
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import gradio as gr
+
+from genart_hub.ui import comparison, interpolation, reconstruction, sampling, texts, theme
+from genart_hub.ui.parts import Shelf
+
+TABS = {"sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction, "comparison": comparison}
+
+
+def build() -> gr.Blocks:
+    """The page, without serving it."""
+    shelf = Shelf()
+    with gr.Blocks(title="genart_hub", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        gr.Markdown(texts.t("heading"))
+        gr.Markdown(texts.t("intro"), elem_classes="note")
+        for name, tab in TABS.items():
+            with gr.Tab(texts.t(name), id=name):
+                tab.build(shelf)
+    return page
+
+
+def launch(**options) -> None:
+    """Serve the page. options: of gradio's `launch`, such as server_port."""
+    page = build().queue(max_size=32)
+    page.launch(
+        theme=theme.THEME,
+        css=theme.CSS,
+        head=theme.HEAD,
+        i18n=texts.I18N,
+        max_file_size="20mb",
+        enable_monitoring=False,
+        footer_links=["api", "settings"],
+        **options,
+    )

@@ -1,0 +1,93 @@
+"""Comparison: one request, answered by every model."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+import genart_hub
+from genart_hub import images
+from genart_hub.errors import GenartError, whole
+from genart_hub.ui import texts
+from genart_hub.ui.parts import MODEL_CALL, Number, Shelf, Slider, guarded, how, new_folder, parsed
+from genart_hub.ui.texts import t
+
+MOST = 16
+DIFFUSION_MOST = 4  # a big pipeline on a laptop's CPU takes minutes a picture
+COLUMNS = ("column_model", "column_seconds", "column_rate", "column_parameters", "column_size", "column_megabytes")
+
+
+def build(shelf: Shelf) -> None:
+    """The tab."""
+    names = genart_hub.bundled()
+    pipeline_name = os.environ.get("GENART_SD_MODEL", "").strip()
+
+    @guarded
+    def compare(n: float, seed: float, truncation: float, prompt: str, request: gr.Request, progress=gr.Progress()):
+        lang = texts.language(request)
+        n = whole(texts.say(lang, "comparison"), texts.say(lang, "count"), parsed(n), 1, MOST)
+        seed, truncation = parsed(seed), parsed(truncation)
+        galleries: list[Any] = [gr.skip()] * (len(names) + 1)
+        rows, status = [], texts.say(lang, "working")
+        folder = new_folder()
+
+        def answer(k: int, name: str, model: Any, **request_of_it) -> None:
+            begun = time.perf_counter()
+            x = model.sample(seed=seed, **request_of_it)
+            seconds = time.perf_counter() - begun
+            paths = [images.save_png(picture, folder / f"{k}-{j}.png") for j, picture in enumerate(images.to_pil(x))]
+            galleries[k] = [(str(path), texts.say(lang, "caption", seed=int(seed) + j)) for j, path in enumerate(paths)]
+            rows.append(figures(name, model, len(x), seconds))
+
+        for k, name in enumerate(names):
+            model = shelf.generative(name)
+            model.sample(1)  # the first call of a fresh model pays for what later ones have
+            answer(k, name, model, n=n, truncation=truncation)
+            yield *galleries, rows, status
+        status = texts.say(lang, "no_diffusion")
+        if pipeline_name:
+            try:
+                progress(0, desc=pipeline_name)
+                model = shelf.get(pipeline_name, trusted=True)
+                shown = Path(pipeline_name).name
+                on_step = lambda step, steps: progress((step, steps), desc=shown)  # noqa: E731
+                answer(len(names), shown, model, n=min(n, DIFFUSION_MOST), prompt=prompt, on_step=on_step)
+                status = ""
+            except GenartError as error:
+                status = texts.say(lang, "diffusion_failed", reason=texts.sentence(lang, error))
+        yield *galleries, rows, status
+
+    with gr.Row():
+        count = Slider(1, MOST, value=8, step=1, label=t("count"))
+        seed = Number(value=0, precision=0, label=t("seed"), info=t("seed_info"))
+        truncation = Slider(0.05, 1, value=1, step=0.05, label=t("truncation"))
+    prompt = gr.Textbox(value=t("prompt_default"), label=t("prompt"), visible=bool(pipeline_name))
+    go = gr.Button(t("compare"), variant="primary", size="lg")
+    note = t("diffusion_waits") if pipeline_name else t("no_diffusion")
+    status = gr.Markdown(note, elem_classes="note")
+    with gr.Row():
+        options = {
+            "columns": 4, "height": "auto", "format": "png", "object_fit": "contain", "interactive": False,
+            "elem_classes": "few-pixels", "buttons": ["fullscreen"],
+        }  # fmt: skip
+        galleries = []
+        for name in names:
+            with gr.Column(min_width=280):
+                galleries.append(gr.Gallery(label=name, **options))
+        with gr.Column(min_width=280, visible=bool(pipeline_name)):
+            galleries.append(gr.Gallery(label=Path(pipeline_name).name or "Stable Diffusion", **options))
+    table = gr.Dataframe(headers=[t(key) for key in COLUMNS], label=t("figures"), interactive=False, wrap=True)
+    how("comparison_how")
+
+    go.click(compare, [count, seed, truncation, prompt], [*galleries, table, status], api_name="compare", **MODEL_CALL)
+
+
+def figures(name: str, model: Any, n: int, seconds: float) -> list[Any]:
+    """A row of the table: what an answer cost, and how big the model is."""
+    count = model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
+    files = [model.source.file] if model.source.file else list(model.source.folder.rglob("*.safetensors"))
+    size = f"{model.image_size}×{model.image_size}×{model.channels}"
+    megabytes = sum(file.stat().st_size for file in files) / 1e6
+    return [name, round(seconds, 4), round(n / seconds, 1), f"{count:,}", size, round(megabytes, 2)]

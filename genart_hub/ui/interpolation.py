@@ -1,0 +1,52 @@
+"""Interpolation: a walk through the latent space, as an animation."""
+
+import gradio as gr
+
+import genart_hub
+from genart_hub import images, latents
+from genart_hub.errors import number, whole
+from genart_hub.ui import texts
+from genart_hub.ui.parts import MODEL_CALL, Radio, Shelf, Slider, guarded, how, model_box, new_folder, parsed
+from genart_hub.ui.texts import t
+
+MOST_FRAMES = 240
+
+
+def build(shelf: Shelf) -> None:
+    """The tab."""
+
+    @guarded
+    def walk(model_name: str, seeds: str, method: str, frames: float, fps: float, loop: bool, truncation: float, request: gr.Request):
+        model, lang = shelf.generative(model_name), texts.language(request)
+        where = texts.say(lang, "interpolation")
+        frames = whole(where, texts.say(lang, "frames"), parsed(frames), 2, MOST_FRAMES)
+        fps = number(where, texts.say(lang, "fps"), parsed(fps), 1, 50)
+        keys = latents.keys_of(model, latents.parse_seeds(seeds), parsed(truncation))
+        x = latents.frames(model, latents.walk(keys, frames, method, bool(loop)))
+        pictures = [images.enlarge(picture) for picture in images.to_pil(x)]
+        folder = new_folder()
+        stem = f"{model.source.name.replace('/', '--')}-walk"
+        webp, gif = (str(images.save_animation(pictures, folder / f"{stem}.{suffix}", fps)) for suffix in ("webp", "gif"))
+        return webp, gif, webp
+
+    with gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            model = model_box(genart_hub.bundled())
+            seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"))
+            method = Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method"))
+            frames = Slider(2, MOST_FRAMES, value=72, step=1, label=t("frames"))
+            fps = Slider(1, 50, value=24, step=1, label=t("fps"))
+            truncation = Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info"))
+            loop = gr.Checkbox(value=True, label=t("loop"))
+            go = gr.Button(t("walk"), variant="primary", size="lg")
+        with gr.Column(scale=2, min_width=320):
+            animation = gr.Image(
+                label=t("animation"), type="filepath", format="webp", interactive=False, height=420,
+                elem_classes="few-pixels", buttons=["fullscreen"],
+            )  # fmt: skip
+            with gr.Row():
+                gif = gr.DownloadButton(t("gif"), size="sm")
+                webp = gr.DownloadButton(t("webp"), size="sm")
+    how("interpolation_how")
+
+    go.click(walk, [model, seeds, method, frames, fps, loop, truncation], [animation, gif, webp], api_name="walk", **MODEL_CALL)

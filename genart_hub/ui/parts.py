@@ -1,0 +1,178 @@
+"""What the tabs share: models in memory, errors in the reader's language, fields that leave checking to the package, files to hand out."""
+
+import html
+import inspect
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+import genart_hub
+from genart_hub.errors import GenartError, first_line, shorten
+from genart_hub.hub import HUB_ID, bundled_folder, pick_device
+from genart_hub.models.base import Generative
+from genart_hub.ui import texts
+
+MODEL_CALL = {"concurrency_id": "model", "concurrency_limit": 1}  # one model call at a time
+
+
+class Shelf:
+    """Loaded models, the least used put away when together they take more than `max_bytes` of memory."""
+
+    def __init__(self, max_bytes: int | None = None):
+        self.max_bytes = max_bytes or int(float(os.environ.get("GENART_MODEL_MEMORY_MB", "2000")) * 1e6)
+        self._models: OrderedDict[str, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: object, trusted: bool = False) -> Any:
+        """The model of a bundled name or a Hub id. trusted: the name comes from the host, not from the page, and may be a folder."""
+        name = name.strip() if isinstance(name, str) else name
+        with self._lock:
+            if name in self._models:
+                self._models.move_to_end(name)
+                return self._models[name]
+            model = genart_hub.from_pretrained(name if trusted else self.check(name), device=pick_device())
+            self._models[name] = model
+            while len(self._models) > 1 and sum(map(_memory, self._models.values())) > self.max_bytes:
+                self._models.popitem(last=False)
+            return model
+
+    def generative(self, name: object) -> Generative:
+        """The same, and it must make pictures from latents."""
+        model = self.get(name)
+        if not isinstance(model, Generative):
+            raise GenartError("not_generative", model=shorten(name).strip("'"), choices=", ".join(genart_hub.bundled()))
+        return model
+
+    @staticmethod
+    def check(name: object) -> str:
+        """A name that may come from a page: never a path."""
+        if isinstance(name, str) and bundled_folder(name):
+            return name
+        if not isinstance(name, str) or not name or not HUB_ID.fullmatch(name):
+            if isinstance(name, str) and any(mark in name for mark in ("/", "\\", "..", "~")):
+                raise GenartError("path_refused", name=shorten(name))
+            raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(genart_hub.bundled()))
+        if Path(name.partition("@")[0]).exists():
+            raise GenartError("path_refused", name=shorten(name))
+        return name
+
+
+def _memory(model: Any) -> int:
+    count = model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
+    return 4 * count
+
+
+def guarded(handler: Callable) -> Callable:
+    """`handler`, with its errors told in the reader's language. A surprise is told too, and its traceback goes to the terminal."""
+
+    def told(error: Exception, arguments: tuple) -> gr.Error:
+        lang = texts.language(next((a for a in arguments if isinstance(a, gr.Request)), None))
+        if not isinstance(error, GenartError):
+            traceback.print_exception(error, file=sys.stderr)
+            error = GenartError("unexpected", reason=first_line(error))
+        message = html.escape(texts.sentence(lang, error), quote=False)
+        return gr.Error(message, title=texts.say(lang, "error"), print_exception=False)
+
+    if inspect.isgeneratorfunction(handler):
+
+        @wraps(handler)
+        def streaming(*arguments):
+            try:
+                yield from handler(*arguments)
+            except (gr.Error, GeneratorExit):
+                raise
+            except Exception as error:
+                raise told(error, arguments) from error
+
+        return streaming
+
+    @wraps(handler)
+    def calling(*arguments):
+        try:
+            return handler(*arguments)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise told(error, arguments) from error
+
+    return calling
+
+
+class _Unchecked:
+    """Gradio's own check of a field is in English and names no cure: take the value as it comes, the package checks it."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
+class Number(_Unchecked, gr.Number):
+    def get_block_name(self) -> str:
+        return "number"
+
+
+class Slider(_Unchecked, gr.Slider):
+    def get_block_name(self) -> str:
+        return "slider"
+
+
+class Radio(_Unchecked, gr.Radio):
+    def get_block_name(self) -> str:
+        return "radio"
+
+
+class Picture(gr.Image):
+    """An upload as a path, not opened yet: what is wrong with it is then told in a sentence."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        return payload.path if payload else None
+
+    def get_block_name(self) -> str:
+        return "image"
+
+
+def parsed(value: object) -> object:
+    """A whole number that came as text, as a number; anything else as it is, for the package to refuse."""
+    text = value.strip() if isinstance(value, str) else ""
+    return int(text) if text.lstrip("+-").isdecimal() and len(text) < 40 else value
+
+
+_ROOT = Path(tempfile.mkdtemp(prefix="genart-hub-"))
+KEEP_SECONDS = 600  # Gradio copies what it serves; the originals are needed for a moment only
+
+
+def new_folder() -> Path:
+    """An empty folder for the files of one answer; those of old answers go."""
+    for folder in _ROOT.iterdir() if _ROOT.exists() else ():
+        if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+    _ROOT.mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=_ROOT))
+
+
+def model_box(names: list[str], label: str = "model", **options) -> gr.Dropdown:
+    """A list of bundled models that also takes any Hub id."""
+    return gr.Dropdown(
+        names, value=names[0] if names else None, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True, **options
+    )
+
+
+def how(key: str) -> None:
+    """The principle of a tab, folded away."""
+    delimiters = [{"left": "$", "right": "$", "display": False}]
+    with gr.Accordion(texts.t("how"), open=False):
+        gr.Markdown(texts.t(key), latex_delimiters=delimiters)

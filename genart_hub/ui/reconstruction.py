@@ -1,0 +1,105 @@
+"""Reconstruction: a picture through a VAE, and into a GAN's latent space by inversion."""
+
+import tempfile
+from pathlib import Path
+
+import gradio as gr
+import torch
+from PIL import Image
+
+import genart_hub
+from genart_hub import images, latents
+from genart_hub.errors import GenartError, whole
+from genart_hub.metrics import reconstruction_mse
+from genart_hub.models.base import Generative
+from genart_hub.ui import texts
+from genart_hub.ui.examples import save_examples
+from genart_hub.ui.parts import MODEL_CALL, Picture, Shelf, Slider, guarded, how, model_box, new_folder, parsed
+from genart_hub.ui.texts import t
+
+SHOW_EVERY = 5  # steps between two pictures of an inversion
+MOST_STEPS = 1000
+
+
+def build(shelf: Shelf) -> None:
+    """The tab."""
+
+    @guarded
+    def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request):
+        model = shelf.generative(model_name)
+        if not hasattr(model, "reconstruct"):
+            raise GenartError("not_vae", model=model_name, choices=", ".join(genart_hub.bundled("vae")))
+        x = prepare(picture, model, tidy)
+        x_hat = model.reconstruct(x)
+        figure = texts.say(texts.language(request), "error_figure", error=reconstruction_mse(x, x_hat))
+        return show(x), show(x_hat), figure
+
+    @guarded
+    def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request):
+        model, lang = shelf.generative(model_name), texts.language(request)
+        steps = whole(texts.say(lang, "reconstruction"), texts.say(lang, "steps"), parsed(steps), 1, MOST_STEPS)
+        x = prepare(picture, model, tidy)
+        for step, z, _ in latents.invert(model, x, steps):
+            if step == 1 or step % SHOW_EVERY == 0 or step == steps:
+                x_hat = latents.frames(model, z)
+                figure = texts.say(lang, "error_step", step=step, steps=steps, error=reconstruction_mse(x.cpu(), x_hat.cpu()))
+                yield show(x), show(x_hat), figure
+
+    @guarded
+    def use_drawing(drawing: dict | None, request: gr.Request) -> str:
+        drawn = drawing.get("composite") if isinstance(drawing, dict) else None
+        if drawn is None or len(set(images.flatten(drawn).convert("L").getextrema())) == 1:
+            raise GenartError("no_picture")
+        return str(images.save_png(images.flatten(drawn), new_folder() / "drawing.png"))
+
+    examples = save_examples(Path(tempfile.mkdtemp(prefix="genart-hub-examples-")))
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300):
+            picture = Picture(label=t("upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=240)
+            gr.Examples([[path] for path in examples], picture, label=t("examples"), examples_per_page=12, api_name="example")
+            with gr.Accordion(t("draw"), open=False):
+                pad = gr.Sketchpad(
+                    type="pil", canvas_size=(280, 280), height=420, show_label=False, layers=False, format="png",
+                    brush=gr.Brush(default_size=22, colors=["#000000"], color_mode="fixed"), sources=(), transforms=(),
+                )  # fmt: skip
+                use = gr.Button(t("use_drawing"), size="sm")
+            tidy = gr.Checkbox(value=True, label=t("tidy"))
+        with gr.Column(scale=2, min_width=360):
+            with gr.Row(equal_height=True):
+                vae = model_box(genart_hub.bundled("vae"), "vae")
+                gan = model_box(genart_hub.bundled("gan"), "gan")
+            with gr.Row():
+                go = gr.Button(t("reconstruct"), variant="primary")
+                search = gr.Button(t("invert"), variant="primary")
+                stop = gr.Button(t("stop"), variant="stop")
+            steps = Slider(10, MOST_STEPS, value=300, step=10, label=t("steps"))
+            with gr.Row():
+                options = {"format": "png", "interactive": False, "height": 240, "elem_classes": "few-pixels", "buttons": ["download"]}
+                seen = gr.Image(label=t("seen"), **options)
+                with gr.Column(min_width=160):
+                    vae_answer = gr.Image(label=t("vae_answer"), **options)
+                    vae_figure = gr.Markdown(elem_classes="figure")
+                with gr.Column(min_width=160):
+                    gan_answer = gr.Image(label=t("gan_answer"), **options)
+                    gan_figure = gr.Markdown(elem_classes="figure")
+    how("reconstruction_how")
+
+    go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct", **MODEL_CALL)
+    inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert", **MODEL_CALL)
+    stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
+    use.click(use_drawing, pad, picture, api_name="use_drawing")
+
+
+def prepare(path: str | None, model: Generative, tidy: bool) -> torch.Tensor:
+    """An upload as the model takes it. Returns (1, C, H, W) in [-1, 1] on the model's device."""
+    if not path:
+        raise GenartError("no_picture")
+    picture = images.open_picture(path)
+    if tidy and model.channels == 1 and picture.size != (model.image_size, model.image_size):
+        picture = images.center_digit(picture, model.image_size)
+    return images.from_pil(picture, model.image_size, model.channels).to(next(model.parameters()).device)
+
+
+def show(x: torch.Tensor) -> Image.Image:
+    """One picture, large enough to look at and still sharp. x: (1, C, H, W)."""
+    return images.enlarge(images.to_pil(x[0]))

@@ -1,0 +1,111 @@
+"""Sampling: pictures from seeds, each with its recipe."""
+
+import secrets
+import zipfile
+from pathlib import Path
+
+import gradio as gr
+
+import genart_hub
+from genart_hub import images, remake
+from genart_hub.errors import whole
+from genart_hub.models.base import Generative
+from genart_hub.ui import texts
+from genart_hub.ui.parts import MODEL_CALL, Number, Shelf, Slider, guarded, how, model_box, new_folder, parsed
+from genart_hub.ui.texts import t
+
+MOST = 64
+COLUMNS = 8
+
+
+def build(shelf: Shelf) -> None:
+    """The tab."""
+
+    @guarded
+    def sample(model_name: str, n: float, seed: float, truncation: float, request: gr.Request):
+        model = shelf.generative(model_name)
+        lang = texts.language(request)
+        n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, MOST)
+        seed, truncation = parsed(seed), parsed(truncation)
+        x = model.sample(n, seed, truncation=truncation)
+        seed, truncation = int(seed), float(truncation)
+        scores = _scores(model, x)
+        folder = new_folder()
+        gallery = []
+        for k, picture in enumerate(images.to_pil(x)):
+            path = images.save_png(picture, folder / f"{_stem(model)}-{seed + k}.png", model.recipe(seed + k, truncation=truncation))
+            caption = texts.say(lang, "caption", seed=seed + k)
+            if scores is not None:
+                caption = texts.say(lang, "caption_score", seed=seed + k, score=scores[k])
+            gallery.append((str(path), caption))
+        columns = min(COLUMNS, n)
+        recipe = model.recipe(seed, n, truncation=truncation, columns=columns)
+        grid = images.save_png(images.grid(x, columns), folder / f"{_stem(model)}-{seed}-grid.png", recipe)
+        archive = folder / f"{_stem(model)}-{seed}.zip"
+        with zipfile.ZipFile(archive, "w") as packed:
+            for path in [Path(path) for path, _ in gallery] + [grid]:
+                packed.write(path, path.name)
+        note = texts.say(lang, "score_note") if scores is not None else ""
+        return gallery, gallery[0][0], str(grid), str(archive), _code(model, n, seed, truncation), note
+
+    def dice() -> int:
+        return secrets.randbelow(2**31)
+
+    @guarded
+    def restore(png: str | None, request: gr.Request):
+        if png is None:
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        recipe = remake.read(png)
+        name = shelf.check(remake.name_of(recipe))
+        remake.check_weights(shelf.get(name), recipe)
+        lang = texts.language(request)
+        whole(texts.say(lang, "sampling"), texts.say(lang, "count"), recipe["n"], 1, MOST)
+        return name, recipe["n"], recipe["seed"], recipe["truncation"]
+
+    def choose(gallery: list, event: gr.SelectData) -> str | None:
+        return gallery[event.index][0] if gallery else None
+
+    with gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            model = model_box(genart_hub.bundled())
+            count = Slider(1, MOST, value=16, step=1, label=t("count"))
+            with gr.Row(equal_height=True):
+                seed = Number(value=0, precision=0, label=t("seed"), info=t("seed_info"), min_width=120)
+                roll = gr.Button(t("dice"), min_width=120)
+            truncation = Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info"))
+            go = gr.Button(t("generate"), variant="primary", size="lg")
+            dropped = gr.File(label=t("restore"), type="filepath", height=110)
+        with gr.Column(scale=2, min_width=320):
+            gallery = gr.Gallery(
+                label=t("pictures"), columns=8, height="auto", format="png", object_fit="contain",
+                interactive=False, elem_classes="few-pixels", buttons=["download", "fullscreen"],
+            )  # fmt: skip
+            note = gr.Markdown(elem_classes="note")
+            with gr.Row():
+                one = gr.DownloadButton(t("one"), size="sm")
+                grid = gr.DownloadButton(t("grid"), size="sm")
+                archive = gr.DownloadButton(t("zip"), size="sm")
+            code = gr.Code(label=t("code"), language="python", lines=3, interactive=False)
+    how("sampling_how")
+
+    inputs, outputs = [model, count, seed, truncation], [gallery, one, grid, archive, code, note]
+    go.click(sample, inputs, outputs, api_name="sample", **MODEL_CALL)
+    roll.click(dice, None, seed, api_name="dice").then(sample, inputs, outputs, api_name="sample_after_dice", **MODEL_CALL)
+    restored = dropped.upload(restore, dropped, inputs, api_name="restore", **MODEL_CALL)
+    restored.success(sample, inputs, outputs, api_name="sample_after_restore", **MODEL_CALL)
+    gallery.select(choose, gallery, one, api_name="choose_picture", show_progress="hidden")
+
+
+def _scores(model: Generative, x) -> list[float] | None:
+    """The discriminator's probability that each picture is real, for a model that has one."""
+    return model.score(x).tolist() if hasattr(model, "score") else None
+
+
+def _stem(model: Generative) -> str:
+    return model.source.name.replace("/", "--")
+
+
+def _code(model: Generative, n: int, seed: int, truncation: float) -> str:
+    name = remake.name_of(model.recipe(seed))
+    more = "" if truncation == 1 else f", truncation={truncation:g}"
+    return f'import genart_hub\n\nx = genart_hub.from_pretrained("{name}").sample({n}, seed={seed}{more})'

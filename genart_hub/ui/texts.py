@@ -1,0 +1,231 @@
+"""Every text of the app in English and Chinese, and the one rule that chooses: a browser whose first language is zh* gets Chinese."""
+
+import gradio as gr
+
+from genart_hub.errors import GenartError
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "title": ("genart_hub · how machines learned to paint", "genart_hub · 机器如何学会绘画"),
+    "heading": ("# How machines learned to paint", "# 机器如何学会绘画"),
+    "intro": (
+        "The path from the VAE (2013) and the GAN (2014) to Stable Diffusion. Every model here is trained on the same pictures and runs "
+        "on your own machine.",
+        "从变分自编码器（2013）与生成对抗网络（2014）到 Stable Diffusion 的发展之路。这里的每个模型都用同一批图片训练，并在你自己的电脑上运行。",
+    ),
+    "sampling": ("Sampling", "采样"),
+    "interpolation": ("Interpolation", "插值"),
+    "reconstruction": ("Reconstruction", "重建"),
+    "comparison": ("Comparison", "对比"),
+    "how": ("How does it work?", "它是怎样工作的？"),
+    # sampling
+    "sampling_how": (
+        "A **generative model** turns a random point $z$ of its **latent space** into a picture. In a **GAN**, a generator $G$ learns by "
+        "adversarial training against a discriminator $D$ that tells real from made:\n\n"
+        "$L_D = -\\mathbb{E}_x[\\log D(x)] - \\mathbb{E}_z[\\log(1 - D(G(z)))]$, and $L_G = -\\mathbb{E}_z[\\log D(G(z))]$.\n\n"
+        "In a **VAE**, an encoder gives $\\mu$ and $\\sigma$, reparameterisation draws $z = \\mu + \\sigma \\epsilon$, and a decoder draws the "
+        "picture; the loss is reconstruction plus $\\mathrm{KL}$. The GAN is an implicit generative model, the VAE an explicit one.",
+        "**生成模型**把**潜在空间**中的一个随机点 $z$ 变成一张图片。在**生成对抗网络**（GAN）里，生成器 $G$ 与判别器 $D$ 进行对抗训练，"
+        "判别器分辨真图与假图，损失函数为：\n\n"
+        "$L_D = -\\mathbb{E}_x[\\log D(x)] - \\mathbb{E}_z[\\log(1 - D(G(z)))]$，$L_G = -\\mathbb{E}_z[\\log D(G(z))]$。\n\n"
+        "在**变分自编码器**（VAE）里，编码器给出 $\\mu$ 与 $\\sigma$，用重参数化得到 $z = \\mu + \\sigma \\epsilon$，再由解码器画出图片；"
+        "损失函数是重建误差加 $\\mathrm{KL}$ 散度。GAN 是隐式生成模型，VAE 是显式生成模型。",
+    ),
+    "model": ("Model", "模型"),
+    "model_info": ("A bundled model, or any Hub id owner/name", "自带模型，或任意 Hub 编号 owner/name"),
+    "count": ("How many pictures", "图片数量"),
+    "seed": ("Seed", "随机种子"),
+    "seed_info": ("Picture k has the seed plus k", "第 k 张图片的种子是该数加 k"),
+    "dice": ("🎲 Another seed", "🎲 换一个种子"),
+    "truncation": ("Truncation", "截断"),
+    "truncation_info": ("Less than 1: more typical, less varied", "小于 1：更典型，变化更少"),
+    "generate": ("Generate", "生成"),
+    "pictures": ("Pictures", "图片"),
+    "caption": ("seed {seed}", "种子 {seed}"),
+    "caption_score": ("seed {seed} · D {score:.2f}", "种子 {seed} · 判别器 {score:.2f}"),
+    "score_note": (
+        "D is the discriminator's probability that the picture is a real one.",
+        "“判别器”后的数字是它认为该图为真图的概率。",
+    ),
+    "one": ("⬇ Chosen picture (PNG)", "⬇ 选中的图片（PNG）"),
+    "grid": ("⬇ Grid (PNG)", "⬇ 网格图（PNG）"),
+    "zip": ("⬇ All (ZIP)", "⬇ 全部（ZIP）"),
+    "code": ("The Python that makes the same pictures", "生成同样图片的 Python 代码"),
+    "restore": ("Drop a PNG from here: its recipe comes back", "拖入由此保存的 PNG：恢复它的配方"),
+    # interpolation
+    "interpolation_how": (
+        "Between two points of the latent space lie pictures that nobody drew. Latents of a normal distribution live near a sphere, so "
+        "**slerp** goes along the great circle; **lerp** cuts straight through, where pictures get more average.",
+        "潜在空间的两点之间，藏着没有人画过的图片。服从正态分布的潜在向量大多靠近一个球面，所以 **slerp** 沿大圆行走；"
+        "**lerp** 走直线穿过球内，那里的图片更趋于平均。",
+    ),
+    "seeds": ("Seeds of the keys", "关键点的种子"),
+    "seeds_info": ("2 to 16 whole numbers, with commas", "2 到 16 个整数，用逗号分隔"),
+    "method": ("Path", "路径"),
+    "slerp": ("slerp: along the sphere", "slerp：沿球面"),
+    "lerp": ("lerp: straight", "lerp：直线"),
+    "frames": ("Frames", "帧数"),
+    "fps": ("Frames per second", "每秒帧数"),
+    "loop": ("Loop", "循环"),
+    "walk": ("Walk", "漫步"),
+    "animation": ("The walk", "漫步动画"),
+    "gif": ("⬇ GIF", "⬇ GIF"),
+    "webp": ("⬇ WebP", "⬇ WebP"),
+    # reconstruction
+    "reconstruction_how": (
+        "The VAE's **encoder** finds the latent of your picture in one step, and the **decoder** draws it again. A GAN has no encoder: "
+        "its latent is searched for by gradient descent on $\\lVert G(z) - x \\rVert^2$ (inversion). What a model never saw, it cannot draw.",
+        "VAE 的**编码器**一步就能找到图片的潜在向量，再由**解码器**画出来。GAN 没有编码器：用梯度下降最小化 $\\lVert G(z) - x \\rVert^2$ "
+        "来搜索潜在向量（反演）。模型没有见过的东西，它画不出来。",
+    ),
+    "upload": ("Your picture", "你的图片"),
+    "examples": ("Examples", "示例"),
+    "draw": ("Draw a digit", "画一个数字"),
+    "use_drawing": ("Use the drawing", "使用这幅画"),
+    "tidy": ("Crop and centre it, white on black, as the training digits are", "按训练数字的样子裁剪、居中，并变成黑底白字"),
+    "vae": ("VAE", "变分自编码器"),
+    "gan": ("GAN", "生成对抗网络"),
+    "reconstruct": ("Reconstruct with the VAE", "用变分自编码器重建"),
+    "invert": ("Search in the GAN", "在生成对抗网络中搜索"),
+    "stop": ("Stop", "停止"),
+    "steps": ("Steps", "步数"),
+    "seen": ("What the model sees", "模型看到的图"),
+    "vae_answer": ("The VAE's answer", "变分自编码器的回答"),
+    "gan_answer": ("The GAN's answer", "生成对抗网络的回答"),
+    "error_figure": ("Mean squared error {error:.4f} (pixels from 0 to 1)", "均方误差 {error:.4f}（像素取值 0 到 1）"),
+    "error_step": (
+        "Step {step} of {steps} · mean squared error {error:.4f} (pixels from 0 to 1)",
+        "第 {step} / {steps} 步 · 均方误差 {error:.4f}（像素取值 0 到 1）",
+    ),
+    # comparison
+    "comparison_how": (
+        "The same request to every model: the same count and the same seeds. The GAN and the VAE draw in one forward pass; a **diffusion "
+        "model** goes from noise to picture in many small steps, and can be told what to draw.",
+        "向每个模型提出同样的请求：同样的数量，同样的种子。GAN 与 VAE 只需一次前向计算；**扩散模型**从噪声到图片要走许多小步，"
+        "但可以用文字告诉它画什么。",
+    ),
+    "prompt": ("Prompt (for diffusion)", "提示词（用于扩散模型）"),
+    "prompt_default": ("a red apple", "一个红苹果"),
+    "compare": ("Compare", "对比"),
+    "figures": ("Figures", "数据"),
+    "column_model": ("Model", "模型"),
+    "column_seconds": ("Seconds", "用时（秒）"),
+    "column_rate": ("Pictures/s", "张/秒"),
+    "column_parameters": ("Parameters", "参数量"),
+    "column_size": ("Pixels", "像素"),
+    "column_megabytes": ("MB on disk", "磁盘（MB）"),
+    "no_diffusion": (
+        "No Stable Diffusion here yet: set `GENART_SD_MODEL` to a diffusers folder or a Hub id, such as "
+        "`stable-diffusion-v1-5/stable-diffusion-v1-5`, and start the app again.",
+        "这里还没有 Stable Diffusion：请把环境变量 `GENART_SD_MODEL` 设为 diffusers 文件夹或 Hub 编号（例如 "
+        "`stable-diffusion-v1-5/stable-diffusion-v1-5`），然后重新启动应用。",
+    ),
+    "diffusion_waits": (
+        "The model of `GENART_SD_MODEL` answers too when you click; the first time it may have to be downloaded "
+        "(several GB for the usual ones).",
+        "点击后，`GENART_SD_MODEL` 所指的模型也会作答；第一次可能需要下载（常见模型有数 GB）。",
+    ),
+    "diffusion_failed": ("Stable Diffusion could not answer: {reason}", "Stable Diffusion 未能作答：{reason}"),
+    "working": ("Working …", "正在计算……"),
+    "error": ("That did not work", "没有成功"),
+}
+
+ERRORS_ZH: dict[str, str] = {
+    "not_whole": "{where}：{name} 必须是整数，得到的是 {value}。",
+    "not_number": "{where}：{name} 必须是数字，得到的是 {value}。",
+    "out_of_range": "{where}：{name} 必须在 {low} 与 {high} 之间，得到的是 {value}。",
+    "too_small": "{where}：{name} 至少为 {low}，得到的是 {value}。",
+    "not_sizes": "{where}：{name} 必须是由不小于 1 的整数组成的列表，得到的是 {value}。",
+    "not_binary": "{where}：每个像素必须是 -1 或 1；请先用 metrics.binarise 采样。",
+    "bad_truncation": "{where}：截断必须大于 0 且不超过 1，得到的是 {value}。",
+    "not_choice": "{where}：{name} 必须是 {choices} 之一，得到的是 {value}。",
+    "no_classes": "{where} 没有类别，不接受标签，得到的是 {value}。请去掉标签。",
+    "bad_latents": "{where}：潜在向量的形状必须是 (B, {latent_dim})，得到的是 {shape}。",
+    "bad_images": "{where}：图片的形状必须是 (B, {channels}, {size}, {size})，得到的是 {shape}。",
+    "bad_seeds": "种子应是用逗号分隔的整数，例如 0, 7, 42；得到的是 {value}。",
+    "few_keys": "漫步至少需要两个关键点，得到的是 {count} 个。",
+    "many_seeds": "最多接受 {high} 个种子，得到的是 {count} 个。",
+    "loop_frames": "经过 {keys} 个关键点的漫步至少需要 {low} 帧，得到的是 {value}。",
+    "not_vae": "{model} 不是变分自编码器，不能一步重建。请改选：{choices}。",
+    "not_generative": "{model} 不能由潜在向量生成图片。请改选：{choices}。",
+    "bad_device": "这里没有设备 {device}；可用的有：{available}。",
+    "model_not_found": "没有模型 {name}。已尝试自带模型（{bundled}）、文件夹，以及形如 owner/name 的 Hub 编号。",
+    "path_refused": "应用只加载自带模型和形如 owner/name 的 Hub 编号，不接受 {name}。",
+    "hub_no_repo": "Hub 上没有此令牌可见的模型 {name}。请检查拼写；若是私有模型，请传入 token=。",
+    "hub_gated": "{name} 需要授权。请先在它的 Hub 页面上接受条款，再传入 token=。",
+    "hub_no_revision": "{name} 没有版本 {revision}。去掉 revision= 即可使用最新版本。",
+    "hub_no_file": "Hub 上的 {name} 没有 {file}，所以它不是本软件包的模型。",
+    "hub_unreachable": "无法连接 Hub（{endpoint}）以获取 {name}。请检查网络，把 HF_ENDPOINT 设为镜像地址，或传入 local_files_only=True 使用本地缓存。",
+    "hub_not_cached": "{name} 不在本地缓存中。请联网并去掉 local_files_only 加载一次。",
+    "hub_refused": "Hub 拒绝了 {name}（{status}）。请检查名称与令牌。",
+    "no_config": "{folder} 中没有 config.json，所以它不是模型文件夹。请用 model.save_pretrained({folder!r}) 保存一个。",
+    "bad_config": "{file} 不是 JSON 对象（{reason}）。请重新保存模型，或恢复该文件。",
+    "config_no_class": "{file} 没有写明 _class_name，所以它不是本软件包的模型。请用 save_pretrained 重新保存模型。",
+    "config_too_large": "{file} 有 {size:,} 字节，而配置最多 {limit:,} 字节。这不是本软件包的配置。",
+    "unknown_class": "{file} 写明的类是 {name}，不在 {known} 之中。你自己的类请用 {name}.from_pretrained 加载。",
+    "wrong_class": "{folder} 里是 {found}，不是 {wanted}。请用 {found}.from_pretrained 或 genart_hub.from_pretrained 加载。",
+    "unknown_keys": "{file} 含有 {name} 不认识的参数：{keys}。请删除它们；可用的有 {known}。",
+    "newer_version": "{file} 由 genart_hub {written} 写成，含有当前版本（{installed}）不认识的参数：{keys}。请用 pip install --upgrade genart-hub 升级。",
+    "config_refused": "{file}：{name} 不接受其中的参数：{reason}",
+    "config_not_json": "{name}：参数 {argument} 不是 JSON 值，无法保存。请使用数字、文本、列表或 None。",
+    "too_many_bytes": "{name} 需要 {size:,} 字节，超过 max_bytes={limit:,}。请检查它的配置，或传入更大的 max_bytes。",
+    "no_weights": "{folder} 中没有 {file}。请用 save_pretrained 重新保存模型。",
+    "pickle_only": "{folder} 里只有 {file}。它是 pickle 文件，可以执行任意代码，因此从不打开。请索取 safetensors 文件，或在你信任的环境里转换它。",
+    "weights_unreadable": "{file} 不是可读的 safetensors 文件（{reason}）。请重新下载或重新保存。",
+    "weights_mismatch": "{file} 与 {name} 不符：{problems}。它属于另一个模型或另一个版本。",
+    "cannot_write": "无法写入 {path}（{reason}）。没有改动任何文件。",
+    "no_features": "没有能看 {channels} 通道、{size} 像素图片的自带特征网络。请用 genart-hub train classifier 训练一个，再用 --features 传入。",
+    "bad_picture": "{file} 不是可读的图片（{reason}）。请使用 PNG、JPEG、GIF 或 WebP 文件。",
+    "picture_too_large": "{file} 有 {width}x{height} 像素，最多接受 {limit:,} 像素。请先把它缩小。",
+    "no_picture": "还没有图片。请上传、画一幅，或选择一个示例。",
+    "no_recipe": "{file} 不含 genart_hub 配方。请使用本软件包保存的 PNG，而不是丢失了文本信息的副本。",
+    "bad_recipe": "{file}：其中的配方已损坏（{reason}）。请重新采样并保存。",
+    "other_weights": "这张图片由 {name} 的另一份权重生成（图中为 {wanted}，这里为 {found}）。请加载当时的版本，或重新采样。",
+    "no_frames": "动画至少需要一帧。",
+    "bad_animation": "{file}：这里只能写 .gif 和 .webp 动画。若要 {suffix}，请用 ffmpeg 转换 .webp。",
+    "no_data": "{path} 不存在。请给出 .parquet 文件或图片文件夹。",
+    "empty_data": "{path} 中没有图片。请给出带 image 列的 .parquet 文件或图片文件夹。",
+    "no_labels": "{path} 没有标签，而（{purpose}）需要标签。请使用按类别分的文件夹，或带 label 列的 parquet 文件。",
+    "broken_pictures": "{path}：有 {count} 张图片无法读取，第一张是 {first}。请删除它们再开始。",
+    "few_pictures": "{path} 只有 {count} 张图片，少于 {low}（{purpose}）。请增加图片或减小该数。",
+    "needs_package": "这需要软件包 {package}。请安装：pip install {install}",
+    "unknown_recipe": "{model} 没有配方 {recipe}；可用的有 {choices}。",
+    "run_exists": "{path} 中已有一次训练。请用 --resume 继续，或换一个 --out。",
+    "no_checkpoint": "{path} 中没有可以继续的检查点。请去掉 --resume 重新开始。",
+    "other_run": "{path} 开始时的 {what} 不同（当时是 {was}，现在是 {now}）。请用相同的设置继续，或换一个 --out。",
+    "diverged": "第 {step} 步的损失不是数字。请降低学习率；第 {saved} 步的检查点保存在 {path}。",
+    "no_pipeline": "还没有设置扩散模型。请把 GENART_SD_MODEL 设为 diffusers 的 Stable Diffusion 文件夹或 Hub 编号"
+    "（例如 stable-diffusion-v1-5/stable-diffusion-v1-5），然后重新启动应用。",
+    "not_pipeline": "{name} 不是 diffusers 能加载的 Stable Diffusion 管线（{reason}）。请给出含 model_index.json 的文件夹或编号。",
+    "empty_prompt": "提示词是空的。请写下图片应该画什么。",
+    "long_prompt": "提示词有 {count:,} 个字符，最多接受 {limit:,} 个。请缩短它。",
+    "no_model_named": "请指定模型：{choices}、一个文件夹，或形如 owner/name 的 Hub 编号。",
+    "bad_setting": "--set 接受 NAME=JSON，例如 latent_dim=20；得到的是 {text}（{reason}）。",
+    "unexpected": "这里出了问题（{reason}）。请再试一次。",
+}
+
+LANGUAGES = ("en", "zh")
+PREFIX = "ga_"  # keys such as "slider" or "plot" are Gradio's own
+I18N = gr.I18n(**{lang: {PREFIX + key: pair[k] for key, pair in TEXTS.items()} for k, lang in enumerate(LANGUAGES)})
+
+
+def t(key: str):
+    """A text that the page shows in its reader's language."""
+    assert key in TEXTS, key
+    return I18N(PREFIX + key)
+
+
+def language(request: gr.Request | None) -> str:
+    """ "zh" where the first language of the reader's browser is zh*, else "en"."""
+    accepted = (request.headers.get("accept-language") or "") if request else ""
+    return "zh" if accepted.strip().lower().startswith("zh") else "en"
+
+
+def say(lang: str, key: str, **values) -> str:
+    """A text that a handler writes, in `lang`."""
+    return TEXTS[key][LANGUAGES.index(lang)].format(**values)
+
+
+def sentence(lang: str, error: GenartError) -> str:
+    """An error in `lang`."""
+    values = {key: sentence(lang, value) if isinstance(value, GenartError) else value for key, value in error.values.items()}
+    return ERRORS_ZH[error.code].format(**values) if lang == "zh" else str(error)
