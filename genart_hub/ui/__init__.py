@@ -2,10 +2,11 @@
 
 import os
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # Gradio reads it when it is imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from genart_hub.ui import comparison, interpolation, reconstruction, sampling, texts, theme
 from genart_hub.ui.parts import Shelf
@@ -31,10 +32,10 @@ def launch(**options) -> None:
     page.launch(
         theme=theme.THEME,
         css=theme.CSS,
-        head=theme.HEAD,
         i18n=texts.I18N,
         max_file_size="20mb",
         enable_monitoring=False,
         footer_links=["api", "settings"],
+        app_kwargs={"middleware": [Middleware(theme.LanguageRule)]},
         **options,
     )

@@ -11,7 +11,7 @@ import genart_hub
 from genart_hub import images
 from genart_hub.errors import GenartError, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Number, Shelf, Slider, guarded, how, new_folder, parsed
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, new_folder, parsed, unchecked
 from genart_hub.ui.texts import t
 
 MOST = 16
@@ -31,6 +31,7 @@ def build(shelf: Shelf) -> None:
         seed, truncation = parsed(seed), parsed(truncation)
         galleries: list[Any] = [gr.skip()] * (len(names) + 1)
         rows, status = [], texts.say(lang, "working")
+        table = {"headers": [texts.say(lang, key) for key in COLUMNS], "data": rows}  # Gradio translates no headers
         folder = new_folder()
 
         def answer(k: int, name: str, model: Any, **request_of_it) -> None:
@@ -45,7 +46,7 @@ def build(shelf: Shelf) -> None:
             model = shelf.generative(name)
             model.sample(1)  # the first call of a fresh model pays for what later ones have
             answer(k, name, model, n=n, truncation=truncation)
-            yield *galleries, rows, status
+            yield *galleries, table, status
         status = texts.say(lang, "no_diffusion")
         if pipeline_name:
             try:
@@ -57,12 +58,12 @@ def build(shelf: Shelf) -> None:
                 status = ""
             except GenartError as error:
                 status = texts.say(lang, "diffusion_failed", reason=texts.sentence(lang, error))
-        yield *galleries, rows, status
+        yield *galleries, table, status
 
     with gr.Row():
-        count = Slider(1, MOST, value=8, step=1, label=t("count"))
-        seed = Number(value=0, precision=0, label=t("seed"), info=t("seed_info"))
-        truncation = Slider(0.05, 1, value=1, step=0.05, label=t("truncation"))
+        count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
+        seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
+        truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation")))
     prompt = gr.Textbox(value=t("prompt_default"), label=t("prompt"), visible=bool(pipeline_name))
     go = gr.Button(t("compare"), variant="primary", size="lg")
     note = t("diffusion_waits") if pipeline_name else t("no_diffusion")
@@ -78,7 +79,7 @@ def build(shelf: Shelf) -> None:
                 galleries.append(gr.Gallery(label=name, **options))
         with gr.Column(min_width=280, visible=bool(pipeline_name)):
             galleries.append(gr.Gallery(label=Path(pipeline_name).name or "Stable Diffusion", **options))
-    table = gr.Dataframe(headers=[t(key) for key in COLUMNS], label=t("figures"), interactive=False, wrap=True)
+    table = gr.Dataframe(headers=[""] * len(COLUMNS), label=t("figures"), interactive=False, wrap=True)
     how("comparison_how")
 
     go.click(compare, [count, seed, truncation, prompt], [*galleries, table, status], api_name="compare", **MODEL_CALL)

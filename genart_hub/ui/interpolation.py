@@ -6,7 +6,7 @@ import genart_hub
 from genart_hub import images, latents
 from genart_hub.errors import number, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Radio, Shelf, Slider, guarded, how, model_box, new_folder, parsed
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, parsed, unchecked
 from genart_hub.ui.texts import t
 
 MOST_FRAMES = 240
@@ -33,10 +33,10 @@ def build(shelf: Shelf) -> None:
         with gr.Column(scale=1, min_width=280):
             model = model_box(genart_hub.bundled())
             seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"))
-            method = Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method"))
-            frames = Slider(2, MOST_FRAMES, value=72, step=1, label=t("frames"))
-            fps = Slider(1, 50, value=24, step=1, label=t("fps"))
-            truncation = Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info"))
+            method = unchecked(gr.Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method")))
+            frames = unchecked(gr.Slider(2, MOST_FRAMES, value=72, step=1, label=t("frames")))
+            fps = unchecked(gr.Slider(1, 50, value=24, step=1, label=t("fps")))
+            truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info")))
             loop = gr.Checkbox(value=True, label=t("loop"))
             go = gr.Button(t("walk"), variant="primary", size="lg")
         with gr.Column(scale=2, min_width=320):

@@ -109,40 +109,16 @@ def guarded(handler: Callable) -> Callable:
     return calling
 
 
-class _Unchecked:
-    """Gradio's own check of a field is in English and names no cure: take the value as it comes, the package checks it."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
+def unchecked(component: gr.components.Component) -> gr.components.Component:
+    """A field whose value comes as it is: Gradio's own check is in English and names no cure; the package checks."""
+    component.preprocess = lambda payload: payload
+    return component
 
 
-class Number(_Unchecked, gr.Number):
-    def get_block_name(self) -> str:
-        return "number"
-
-
-class Slider(_Unchecked, gr.Slider):
-    def get_block_name(self) -> str:
-        return "slider"
-
-
-class Radio(_Unchecked, gr.Radio):
-    def get_block_name(self) -> str:
-        return "radio"
-
-
-class Picture(gr.Image):
-    """An upload as a path, not opened yet: what is wrong with it is then told in a sentence."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
-
-    def get_block_name(self) -> str:
-        return "image"
+def unopened(image: gr.Image) -> gr.Image:
+    """An upload as a path that nothing has opened yet: what is wrong with it is then told in a sentence."""
+    image.preprocess = lambda payload: payload.path if payload else None
+    return image
 
 
 def parsed(value: object) -> object:

@@ -14,7 +14,7 @@ from genart_hub.metrics import reconstruction_mse
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_examples
-from genart_hub.ui.parts import MODEL_CALL, Picture, Shelf, Slider, guarded, how, model_box, new_folder, parsed
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, parsed, unchecked, unopened
 from genart_hub.ui.texts import t
 
 SHOW_EVERY = 5  # steps between two pictures of an inversion
@@ -55,7 +55,7 @@ def build(shelf: Shelf) -> None:
     examples = save_examples(Path(tempfile.mkdtemp(prefix="genart-hub-examples-")))
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
-            picture = Picture(label=t("upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=240)
+            picture = unopened(gr.Image(label=t("upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=240))
             gr.Examples([[path] for path in examples], picture, label=t("examples"), examples_per_page=12, api_name="example")
             with gr.Accordion(t("draw"), open=False):
                 pad = gr.Sketchpad(
@@ -72,7 +72,7 @@ def build(shelf: Shelf) -> None:
                 go = gr.Button(t("reconstruct"), variant="primary")
                 search = gr.Button(t("invert"), variant="primary")
                 stop = gr.Button(t("stop"), variant="stop")
-            steps = Slider(10, MOST_STEPS, value=300, step=10, label=t("steps"))
+            steps = unchecked(gr.Slider(10, MOST_STEPS, value=300, step=10, label=t("steps")))
             with gr.Row():
                 options = {"format": "png", "interactive": False, "height": 240, "elem_classes": "few-pixels", "buttons": ["download"]}
                 seen = gr.Image(label=t("seen"), **options)

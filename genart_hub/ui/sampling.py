@@ -11,7 +11,7 @@ from genart_hub import images, remake
 from genart_hub.errors import whole
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Number, Shelf, Slider, guarded, how, model_box, new_folder, parsed
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, parsed, unchecked
 from genart_hub.ui.texts import t
 
 MOST = 64
@@ -68,16 +68,15 @@ def build(shelf: Shelf) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             model = model_box(genart_hub.bundled())
-            count = Slider(1, MOST, value=16, step=1, label=t("count"))
-            with gr.Row(equal_height=True):
-                seed = Number(value=0, precision=0, label=t("seed"), info=t("seed_info"), min_width=120)
-                roll = gr.Button(t("dice"), min_width=120)
-            truncation = Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info"))
+            count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
+            seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
+            roll = gr.Button(t("dice"), size="sm")
+            truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info")))
             go = gr.Button(t("generate"), variant="primary", size="lg")
-            dropped = gr.File(label=t("restore"), type="filepath", height=110)
+            dropped = gr.File(label=t("restore"), type="filepath", height=140)
         with gr.Column(scale=2, min_width=320):
             gallery = gr.Gallery(
-                label=t("pictures"), columns=8, height="auto", format="png", object_fit="contain",
+                show_label=False, columns=8, height="auto", format="png", object_fit="contain",
                 interactive=False, elem_classes="few-pixels", buttons=["download", "fullscreen"],
             )  # fmt: skip
             note = gr.Markdown(elem_classes="note")

@@ -26,24 +26,57 @@ THEME = gr.themes.Soft(
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto; }
 .few-pixels img { image-rendering: pixelated; }
+.few-pixels .grid-wrap { min-height: 300px !important; max-height: none !important; }
+.few-pixels .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)) !important;
+  grid-template-rows: none !important; grid-auto-rows: auto !important; gap: 10px !important;
+}
+.few-pixels .thumbnail-lg { aspect-ratio: auto; height: auto; overflow: hidden; }
+.few-pixels .thumbnail-lg > img { aspect-ratio: 1; height: auto; border-radius: 0; }
+.few-pixels .caption-label {
+  position: static !important; display: block; max-width: 100%; padding: 3px 2px; border: 0; border-radius: 0;
+  text-align: center; font-size: 11px; line-height: 1.25; white-space: normal; color: var(--body-text-color-subdued);
+}
 .few-pixels .image-frame img, .few-pixels .image-container img { width: 100%; height: 100%; object-fit: contain; }
 .figure p { text-align: center; color: var(--body-text-color-subdued); }
 .note p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 footer .built-with { display: none; }
 """
 
-# Gradio knows zh-CN and zh-TW; the rule here is any zh*: it is told so before its own script reads the browser's language.
-HEAD = """
-<script>
+# Gradio gives Chinese to zh-CN and zh-TW only; the rule here is any zh*. Its own `head` comes too late to tell it so.
+LANGUAGE_SCRIPT = b"""<script>
 (() => {
   const language = navigator.language || "";
-  const chinese = /^zh\\b/i.test(language);
-  if (chinese && language !== "zh-CN" && language !== "zh-TW") {
-    const known = /hant|hk|mo|tw/i.test(language) ? "zh-TW" : "zh-CN";
-    Object.defineProperty(navigator, "language", { get: () => known });
-    Object.defineProperty(navigator, "languages", { get: () => [known] });
-  }
-  document.documentElement.lang = chinese ? "zh" : "en";
+  if (!/^zh/i.test(language) || language === "zh-CN" || language === "zh-TW") return;
+  const known = /hant|hk|mo|tw/i.test(language) ? "zh-TW" : "zh-CN";
+  Object.defineProperty(navigator, "language", { get: () => known });
+  Object.defineProperty(navigator, "languages", { get: () => [known] });
 })();
-</script>
-"""
+</script>"""
+
+
+class LanguageRule:
+    """ASGI middleware: LANGUAGE_SCRIPT becomes the first thing in the page's head."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].rstrip("/") != scope.get("root_path", "").rstrip("/"):
+            await self.app(scope, receive, send)
+            return
+        start, body = None, b""
+
+        async def collect(message):
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                start = message
+            elif message["type"] == "http.response.body":
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    page = body.replace(b"<head>", b"<head>" + LANGUAGE_SCRIPT, 1)
+                    headers = [(key, value) for key, value in start["headers"] if key.lower() != b"content-length"]
+                    await send(start | {"headers": [*headers, (b"content-length", str(len(page)).encode())]})
+                    await send({"type": "http.response.body", "body": page})
+
+        await self.app(scope, receive, collect)
