@@ -23,12 +23,11 @@ MESSAGES = {
     # finding a model
     "model_not_found": "No model {name}. Tried a bundled model ({bundled}), a folder, and a Hub id of the form owner/name.",
     "path_refused": "The app loads bundled models and Hub ids of the form owner/name, not {name}.",
-    "hub_no_repo": "The Hub has no model {name} that this token may see. Check the spelling, or pass token= for a private one.",
+    "hub_no_repo": "{name} is no folder here, and the Hub has no such model that this token may see. Check the spelling, or pass token= for a private one.",
     "hub_gated": "{name} is gated. Accept its terms on its page on the Hub, then pass token=.",
     "hub_no_revision": "{name} has no revision {revision}. Leave revision= out for the newest one.",
     "hub_no_file": "{name} has no {file} on the Hub, so it is no model of this package.",
-    "hub_unreachable": "The Hub at {endpoint} could not be reached for {name}. Check the network, set HF_ENDPOINT to a mirror, "
-    "or pass local_files_only=True for a copy in the cache.",
+    "hub_unreachable": "{name} is no folder here, and the Hub at {endpoint} could not be reached. Check the network, set HF_ENDPOINT to a mirror, or pass local_files_only=True for a copy in the cache.",
     "hub_not_cached": "{name} is not in the local cache. Load it once with the network on and without local_files_only.",
     "hub_refused": "The Hub refused {name} ({status}). Check the name and the token.",
     # a model's folder
@@ -62,6 +61,17 @@ MESSAGES = {
     "Load the revision that made it, or sample anew.",
     "no_frames": "An animation needs at least one frame.",
     "bad_animation": "{file}: only .gif and .webp animations can be written here. For {suffix}, convert a .webp with ffmpeg.",
+    # reasons, which stand inside a sentence
+    "reason_format": "it is of no known picture format",
+    "reason_pixels": "it has far too many pixels",
+    "reason_missing": "there is no such file",
+    "reason_no_json": "it is no JSON object",
+    "reason_no_model": "it names no model",
+    "reason_field": "{field} is {value}",
+    "reason_type": "it is a {type}",
+    "reason_empty": "it is empty",
+    "reason_pickle": "it is a pickle under another name, which is never opened",
+    "reason_pointer": "it is a Git LFS pointer; run git lfs pull",
     # data
     "no_data": "{path} does not exist. Give a .parquet file or a folder of pictures.",
     "empty_data": "{path} holds no pictures. Give a .parquet file with an image column or a folder of pictures.",
@@ -90,7 +100,10 @@ MESSAGES = {
 
 
 class GenartError(ValueError):
-    """An error that a user can cause and cure: a code and its values; its text is the English sentence."""
+    """An error that a user can cause and cure: a code and its values; its text is the English sentence.
+
+    A value may be a GenartError itself, a reason within the sentence.
+    """
 
     def __init__(self, code: str, **values):
         super().__init__(MESSAGES[code].format(**values))

@@ -174,7 +174,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise GenartError("bad_config", file=str(file), reason=first_line(error)) from error
     if not isinstance(config, dict):
-        raise GenartError("bad_config", file=str(file), reason=f"it is a {type(config).__name__}")
+        raise GenartError("bad_config", file=str(file), reason=GenartError("reason_type", type=type(config).__name__))
     if not isinstance(config.get("_class_name"), str):
         raise GenartError("config_no_class", file=str(file))
     return config
@@ -193,7 +193,7 @@ def load_folder(
         with torch.device("meta"):
             model = cls(**arguments)
     except GenartError as error:
-        raise GenartError("config_refused", file=str(file), name=cls.__name__, reason=str(error)) from error
+        raise GenartError("config_refused", file=str(file), name=cls.__name__, reason=error) from error
     except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError, AttributeError) as error:
         raise GenartError("config_refused", file=str(file), name=cls.__name__, reason=first_line(error) + ".") from error
     state = model.state_dict()
@@ -277,18 +277,18 @@ def _read_tensors(file: Path, name: str, shapes: dict[str, torch.Size], device: 
     return {key: tensor.to(device, dtype if tensor.is_floating_point() else None) for key, tensor in tensors.items()}
 
 
-def _why_unreadable(file: Path, error: Exception) -> str:
+def _why_unreadable(file: Path, error: Exception) -> GenartError | str:
     try:
         with open(file, "rb") as opened:
             start = opened.read(4)
     except OSError:
         return first_line(error)
     if not start:
-        return "it is empty"
+        return GenartError("reason_empty")
     if start[:1] == b"\x80" or start[:2] == b"PK":
-        return "it is a pickle under another name, which is never opened"
+        return GenartError("reason_pickle")
     if start[:4] == b"vers":
-        return "it is a Git LFS pointer; run git lfs pull"
+        return GenartError("reason_pointer")
     return first_line(error)
 
 
@@ -400,29 +400,40 @@ class Repository:
 
     def download(self, filename: str, max_bytes: int) -> Path:
         """One file of the commit, in the cache. Its size is asked before anything is downloaded."""
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 
-        options = {
-            "repo_id": self.repo_id,
-            "filename": filename,
-            "subfolder": self.subfolder,
-            "revision": self.commit or self.revision,
-            "cache_dir": self.cache_dir,
-            "token": token_for_endpoint(self.token),
-            "local_files_only": self.local_files_only,
-            "library_name": "genart-hub",
-            "library_version": __version__,
-        }
-        with hub_errors(f"{self.repo_id}", revision=self.revision, file=filename):
-            if not self.local_files_only:
-                size = hf_hub_download(**options, dry_run=True).file_size
+        path_in_repo = f"{self.subfolder}/{filename}" if self.subfolder else filename
+        place = {"repo_id": self.repo_id, "filename": path_in_repo, "revision": self.commit or self.revision, "cache_dir": self.cache_dir}
+        offline = self.local_files_only or constants.HF_HUB_OFFLINE
+        with hub_errors(self.repo_id, revision=self.revision, file=path_in_repo):
+            try:
+                size = 0 if offline else self._size_on_hub(path_in_repo)
+            except Exception as error:
+                cached = None if _status(error) else try_to_load_from_cache(**place)
+                if not isinstance(cached, str):
+                    raise
+                path = Path(cached)  # the Hub cannot be reached, and need not be
+            else:
                 if size > max_bytes:
-                    raise GenartError("too_many_bytes", name=f"{self.repo_id}/{filename}", size=size, limit=max_bytes)
-            path = Path(hf_hub_download(**options))
+                    raise GenartError("too_many_bytes", name=f"{self.repo_id}/{path_in_repo}", size=size, limit=max_bytes)
+                client = {"library_name": "genart-hub", "library_version": __version__}
+                path = Path(hf_hub_download(**place, **client, token=token_for_endpoint(self.token), local_files_only=offline))
         if self.commit is None:
-            parts = path.parts
-            self.commit = parts[len(parts) - 1 - parts[::-1].index("snapshots") + 1]
+            self.commit = path.parts[path.parts.index("snapshots", -len(Path(path_in_repo).parts) - 2) + 1]
         return path
+
+    def _size_on_hub(self, path_in_repo: str) -> int:
+        """Bytes. A server that is ill for a moment is asked again; a network that is not there is told at once."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        url = hf_hub_url(self.repo_id, path_in_repo, revision=self.commit or self.revision)
+        token = token_for_endpoint(self.token)
+        try:
+            return get_hf_file_metadata(url, token=token).size or 0
+        except Exception as error:
+            if (_status(error) or 0) < 500 and _status(error) != 429:
+                raise
+        return get_hf_file_metadata(url, token=token, retry_on_errors=True).size or 0
 
 
 def token_for_endpoint(token: str | None) -> str | bool | None:
@@ -463,10 +474,8 @@ class hub_errors:
             return GenartError("hub_no_file", name=self.name, file=self.file)
         if isinstance(error, errors.HFValidationError):
             return GenartError("model_not_found", name=shorten(self.name), bundled=", ".join(bundled_names()))
-        for cause in _causes(error):
-            status = getattr(getattr(cause, "response", None), "status_code", None)
-            if status is not None:
-                return GenartError("hub_refused", name=self.name, status=status)
+        if (status := _status(error)) is not None:
+            return GenartError("hub_refused", name=self.name, status=status)
         if isinstance(error, errors.LocalEntryNotFoundError) and (constants.HF_HUB_OFFLINE or error.__cause__ is None):
             return GenartError("hub_not_cached", name=self.name)
         if isinstance(error, OSError) or type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "huggingface_hub"):
@@ -474,7 +483,11 @@ class hub_errors:
         return None
 
 
-def _causes(error: BaseException | None):
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status behind an error of the Hub's client, which may hide it in a cause."""
     while error is not None:
-        yield error
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is not None:
+            return status
         error = error.__cause__
+    return None

@@ -73,9 +73,9 @@ def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -
             raise GenartError("picture_too_large", file=name, width=picture.width, height=picture.height, limit=MAX_PIXELS)
         picture.load()
     except Image.UnidentifiedImageError as error:
-        raise GenartError("bad_picture", file=name, reason="it is of no known picture format") from error
+        raise GenartError("bad_picture", file=name, reason=GenartError("reason_format")) from error
     except Image.DecompressionBombError as error:
-        raise GenartError("bad_picture", file=name, reason="it has far too many pixels") from error
+        raise GenartError("bad_picture", file=name, reason=GenartError("reason_pixels")) from error
     except GenartError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError) as error:
@@ -116,21 +116,21 @@ def read_recipe(path: str | os.PathLike) -> dict[str, Any]:
     """The recipe of a PNG that `save_png` wrote. Raises GenartError where there is none, or a damaged one."""
     name = Path(path).name
     if not Path(path).is_file():
-        raise GenartError("bad_picture", file=name, reason="there is no such file")
+        raise GenartError("bad_picture", file=name, reason=GenartError("reason_missing"))
     text = open_picture(path).info.get(RECIPE_KEY)
     if text is None:
         raise GenartError("no_recipe", file=name)
     try:
         recipe = json.loads(text) if len(text) <= PNG_TEXT_LIMIT else None
     except (ValueError, TypeError, RecursionError) as error:
-        raise GenartError("bad_recipe", file=name, reason="it is no JSON") from error
+        raise GenartError("bad_recipe", file=name, reason=GenartError("reason_no_json")) from error
     if not isinstance(recipe, dict):
-        raise GenartError("bad_recipe", file=name, reason="it is no JSON object")
+        raise GenartError("bad_recipe", file=name, reason=GenartError("reason_no_json"))
     if not isinstance(recipe.get("model"), str) or not re.fullmatch(r"[\w.@/-]{1,200}", recipe["model"]):
-        raise GenartError("bad_recipe", file=name, reason="it names no model")
+        raise GenartError("bad_recipe", file=name, reason=GenartError("reason_no_model"))
     for key in ("weights_sha256", "revision"):
         if not isinstance(recipe.get(key), str | None):
-            raise GenartError("bad_recipe", file=name, reason=f"{key} is {shorten(recipe[key])}")
+            raise GenartError("bad_recipe", file=name, reason=GenartError("reason_field", field=key, value=shorten(recipe[key])))
     return recipe
 
 

@@ -26,7 +26,7 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         columns = None if columns is None else whole("recipe", "columns", columns, 1, MAX_COUNT)
         truncation = check_truncation("recipe", recipe.get("truncation", 1.0))
     except GenartError as error:
-        raise GenartError("bad_recipe", file=name, reason=str(error).rstrip(".")) from error
+        raise GenartError("bad_recipe", file=name, reason=error) from error
     return recipe | {"seed": seed, "n": n, "columns": columns, "truncation": truncation, "label": recipe.get("label")}
 
 

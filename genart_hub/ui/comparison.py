@@ -11,7 +11,7 @@ import genart_hub
 from genart_hub import images
 from genart_hub.errors import GenartError, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, new_folder, parsed, unchecked
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, new_folder, parsed, seed_of, unchecked
 from genart_hub.ui.texts import t
 
 MOST = 16
@@ -28,7 +28,7 @@ def build(shelf: Shelf) -> None:
     def compare(n: float, seed: float, truncation: float, prompt: str, request: gr.Request, progress=gr.Progress()):
         lang = texts.language(request)
         n = whole(texts.say(lang, "comparison"), texts.say(lang, "count"), parsed(n), 1, MOST)
-        seed, truncation = parsed(seed), parsed(truncation)
+        seed, truncation = seed_of(seed, lang), parsed(truncation)
         galleries: list[Any] = [gr.skip()] * (len(names) + 1)
         rows, status = [], texts.say(lang, "working")
         table = {"headers": [texts.say(lang, key) for key in COLUMNS], "data": rows}  # Gradio translates no headers
@@ -39,7 +39,7 @@ def build(shelf: Shelf) -> None:
             x = model.sample(seed=seed, **request_of_it)
             seconds = time.perf_counter() - begun
             paths = [images.save_png(picture, folder / f"{k}-{j}.png") for j, picture in enumerate(images.to_pil(x))]
-            galleries[k] = [(str(path), texts.say(lang, "caption", seed=int(seed) + j)) for j, path in enumerate(paths)]
+            galleries[k] = [(str(path), texts.say(lang, "caption", seed=seed + j)) for j, path in enumerate(paths)]
             rows.append(figures(name, model, len(x), seconds))
 
         for k, name in enumerate(names):

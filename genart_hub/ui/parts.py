@@ -18,9 +18,9 @@ from typing import Any
 import gradio as gr
 
 import genart_hub
-from genart_hub.errors import GenartError, first_line, shorten
+from genart_hub.errors import GenartError, first_line, shorten, whole
 from genart_hub.hub import HUB_ID, bundled_folder, pick_device
-from genart_hub.models.base import Generative
+from genart_hub.models.base import MAX_SEED, Generative
 from genart_hub.ui import texts
 
 MODEL_CALL = {"concurrency_id": "model", "concurrency_limit": 1}  # one model call at a time
@@ -36,12 +36,12 @@ class Shelf:
 
     def get(self, name: object, trusted: bool = False) -> Any:
         """The model of a bundled name or a Hub id. trusted: the name comes from the host, not from the page, and may be a folder."""
-        name = name.strip() if isinstance(name, str) else name
+        name = name.strip() if trusted else self.check(name)
         with self._lock:
             if name in self._models:
                 self._models.move_to_end(name)
                 return self._models[name]
-            model = genart_hub.from_pretrained(name if trusted else self.check(name), device=pick_device())
+            model = genart_hub.from_pretrained(name, device=pick_device())
             self._models[name] = model
             while len(self._models) > 1 and sum(map(_memory, self._models.values())) > self.max_bytes:
                 self._models.popitem(last=False)
@@ -57,6 +57,7 @@ class Shelf:
     @staticmethod
     def check(name: object) -> str:
         """A name that may come from a page: never a path."""
+        name = name.strip() if isinstance(name, str) else name
         if isinstance(name, str) and bundled_folder(name):
             return name
         if not isinstance(name, str) or not name or not HUB_ID.fullmatch(name):
@@ -119,6 +120,11 @@ def unopened(image: gr.Image) -> gr.Image:
     """An upload as a path that nothing has opened yet: what is wrong with it is then told in a sentence."""
     image.preprocess = lambda payload: payload.path if payload else None
     return image
+
+
+def seed_of(value: object, lang: str) -> int:
+    """A seed from a page, or an error that calls the field by its name there."""
+    return whole(texts.say(lang, "sampling"), texts.say(lang, "seed"), parsed(value), 0, MAX_SEED)
 
 
 def parsed(value: object) -> object:

@@ -11,7 +11,7 @@ from genart_hub import images, remake
 from genart_hub.errors import whole
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, parsed, unchecked
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, parsed, seed_of, unchecked
 from genart_hub.ui.texts import t
 
 MOST = 64
@@ -26,9 +26,9 @@ def build(shelf: Shelf) -> None:
         model = shelf.generative(model_name)
         lang = texts.language(request)
         n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, MOST)
-        seed, truncation = parsed(seed), parsed(truncation)
+        seed, truncation = seed_of(seed, lang), parsed(truncation)
         x = model.sample(n, seed, truncation=truncation)
-        seed, truncation = int(seed), float(truncation)
+        truncation = float(truncation)
         scores = _scores(model, x)
         folder = new_folder()
         gallery = []
