@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ CLASSES = {"gan": "GAN", "vae": "VAE", "classifier": "Classifier"}
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0, 1 for an error that is told in a sentence, 130 after Ctrl-C."""
     options = parser().parse_args(arguments)
+    options.arguments = sys.argv[1:] if arguments is None else arguments
     try:
         options.command(options)
     except GenartError as error:
@@ -101,7 +103,13 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--samples", type=int, default=2000, help="made pictures that the classifier judges (2000)")
     command.add_argument("--count", type=int, default=5000, help="the most pictures on each side of the Fréchet distance (5000)")
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--json", metavar="FILE", help="also write the numbers here")
+    command.add_argument("--json", metavar="FILE", help="also write the numbers here; a card reads evaluation.json in the model's folder")
+
+    command = add("card", card, "write a model folder's card, its sample grid and its golden samples")
+    command.add_argument("folder", help="a run or a model's folder")
+    command.add_argument("--name", help="what the card calls the model (the folder's name)")
+    command.add_argument("--license", required=True, help="such as apache-2.0, mit or cc-by-sa-3.0")
+    command.add_argument("--dataset", help="a dataset that the package can attribute: mnist")
     return root
 
 
@@ -216,11 +224,19 @@ def train(options: argparse.Namespace) -> None:
             options.resume,
             options.device,
             options.save_minutes,
+            command=_command(options),
         )
     except KeyboardInterrupt:
         print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
         raise
     print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes. Load it with from_pretrained({str(run.folder)!r}).")
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command that was given, with the folders' names only: a card carries no path of anybody's machine."""
+    words = [word for word in options.arguments if word != "--resume"]
+    short = {options.data: "/".join(Path(options.data).parts[-2:]), options.out: Path(options.out).name}
+    return "genart-hub " + shlex.join(short.get(word, word) for word in words)
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -247,6 +263,30 @@ def evaluate(options: argparse.Namespace) -> None:
         results[Path(name).name] = measure(model, pictures[shape], features, options.samples, options.count, options.seed)
     print(table(results))
     if options.json:
-        numbers = {name: [m.as_dict() for m in measures] for name, measures in results.items()}
+        words = [Path(word).name if word in options.models else word for word in options.arguments]
+        words = ["/".join(Path(word).parts[-2:]) if word == options.data else word for word in words]
+        cut = words.index("--json") if "--json" in words else len(words)
+        numbers = {
+            "command": "genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]),
+            "results": {name: [m.as_dict() for m in measures] for name, measures in results.items()},
+            "training": {Path(name).name: about for name in options.models if (about := _training_of(name))},
+        }
         with replacing(options.json) as file:
             file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _training_of(name: str) -> dict[str, Any] | None:
+    from genart_hub.train.recipes import TRAINING
+
+    file = Path(name) / TRAINING
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def card(options: argparse.Namespace) -> None:
+    from genart_hub.cards import write_card
+    from genart_hub.hub import read_config
+
+    folder = Path(options.folder)
+    read_config(folder)
+    model = genart_hub.from_pretrained(folder)
+    print(write_card(folder, model, options.name or folder.resolve().name, options.license, options.dataset))

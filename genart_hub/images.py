@@ -85,8 +85,12 @@ def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -
 
 def enlarge(picture: Image.Image, side: int = 256) -> Image.Image:
     """A picture of few pixels at a whole multiple of its size, at least `side` px on its shorter edge, without blur."""
-    factor = -(-side // min(picture.size))
-    return picture if factor <= 1 else picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    return magnify(picture, max(1, -(-side // min(picture.size))))
+
+
+def magnify(picture: Image.Image, factor: int) -> Image.Image:
+    """Every pixel as a square of `factor` x `factor`."""
+    return picture if factor == 1 else picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
 def grid(x: Tensor, columns: int = 8, padding: int = 2) -> Image.Image:

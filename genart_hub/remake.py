@@ -13,7 +13,7 @@ from genart_hub import images
 from genart_hub.errors import GenartError, whole
 from genart_hub.models.base import MAX_SEED, Generative, check_truncation
 
-MAX_COUNT = 4096
+MAX_COUNT, MAX_SCALE = 4096, 64
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
@@ -24,10 +24,11 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         n = whole("recipe", "n", recipe.get("n", 1), 1, MAX_COUNT)
         columns = recipe.get("columns")
         columns = None if columns is None else whole("recipe", "columns", columns, 1, MAX_COUNT)
+        scale = whole("recipe", "scale", recipe.get("scale", 1), 1, MAX_SCALE)
         truncation = check_truncation("recipe", recipe.get("truncation", 1.0))
     except GenartError as error:
         raise GenartError("bad_recipe", file=name, reason=error) from error
-    return recipe | {"seed": seed, "n": n, "columns": columns, "truncation": truncation, "label": recipe.get("label")}
+    return recipe | {"seed": seed, "n": n, "columns": columns, "scale": scale, "truncation": truncation, "label": recipe.get("label")}
 
 
 def name_of(recipe: dict[str, Any]) -> str:
@@ -49,9 +50,10 @@ def remake(path: str | os.PathLike, load: Callable[[str], Generative] = genart_h
     model = load(name_of(recipe))
     check_weights(model, recipe)
     x = model.sample(recipe["n"], recipe["seed"], label=recipe["label"], truncation=recipe["truncation"])
-    return picture_of(x, recipe["columns"]), x, recipe
+    return picture_of(x, recipe["columns"], recipe["scale"]), x, recipe
 
 
-def picture_of(x: Tensor, columns: int | None = None) -> Image.Image:
-    """One picture as it is, or several as a grid."""
-    return images.to_pil(x[0]) if columns is None and len(x) == 1 else images.grid(x, columns or 8)
+def picture_of(x: Tensor, columns: int | None = None, scale: int = 1) -> Image.Image:
+    """One picture, or several as a grid, every pixel as a square of `scale` x `scale`."""
+    picture = images.to_pil(x[0]) if columns is None and len(x) == 1 else images.grid(x, columns or 8)
+    return images.magnify(picture, scale)

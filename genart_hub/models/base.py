@@ -18,6 +18,8 @@ class Generative(nn.Module, HubModel):
     """A model that makes pictures of (channels, image_size, image_size) from latents of (latent_dim,)."""
 
     family: ClassVar[str]
+    arxiv: ClassVar[str | None] = None
+    about: ClassVar[dict[str, str]] = {}  # what a card says of the model, in "en" and "zh"
     image_size: int
     channels: int
     latent_dim: int
@@ -64,7 +66,9 @@ class Generative(nn.Module, HubModel):
             where = type(self).__name__
             raise GenartError("bad_images", where=where, channels=self.channels, size=self.image_size, shape=tuple(x.shape))
 
-    def recipe(self, seed: int, n: int = 1, label: object = None, truncation: float = 1.0, columns: int | None = None) -> dict[str, Any]:
+    def recipe(
+        self, seed: int, n: int = 1, label: object = None, truncation: float = 1.0, columns: int | None = None, scale: int = 1
+    ) -> dict[str, Any]:
         """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
         source = self.source
         return {
@@ -76,6 +80,7 @@ class Generative(nn.Module, HubModel):
             "label": label,
             "truncation": truncation,
             "columns": columns,
+            "scale": scale,
             "genart_hub_version": __version__,
         }
 

@@ -10,6 +10,12 @@ class Classifier(nn.Module, HubModel):
     """A small convolutional network whose features measure pictures of one small domain, where Inception is the wrong eye."""
 
     family = "features"
+    arxiv = None
+    about = {
+        "en": "A small convolutional classifier, the eye of the metrics: its features measure how far made pictures are from real ones. "
+        "It is no generative model.",
+        "zh": "一个小型卷积分类器，是各项指标的“眼睛”：用它的特征衡量生成图片与真实图片的距离。它不是生成模型。",
+    }
 
     def __init__(self, image_size: int = 28, channels: int = 1, num_classes: int = 10, width: int = 32, feature_dim: int = 128):
         super().__init__()

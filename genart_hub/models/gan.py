@@ -11,6 +11,13 @@ class GAN(Generative):
     """A generator and a discriminator of linear layers. D = sigmoid(logits); the sigmoid lives in the loss."""
 
     family = "gan"
+    arxiv = "1406.2661"
+    about = {
+        "en": "A generative adversarial network: a generator of linear layers turns noise into pictures, trained against a discriminator "
+        "that tells real pictures from made ones. Both halves are in the file, so the model can be judged with and trained further.",
+        "zh": "生成对抗网络：由线性层组成的生成器把噪声变成图片，并与分辨真假的判别器进行对抗训练。"
+        "文件中同时包含生成器与判别器，因此既可用来评判图片，也可继续训练。",
+    }
 
     def __init__(self, image_size: int = 28, channels: int = 1, latent_dim: int = 100):
         super().__init__()

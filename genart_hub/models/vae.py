@@ -13,6 +13,13 @@ class VAE(Generative):
     """An encoder and a mirrored decoder of linear layers, with a Bernoulli likelihood for each pixel."""
 
     family = "vae"
+    arxiv = "1312.6114"
+    about = {
+        "en": "A variational autoencoder: an encoder of linear layers gives a picture's place in the latent space, and a decoder draws it "
+        "again. Random points of the latent space give new pictures; your own picture comes back as the model sees it.",
+        "zh": "变分自编码器：由线性层组成的编码器给出图片在潜在空间中的位置，解码器再把它画出来。"
+        "潜在空间中的随机点给出新图片；你自己的图片会以模型所见的样子返回。",
+    }
 
     def __init__(self, image_size: int = 28, channels: int = 1, latent_dim: int = 32, hidden_dims: Sequence[int] = (512, 256)):
         super().__init__()

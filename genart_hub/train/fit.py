@@ -84,7 +84,7 @@ class Run:
                 about = json.loads(saved.metadata()["run"])
                 for key, was in about["description"].items():
                     now = json.loads(json.dumps(self.description.get(key)))
-                    if was != now:
+                    if not _agree(was, now):
                         raise GenartError("other_run", path=str(self.folder), what=key, was=was, now=now)
                 tensors = {key: saved.get_tensor(key) for key in saved.keys()}
         except (SafetensorError, OSError, KeyError, TypeError) as error:
@@ -99,6 +99,13 @@ class Run:
                 state.setdefault(int(index), {})[entry] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         self.step, self.seconds = about["step"], about["seconds"]
+
+
+def _agree(was: Any, now: Any) -> bool:
+    """Whether a run may go on: a later version may have added fields, whose defaults are the old behaviour."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        return all(key in now and was[key] == now[key] for key in was)
+    return was == now
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

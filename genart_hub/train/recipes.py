@@ -1,5 +1,6 @@
 """The settings by name, keyed by a model's family, and `train`, which makes a run of them."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -10,7 +11,7 @@ import torch
 
 from genart_hub import data
 from genart_hub.errors import GenartError, number, whole
-from genart_hub.files import sha256_of
+from genart_hub.files import replacing, sha256_of
 from genart_hub.hub import pick_device
 from genart_hub.models import MODELS
 from genart_hub.train.fit import CHECKPOINT, Run, fit
@@ -19,7 +20,7 @@ from genart_hub.train.steps import classifier_step, gan_step, vae_step
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything of a training run but the model and the data. r1 is for GANs, beta for VAEs; decay lowers the rate to 0."""
+    """Everything of a training run but the model and the data. r1 is for GANs, beta and binarised for VAEs; decay lowers the rate to 0."""
 
     epochs: int
     batch_size: int
@@ -29,6 +30,7 @@ class Recipe:
     decay: bool = False
     r1: float = 0.0
     beta: float = 1.0
+    binarised: bool = False
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
@@ -46,6 +48,9 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 }
 
 
+TRAINING = "training.json"  # in a run's folder: what a card says of the training
+
+
 def linear_decay(t: float) -> float:
     """1 for the first half of a run, then straight down to 0. t: the share of the run that is over."""
     return min(1.0, 2 * (1 - t))
@@ -59,7 +64,7 @@ def make_step(model: torch.nn.Module, recipe: Recipe) -> tuple[Callable, dict[st
         return partial(gan_step, model, g_adam, d_adam, r1=recipe.r1), {"generator": g_adam, "discriminator": d_adam}
     optimizer = adam(model.parameters())
     if model.family == "vae":
-        return partial(vae_step, model, optimizer, beta=recipe.beta), {"model": optimizer}
+        return partial(vae_step, model, optimizer, beta=recipe.beta, binarised=recipe.binarised), {"model": optimizer}
     return partial(classifier_step, model, optimizer), {"model": optimizer}
 
 
@@ -87,11 +92,12 @@ def train(
     device: str | None = None,
     save_minutes: float = 2.0,
     progress: bool = True,
+    command: str | None = None,
 ) -> Run:
     """Train a new MODELS[class_name] on the pictures of `path` into the folder `out`, or go on with the run that is there.
 
-    arguments: of the constructor; the size and channels of the pictures are added. Returns the run, saved; its folder loads with
-    from_pretrained, and holds the averaged weights where the recipe averages.
+    arguments: of the constructor; the size and channels of the pictures are added. command: for the card.
+    Returns the run, saved; its folder loads with from_pretrained, and holds the averaged weights where the recipe averages.
     """
     cls, out = MODELS[class_name], Path(out)
     if (out / CHECKPOINT).exists() and not resume:
@@ -124,4 +130,20 @@ def train(
     num_steps = recipe.epochs * batches.per_epoch
     schedule = linear_decay if recipe.decay else None
     fit(step, batches, num_steps, run, seed, schedule, save_minutes, progress=progress)
+    about = {
+        "command": command,
+        "class": class_name,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "pictures": len(pictures),
+        "file": Path(path).name,
+        "file_sha256": description["file"],
+        "steps": run.step,
+        "seconds": round(run.seconds),
+        "device": str(batches.device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__.split("+")[0],
+    }
+    with replacing(out / TRAINING) as file:
+        file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return run

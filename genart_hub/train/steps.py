@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 from torch.optim import Optimizer
 
 from genart_hub import losses
-from genart_hub.metrics import accuracy
+from genart_hub.metrics import accuracy, binarise
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
@@ -40,11 +40,15 @@ def gan_step(
     return {"d_loss": d_loss.detach(), "g_loss": g_loss.detach(), "d_accuracy": right}
 
 
-def vae_step(vae: VAE, optimizer: Optimizer, x: Tensor, generator: Generator | None = None, beta: float = 1.0) -> dict[str, Tensor]:
+def vae_step(
+    vae: VAE, optimizer: Optimizer, x: Tensor, generator: Generator | None = None, beta: float = 1.0, binarised: bool = False
+) -> dict[str, Tensor]:
     """Minimise reconstruction + beta * KL, in nats per picture. Kingma & Welling 2014, eq. 7; beta: Higgins et al. 2017.
 
-    x: (B, C, H, W). Returns the numbers to log.
+    x: (B, C, H, W). binarised: draw each pixel anew as -1 or 1, so that the Bernoulli likelihood is a normalised one
+    (Burda et al. 2016). Returns the numbers to log.
     """
+    x = binarise(x, generator) if binarised else x
     logits, mu, logvar = vae(x, generator)
     reconstruction = losses.bernoulli_nll(logits, x).mean()
     kl = losses.kl_to_standard_normal(mu, logvar).mean()
