@@ -1,9 +1,9 @@
 """The development path of AI image making: GAN, VAE and diffusion behind one API, loaded in one line."""
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own takes milliseconds to import; type checkers know this name too
 if TYPE_CHECKING:
     import os
+    from typing import Any
 
     import torch
 
@@ -27,7 +27,7 @@ def from_pretrained(
     local_files_only: bool = False,
     cache_dir: "str | os.PathLike | None" = None,
     max_bytes: int = 1_000_000_000,
-) -> Any:
+) -> "Any":
     """Load any model, of the class that its config.json names, in eval mode.
 
     name: a bundled name (see `bundled`); else a folder (written with a separator, or holding a config.json); else a Hub id
@@ -63,7 +63,7 @@ def bundled(family: str | None = None) -> list[str]:
 FAMILIES = ("gan", "vae", "diffusion", "features")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """MODELS and the modules are imported when they are first asked for: importing the package costs nothing."""
     from importlib import import_module
 

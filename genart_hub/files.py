@@ -5,6 +5,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from genart_hub.errors import GenartError, first_line
 
 
@@ -27,7 +29,7 @@ class replacing:
     def __exit__(self, kind, error, traceback) -> None:
         if error is not None:
             self.file.unlink(missing_ok=True)
-            if isinstance(error, OSError):
+            if isinstance(error, OSError | SafetensorError):  # a full disk, as Python or as safetensors tells it
                 raise _cannot_write(self.path, error) from error
             return
         try:
@@ -46,5 +48,5 @@ def sha256_of(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _cannot_write(path: Path, error: OSError) -> GenartError:
-    return GenartError("cannot_write", path=str(path), reason=error.strerror or first_line(error))
+def _cannot_write(path: Path, error: OSError | SafetensorError) -> GenartError:
+    return GenartError("cannot_write", path=str(path), reason=getattr(error, "strerror", None) or first_line(error))

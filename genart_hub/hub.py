@@ -201,7 +201,7 @@ def load_folder(
     if size > max_bytes:
         raise GenartError("too_many_bytes", name=str(source.name), size=size, limit=max_bytes)
     if _has_unsaved_tensors(model, state):  # they are computed by the constructor: run it for real, without the random fills
-        with _NoInitialisation():
+        with _NoInitialisation(), torch.random.fork_rng(devices=[]):
             model = cls(**arguments)
     aliases = _aliases(model)
     tensors = _read_tensors(source.file, cls.__name__, {k: v.shape for k, v in state.items() if k not in aliases}, device, dtype)

@@ -68,10 +68,7 @@ class Run:
         about = {"step": self.step, "seconds": round(self.seconds, 3), "description": self.description}
         metadata = {"format": "pt", "run": json.dumps(about)}
         with replacing(self.folder / CHECKPOINT) as file:
-            try:
-                save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, file, metadata=metadata)
-            except SafetensorError as error:
-                raise OSError(first_line(error)) from error
+            save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, file, metadata=metadata)
         self.averaged.save_pretrained(self.folder)
 
     def load(self) -> None:
@@ -127,7 +124,7 @@ def fit(
 
     Everything random in step k depends on (seed, k) alone, so a run that was cut and goes on gives the same bits as one that was not.
     schedule: the share of the run that is over -> the factor of the learning rate. Ctrl-C and SIGTERM save, then end the run.
-    Raises GenartError when a number to log is not finite; the last checkpoint is kept.
+    Raises GenartError when a number to log or a weight is not finite; the last checkpoint is kept.
     """
     start = run.step if run else 0
     begun, saved_at, saved_step = time.perf_counter(), time.perf_counter(), start
@@ -144,17 +141,19 @@ def fit(
             bar.update()
             if run:
                 run.step, run.seconds = k + 1, seconds_before + time.perf_counter() - begun
-            if (k + 1) % log_every == 0 or k + 1 == num_steps:
+            stop = interrupted()
+            save = run and (stop or time.perf_counter() - saved_at > 60 * save_minutes)
+            if (k + 1) % log_every == 0 or k + 1 == num_steps or save:
                 numbers = {name: float(value) for name, value in logged.items()}
-                if not all(math.isfinite(value) for value in numbers.values()):
+                if not _finite(numbers, run):
                     path = str(run.folder) if run else "memory"
                     raise GenartError("diverged", step=k + 1, saved=saved_step, path=path)
+            if (k + 1) % log_every == 0 or k + 1 == num_steps:
                 rate = (k + 1 - start) * batches.batch_size / (time.perf_counter() - begun)
                 bar.set_postfix({name: f"{value:.3g}" for name, value in numbers.items()} | {"pictures/s": f"{rate:,.0f}"}, refresh=False)
                 if run:
                     _log(run, numbers)
-            stop = interrupted()
-            if run and (stop or time.perf_counter() - saved_at > 60 * save_minutes):
+            if save:
                 run.save()
                 saved_at, saved_step = time.perf_counter(), k + 1
             if stop:
@@ -162,6 +161,12 @@ def fit(
     if run:
         run.save()
     return numbers
+
+
+def _finite(numbers: dict[str, float], run: Run | None) -> bool:
+    """Whether the numbers to log are finite, and the weights too: a loss is measured before its update."""
+    weights = run.model.parameters() if run else ()
+    return all(math.isfinite(value) for value in numbers.values()) and all(bool(weight.isfinite().all()) for weight in weights)
 
 
 def _log(run: Run, numbers: dict[str, float]) -> None:

@@ -20,9 +20,9 @@ def gan_step(
     x: (B, C, H, W) real pictures. r1: the weight of E[||grad_x D(x)||^2]. Returns the numbers to log.
     """
     z = torch.randn(len(x), gan.latent_dim, generator=generator).to(x.device)
-    x_hat = gan.generate(z)
+    x_hat, x = gan.generate(z), x.detach().requires_grad_(r1 > 0)
 
-    real_logits, fake_logits = gan.discriminate(x.requires_grad_(r1 > 0)), gan.discriminate(x_hat.detach())
+    real_logits, fake_logits = gan.discriminate(x), gan.discriminate(x_hat.detach())
     d_loss = losses.discriminator_loss(real_logits, fake_logits)
     penalty = r1 * losses.r1_penalty(real_logits, x) if r1 > 0 else 0.0
     d_optimizer.zero_grad()
@@ -63,7 +63,9 @@ def classifier_step(
 ) -> dict[str, Tensor]:
     """Minimise the cross-entropy on pictures moved by up to 2 px. x: (B, C, H, W); labels: (B,). Returns the numbers to log."""
     dy, dx = torch.randint(-2, 3, (2,), generator=generator).tolist()
-    logits = classifier(x.roll((dy, dx), dims=(2, 3)))
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):  # dropout draws from the global generator
+        torch.manual_seed(torch.randint(2**62, (), generator=generator).item())
+        logits = classifier(x.roll((dy, dx), dims=(2, 3)))
     loss = F.cross_entropy(logits, labels)
     optimizer.zero_grad()
     loss.backward()

@@ -46,11 +46,11 @@ def build(shelf: Shelf) -> None:
                 yield show(x), show(x_hat), figure
 
     @guarded
-    def use_drawing(drawing: dict | None, request: gr.Request) -> str:
-        drawn = drawing.get("composite") if isinstance(drawing, dict) else None
-        if drawn is None or len(set(images.flatten(drawn).convert("L").getextrema())) == 1:
+    def use_drawing(drawing: str | None, request: gr.Request) -> str:
+        drawn = images.flatten(images.open_picture(drawing)) if drawing else None
+        if drawn is None or len(set(drawn.convert("L").getextrema())) == 1:
             raise GenartError("no_picture")
-        return str(images.save_png(images.flatten(drawn), new_folder() / "drawing.png"))
+        return str(images.save_png(drawn, new_folder() / "drawing.png"))
 
     examples = save_examples(Path(tempfile.mkdtemp(prefix="genart-hub-examples-")))
     with gr.Row():
@@ -59,9 +59,10 @@ def build(shelf: Shelf) -> None:
             gr.Examples([[path] for path in examples], picture, label=t("examples"), examples_per_page=12, api_name="example")
             with gr.Accordion(t("draw"), open=False):
                 pad = gr.Sketchpad(
-                    type="pil", canvas_size=(280, 280), height=420, show_label=False, layers=False, format="png",
+                    type="filepath", canvas_size=(280, 280), height=420, show_label=False, layers=False, format="png",
                     brush=gr.Brush(default_size=22, colors=["#000000"], color_mode="fixed"), sources=(), transforms=(),
                 )  # fmt: skip
+                pad.preprocess = lambda drawn: drawn.composite.path if drawn and drawn.composite else None  # opened by use_drawing
                 use = gr.Button(t("use_drawing"), size="sm")
             tidy = gr.Checkbox(value=True, label=t("tidy"))
         with gr.Column(scale=2, min_width=360):

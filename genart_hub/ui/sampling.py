@@ -92,7 +92,7 @@ def build(shelf: Shelf) -> None:
     roll.click(dice, None, seed, api_name="dice").then(sample, inputs, outputs, api_name="sample_after_dice", **MODEL_CALL)
     restored = dropped.upload(restore, dropped, inputs, api_name="restore", **MODEL_CALL)
     restored.success(sample, inputs, outputs, api_name="sample_after_restore", **MODEL_CALL)
-    gallery.select(choose, gallery, one, api_name="choose_picture", show_progress="hidden")
+    gallery.select(choose, gallery, one, api_visibility="private", show_progress="hidden")  # a click cannot come by API
 
 
 def _scores(model: Generative, x) -> list[float] | None:

@@ -1,0 +1,118 @@
+"""Training pictures/s beside the plain PyTorch loop that everyone writes: PNGs decoded in __getitem__, DataLoader, default Adam.
+
+Run: python tests/bench/bench_train.py [--data mnist/train.parquet]. Without --data, PNGs of gan-mnist's samples stand in for MNIST.
+The same architecture, loss, batch and no weight averaging on both sides; both with the process's default threads, in turn.
+"""
+
+import argparse
+import io
+import statistics
+import time
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+import genart_hub
+from genart_hub import images
+from genart_hub.data import Batches, Pictures
+from genart_hub.models.gan import GAN
+from genart_hub.models.vae import VAE
+from genart_hub.train.fit import fit
+from genart_hub.train.recipes import RECIPES, make_step
+
+
+class PNGs(Dataset):
+    """The usual dataset: a picture is decoded and transformed when it is asked for."""
+
+    def __init__(self, contents: list[bytes]):
+        self.contents = contents
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def __getitem__(self, k: int) -> torch.Tensor:
+        picture = Image.open(io.BytesIO(self.contents[k])).convert("L")
+        x = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(1, *reversed(picture.size))
+        return x.float().div(255).sub(0.5).div(0.5)
+
+
+def plain_gan(contents: list[bytes], steps: int, batch_size: int) -> float:
+    gan, loss = GAN().train(), nn.BCEWithLogitsLoss()
+    g_adam = torch.optim.Adam(gan.generator.parameters(), lr=2e-4)
+    d_adam = torch.optim.Adam(gan.discriminator.parameters(), lr=2e-4)
+    loader = iter(DataLoader(PNGs(contents), batch_size, shuffle=True, drop_last=True))
+    begun = time.perf_counter()
+    for _ in range(steps):
+        x = next(loader)
+        real, fake = torch.ones(len(x)), torch.zeros(len(x))
+        x_hat = gan.generate(torch.randn(len(x), 100))
+        g_adam.zero_grad()
+        loss(gan.discriminate(x_hat), real).backward()
+        g_adam.step()
+        d_adam.zero_grad()
+        ((loss(gan.discriminate(x), real) + loss(gan.discriminate(x_hat.detach()), fake)) / 2).backward()
+        d_adam.step()
+    return steps * batch_size / (time.perf_counter() - begun)
+
+
+def plain_vae(contents: list[bytes], steps: int, batch_size: int) -> float:
+    vae = VAE().train()
+    adam = torch.optim.Adam(vae.parameters(), lr=1e-3)
+    loader = iter(DataLoader(PNGs(contents), batch_size, shuffle=True, drop_last=True))
+    begun = time.perf_counter()
+    for _ in range(steps):
+        x = next(loader)
+        adam.zero_grad()
+        logits, mu, logvar = vae(x)
+        reconstruction = F.binary_cross_entropy(logits.sigmoid(), (x + 1) / 2, reduction="sum")
+        kl = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
+        ((reconstruction + kl) / len(x)).backward()
+        adam.step()
+    return steps * batch_size / (time.perf_counter() - begun)
+
+
+def ours(model: nn.Module, family: str, pictures: Pictures, steps: int, batch_size: int) -> float:
+    recipe = RECIPES[family]["article" if family == "gan" else "example"]
+    step, _ = make_step(model.train(), recipe)
+    begun = time.perf_counter()
+    fit(step, Batches(pictures, batch_size), steps, progress=False)
+    return steps * batch_size / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", help="a parquet file of PNGs")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    if options.data:
+        from pyarrow import parquet
+
+        contents = [row["bytes"] for row in parquet.read_table(options.data).column("image").slice(0, 20_000).to_pylist()]
+    else:
+        contents = []
+        for picture in images.to_pil(genart_hub.from_pretrained("gan-mnist").sample(20_000)):
+            picture.save(buffer := io.BytesIO(), "PNG")
+            contents.append(buffer.getvalue())
+    begun = time.perf_counter()
+    decoded = [images.as_uint8(images.open_picture(io.BytesIO(content), "picture"), 28, 1) for content in contents]
+    pictures = Pictures(torch.stack(decoded), None, options.data or "samples")
+    print(f"{len(contents):,} PNGs decoded once in {time.perf_counter() - begun:.1f} s; {torch.get_num_threads()} threads")
+    for name, family, cls, plain, batch_size, steps in (
+        ("GAN", "gan", GAN, plain_gan, 32, 400),
+        ("VAE", "vae", VAE, plain_vae, 128, 120),
+    ):
+        make = partial(ours, family=family, pictures=pictures, steps=steps, batch_size=batch_size)
+        pairs = [(make(cls()), plain(contents, steps, batch_size)) for _ in range(options.rounds + 1)][1:]
+        a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ratio = statistics.median(x / y for x, y in pairs)
+        print(
+            f"{name} at batch {batch_size}: ours {a:,.0f} pictures/s, plain loop {b:,.0f}: {ratio:.2f}x (medians of {options.rounds} pairs)"
+        )
+
+
+if __name__ == "__main__":
+    main()
