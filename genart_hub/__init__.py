@@ -8,11 +8,26 @@ if TYPE_CHECKING:
     import torch
 
     from genart_hub.models import MODELS
+    from genart_hub.remote import Found
 
 __version__ = "0.1.0"
-__all__ = ["MODELS", "bundled", "from_pretrained", "__version__"]
+__all__ = ["MODELS", "bundled", "from_pretrained", "search", "__version__"]
 
-_MODULES = ("data", "errors", "evaluate", "hub", "images", "latents", "losses", "metrics", "models", "stable_diffusion", "train", "ui")
+_MODULES = (
+    "data",
+    "errors",
+    "evaluate",
+    "hub",
+    "images",
+    "latents",
+    "losses",
+    "metrics",
+    "models",
+    "remote",
+    "stable_diffusion",
+    "train",
+    "ui",
+)
 
 
 def from_pretrained(
@@ -58,6 +73,16 @@ def bundled(family: str | None = None) -> list[str]:
 
     families = ("gan", "vae", "diffusion") if family is None else (choice("bundled", "family", family, FAMILIES),)
     return [name for name in hub.bundled_names() if hub.family_of(hub.bundled_folder(name), MODELS) in families]
+
+
+def search(query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20) -> "list[Found]":
+    """The Hub's models of this library: `id`, `family`, `author`, `downloads`, `likes` and `tags` of each, best match first."""
+    from genart_hub import remote
+    from genart_hub.errors import choice
+
+    if family is not None:
+        choice("search", "family", family, FAMILIES)
+    return remote.search(query, family, author, limit)
 
 
 FAMILIES = ("gan", "vae", "diffusion", "features")

@@ -1,23 +1,23 @@
 """Model cards that carry evidence: what the model is, its pictures, measured results with their protocol, training, data, limits."""
 
+import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import EvalResult, ModelCardData
-from safetensors.torch import save_file
+import yaml
+from torch import nn
 
-from genart_hub import images, remake
+from genart_hub import images
 from genart_hub.errors import GenartError, first_line
-from genart_hub.evaluate import figure
-from genart_hub.files import replacing, sha256_of
-from genart_hub.hub import HubModel
-from genart_hub.models.base import Generative
-from genart_hub.train.recipes import TRAINING
+from genart_hub.files import replacing, save_tensors, sha256_of
 
-CARD, SAMPLES, GOLDEN, EVALUATION = "README.md", "samples.png", "golden.safetensors", "evaluation.json"
+CARD, SAMPLES, GOLDEN = "README.md", "samples.png", "golden.safetensors"
+TRAINING, EVALUATION = "training.json", "evaluation.json"  # what `train` and `evaluate --json` leave in a folder
+FAMILIES = ("gan", "vae", "diffusion", "features")
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,24 @@ DATASETS = {
 }
 
 
-def write_card(folder: str | Path, model: HubModel, name: str, license: str, dataset: str | None = None) -> Path:
-    """Write README.md, samples.png and golden.safetensors into a model's folder, from what its training and evaluation left there."""
+def is_generative(model: nn.Module) -> bool:
+    return hasattr(model, "sample") and hasattr(model, "latents")
+
+
+def write_card(folder: str | Path, model: nn.Module, name: str, license: str | None = None, dataset: str | None = None) -> Path:
+    """Write README.md, samples.png and golden.safetensors into a model's folder, from what its training and evaluation left there.
+
+    license, dataset: those of the card that is there, unless given. Raises GenartError where there is no licence at all.
+    """
     folder = Path(folder)
+    before = split((folder / CARD).read_text(encoding="utf-8"))[0] if (folder / CARD).is_file() else {}
+    license = license or before.get("license")
+    if not license:
+        raise GenartError("no_license", name=name)
+    if dataset is None:
+        dataset = next((key for key, known in DATASETS.items() if known.hub_id in (before.get("datasets") or ())), None)
+    elif dataset not in DATASETS:
+        raise GenartError("not_choice", where="card", name="dataset", choices=", ".join(DATASETS), value=dataset)
     training, evaluation = _read(folder / TRAINING), _read(folder / EVALUATION)
     write_samples(folder, model)
     text = card(model, name, license, sha256_of(folder / "model.safetensors"), training, evaluation, DATASETS.get(dataset))
@@ -54,11 +69,11 @@ def write_card(folder: str | Path, model: HubModel, name: str, license: str, dat
     return folder / CARD
 
 
-def write_samples(folder: Path, model: HubModel) -> None:
+def write_samples(folder: Path, model: nn.Module) -> None:
     """The grid that the card shows, and the golden tensors that tests compare with."""
-    if isinstance(model, Generative):
+    if is_generative(model):
         x = model.sample(64, seed=0)
-        picture = remake.picture_of(x, columns=16, scale=2)
+        picture = images.sheet(x, columns=16, scale=2)
         images.save_png(picture, folder / SAMPLES, model.recipe(0, 64, columns=16, scale=2))
         z = model.latents(4, seed=0)
         with torch.no_grad():
@@ -67,12 +82,11 @@ def write_samples(folder: Path, model: HubModel) -> None:
         x = torch.rand(4, model.channels, model.image_size, model.image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
         with torch.no_grad():
             golden = {"x": x, "logits": model(x)}
-    with replacing(folder / GOLDEN) as file:
-        save_file({key: value.contiguous() for key, value in golden.items()}, file, metadata={"format": "pt"})
+    save_tensors({key: value.contiguous() for key, value in golden.items()}, folder / GOLDEN, {"format": "pt"})
 
 
 def card(
-    model: HubModel,
+    model: nn.Module,
     name: str,
     license: str,
     sha256: str,
@@ -81,51 +95,85 @@ def card(
     dataset: Dataset | None = None,
 ) -> str:
     """The text of a card: metadata, then what a reader wants to know, in the order in which it is asked."""
-    own = name.rpartition("/")[2]
-    measures = (evaluation or {}).get("results", {}).get(own, [])
+    measures = next(iter(evaluation["results"].values())) if evaluation else []
     parts = [f"# {name}", _about(model, dataset)]
-    if isinstance(model, Generative):
+    if is_generative(model):
         parts.append(f"<Gallery />\n\n![64 samples, seeds 0 to 63]({SAMPLES})")
     parts.append(_use(model, name))
     if evaluation:
-        parts.append(_results(own, evaluation))
+        parts.append(_results(evaluation))
     parts.append(_training(model, sha256, training))
     if dataset:
         parts += [f"## Data\n\n{dataset.attribution}", f"## Limits\n\n{dataset.limits}"]
-    return f"---\n{metadata(model, name, license, measures, dataset)}\n---\n\n" + "\n\n".join(parts) + "\n"
+    body = "\n\n".join(parts) + "\n"
+    return join(metadata(model, name, license, measures, dataset), f"{body}\n{_seal(body)}\n")
 
 
-def metadata(model: HubModel, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> str:
-    """The YAML that the Hub reads, with the results as a model-index."""
-    generative = isinstance(model, Generative)
-    task = "unconditional-image-generation" if generative else "image-classification"
-    tags = ["genart-hub", model.family, *([f"arxiv:{model.arxiv}"] if model.arxiv else [])]
-    results = [
-        EvalResult(
-            task_type=task,
-            dataset_type=dataset.hub_id if dataset and dataset.hub_id else "pictures",
-            dataset_name=dataset.name if dataset else "pictures",
-            metric_type=m["metric"],
-            metric_name=f"{m['name']} ({m['protocol']})",
-            metric_value=round(m["value"], 4),
-        )
-        for m in measures
-    ]
-    data = ModelCardData(
-        language=["en", "zh"],
-        license=license,
-        library_name="genart-hub",
-        pipeline_tag=task,
-        tags=tags,
-        datasets=[dataset.hub_id] if dataset and dataset.hub_id else None,
-        widget=[{"text": "seeds 0 to 63", "output": {"url": SAMPLES}}] if generative else None,
-        model_name=name if results else None,
-        eval_results=results or None,
-    )
-    return data.to_yaml()
+# ---- a card's two halves, and what a stranger's edit leaves of them ----
 
 
-def _about(model: HubModel, dataset: Dataset | None) -> str:
+def split(text: str) -> tuple[dict[str, Any], str]:
+    """A card's metadata and its body."""
+    match = re.match(r"---\s*\n(.*?)\n---\s*\n?", text, flags=re.S)
+    try:
+        data = yaml.safe_load(match[1]) if match else None
+    except yaml.YAMLError:
+        data = None
+    return (data if isinstance(data, dict) else {}), (text[match.end() :] if match else text)
+
+
+def join(data: dict[str, Any], body: str) -> str:
+    """A card of this metadata and body."""
+    front = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+    return f"---\n{front}---\n\n{body.lstrip()}"
+
+
+def _seal(body: str) -> str:
+    """The comment by which a later push knows whether anybody edited the body."""
+    return f"<!-- genart-hub: written by machine, sha256 {hashlib.sha256(body.strip().encode()).hexdigest()} -->"
+
+
+def was_edited(body: str) -> bool:
+    """Whether the body is not as we wrote it."""
+    text, comment, rest = body.partition("<!-- genart-hub: written by machine, sha256 ")
+    return not comment or bool(rest.partition("-->")[2].strip()) or _seal(text) != (comment + rest).strip()
+
+
+def merge(ours: str, theirs: str) -> str:
+    """The card to push over `theirs`: its own body where somebody edited it, else ours; ours over their metadata, tags of both."""
+    if not theirs.strip():
+        return ours
+    (data, body), (their_data, their_body) = split(ours), split(theirs)
+    tags = [*(data.get("tags") or []), *(tag for tag in their_data.get("tags") or [] if tag not in (data.get("tags") or []))]
+    return join(their_data | data | {"tags": tags}, their_body if was_edited(their_body) else body)
+
+
+def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
+    """What the Hub reads of a card, with the results as a model-index."""
+    task = "unconditional-image-generation" if is_generative(model) else "image-classification"
+    arxiv = getattr(model, "arxiv", None)
+    data = {
+        "language": ["en", "zh"],
+        "license": license,
+        "library_name": "genart-hub",
+        "pipeline_tag": task,
+        "tags": ["genart-hub", getattr(model, "family", "custom"), *([f"arxiv:{arxiv}"] if arxiv else [])],
+    }
+    if getattr(model, "num_classes", 0) and is_generative(model):
+        data["tags"].append("class-conditional")
+    pictures = {"type": "pictures", "name": "pictures"}
+    if dataset and dataset.hub_id:
+        data["datasets"] = [dataset.hub_id]
+        pictures = {"type": dataset.hub_id, "name": dataset.name}
+    if is_generative(model):
+        data["widget"] = [{"text": "seeds 0 to 63", "output": {"url": SAMPLES}}]
+    if measures:
+        metrics = [{"type": m["metric"], "value": round(m["value"], 4), "name": f"{m['name']} ({m['protocol']})"} for m in measures]
+        data["model-index"] = [{"name": name, "results": [{"task": {"type": task}, "dataset": pictures, "metrics": metrics}]}]
+    return data
+
+
+def _about(model: nn.Module, dataset: Dataset | None) -> str:
     about = getattr(model, "about", {})
     lines = []
     for lang, trained in (("en", " Trained on {}."), ("zh", "训练数据：{}。")):
@@ -134,19 +182,20 @@ def _about(model: HubModel, dataset: Dataset | None) -> str:
     return "\n\n".join(lines)
 
 
-def _use(model: HubModel, name: str) -> str:
-    if isinstance(model, Generative):
+def _use(model: nn.Module, name: str) -> str:
+    if is_generative(model):
         call = f'images.grid(genart_hub.from_pretrained("{name}").sample(16, seed=0)).show()'
         return f"## Use\n\n```python\nimport genart_hub\nfrom genart_hub import images\n\n{call}\n```"
     call = f'genart_hub.from_pretrained("{name}").features(x)  # x: (B, {model.channels}, {model.image_size}, {model.image_size})'
     return f"## Use\n\n```python\nimport genart_hub\n\n{call} in [-1, 1]\n```"
 
 
-def _results(own: str, evaluation: dict[str, Any]) -> str:
+def _results(evaluation: dict[str, Any]) -> str:
+    """The table: the first model measured is the card's own, others stand beside it."""
     results = evaluation["results"]
-    columns = [own, *(name for name in results if name != own)]
+    columns = list(results)
     lines = ["| metric | " + " | ".join(columns) + " | real pictures | protocol |", "|" + "---|" * (len(columns) + 3)]
-    for measure in results[own]:
+    for measure in results[columns[0]]:
         cells = []
         for column in columns:
             value = next((m["value"] for m in results[column] if m["metric"] == measure["metric"]), None)
@@ -161,7 +210,7 @@ def _results(own: str, evaluation: dict[str, Any]) -> str:
     return text
 
 
-def _training(model: HubModel, sha256: str, training: dict[str, Any] | None) -> str:
+def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None) -> str:
     lines = ["## Training"]
     if training:
         minutes = training["seconds"] / 60
@@ -176,6 +225,11 @@ def _training(model: HubModel, sha256: str, training: dict[str, Any] | None) -> 
     arguments = ", ".join(f"{key}={value!r}" for key, value in model.config.items())
     lines.append(f"`{type(model).__name__}({arguments})`, {count:,} parameters. `model.safetensors` has sha256 `{sha256}`.")
     return "\n\n".join(lines)
+
+
+def figure(value: float) -> str:
+    """A number as the tables print it: four digits that count."""
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -108,8 +108,27 @@ def parser() -> argparse.ArgumentParser:
     command = add("card", card, "write a model folder's card, its sample grid and its golden samples")
     command.add_argument("folder", help="a run or a model's folder")
     command.add_argument("--name", help="what the card calls the model (the folder's name)")
-    command.add_argument("--license", required=True, help="such as apache-2.0, mit or cc-by-sa-3.0")
+    command.add_argument("--license", help="such as apache-2.0, mit or cc-by-sa-3.0 (that of the card that is there)")
     command.add_argument("--dataset", help="a dataset that the package can attribute: mnist")
+
+    command = add("push", push, "publish a run or a model's folder on the Hub, with its card")
+    command.add_argument("folder", help="a run, a model's folder, or a bundled name")
+    command.add_argument("repo_id", metavar="owner/name")
+    command.add_argument("--license", help="such as apache-2.0, mit or cc-by-sa-3.0 (that of the folder's card)")
+    command.add_argument("--private", action=argparse.BooleanOptionalAction, help="who may see it (an existing one stays as it is)")
+    command.add_argument("--token", help="a token with the right to write (the stored one, or HF_TOKEN)")
+    command.add_argument("--revision", help="the branch to push to; it is made where there is none")
+    command.add_argument("--message", help="of the commit")
+    command.add_argument("--dataset", help="a dataset that the package can attribute: mnist")
+    command.add_argument("--overwrite-card", action="store_true", help="replace a card that was edited by hand on the Hub")
+    command.add_argument("--from-state-dict", metavar="CLASS", help="the folder is a .safetensors file with a state dict of this class")
+    command.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="with --from-state-dict: an argument of the class")
+
+    command = add("search", search, "models of this library on the Hub")
+    command.add_argument("query", nargs="?")
+    command.add_argument("--family", choices=genart_hub.FAMILIES)
+    command.add_argument("--author")
+    command.add_argument("--limit", type=int, default=20)
     return root
 
 
@@ -155,7 +174,7 @@ def _bytes(model: Any) -> int:
 
 def sample(options: argparse.Namespace) -> None:
     from genart_hub import images
-    from genart_hub.remake import picture_of, remake
+    from genart_hub.remake import remake
 
     if options.picture:
         picture, x, recipe = remake(options.picture, lambda name: load(options, options.model or name))
@@ -167,7 +186,7 @@ def sample(options: argparse.Namespace) -> None:
         x = model.sample(options.n, options.seed, label=label, truncation=options.truncation)
         columns = None if len(x) == 1 else options.columns
         recipe = model.recipe(options.seed, len(x), label, options.truncation, columns)
-        picture = picture_of(x, columns)
+        picture = images.sheet(x, columns)
     print(f"{images.save_png(picture, options.out, recipe)}: {len(x)} of {recipe['model']}, seeds from {recipe['seed']}")
 
 
@@ -260,23 +279,29 @@ def evaluate(options: argparse.Namespace) -> None:
         model = load(options, name)
         shape = model.image_size, model.channels
         pictures[shape] = pictures.get(shape) or data.load(options.data, *shape)
-        results[Path(name).name] = measure(model, pictures[shape], features, options.samples, options.count, options.seed)
+        results[_title(name, options.models)] = measure(model, pictures[shape], features, options.samples, options.count, options.seed)
     print(table(results))
     if options.json:
-        words = [Path(word).name if word in options.models else word for word in options.arguments]
+        words = [Path(word).name if word in (*options.models, options.features) else word for word in options.arguments]
         words = ["/".join(Path(word).parts[-2:]) if word == options.data else word for word in words]
         cut = words.index("--json") if "--json" in words else len(words)
         numbers = {
             "command": "genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]),
             "results": {name: [m.as_dict() for m in measures] for name, measures in results.items()},
-            "training": {Path(name).name: about for name in options.models if (about := _training_of(name))},
+            "training": {_title(name, options.models): about for name in options.models if (about := _training_of(name))},
         }
         with replacing(options.json) as file:
             file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _title(name: str, names: list[str]) -> str:
+    """What a table calls a model: its folder's name, unless two share it."""
+    short = Path(name).name
+    return short if [Path(other).name for other in names].count(short) == 1 else name
+
+
 def _training_of(name: str) -> dict[str, Any] | None:
-    from genart_hub.train.recipes import TRAINING
+    from genart_hub.cards import TRAINING
 
     file = Path(name) / TRAINING
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
@@ -290,3 +315,31 @@ def card(options: argparse.Namespace) -> None:
     read_config(folder)
     model = genart_hub.from_pretrained(folder)
     print(write_card(folder, model, options.name or folder.resolve().name, options.license, options.dataset))
+
+
+def push(options: argparse.Namespace) -> None:
+    from genart_hub.hub import from_state_dict
+
+    if options.from_state_dict:
+        model = from_state_dict(options.from_state_dict, genart_hub.MODELS, options.folder, dict(_setting(text) for text in options.set))
+    else:
+        model = genart_hub.from_pretrained(options.folder)
+    commit = model.push_to_hub(
+        options.repo_id,
+        license=options.license,
+        private=options.private,
+        token=options.token,
+        revision=options.revision,
+        commit_message=options.message,
+        dataset=options.dataset,
+        overwrite_card=options.overwrite_card,
+    )
+    print(commit)
+
+
+def search(options: argparse.Namespace) -> None:
+    found = genart_hub.search(options.query, options.family, options.author, options.limit)
+    for model in found:
+        print(f"{model.id:<40} {model.family or '':<10} {model.downloads:>8} downloads {model.likes:>5} likes")
+    if not found:
+        print("Nothing found.")

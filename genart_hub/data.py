@@ -103,6 +103,7 @@ def _from_parquet(path: Path) -> tuple[list[tuple[str, io.BytesIO]], list[int] |
     rows = table.column("image").to_pylist()
     items = [(f"row {k}", io.BytesIO(row["bytes"] if isinstance(row, dict) else row)) for k, row in enumerate(rows) if row]
     labels = table.column("label").to_pylist() if "label" in table.column_names else None
+    labels = None if labels is None else [label for label, row in zip(labels, rows, strict=True) if row]
     return items, labels, _class_names(table.schema.metadata)
 
 

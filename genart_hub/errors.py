@@ -30,6 +30,13 @@ MESSAGES = {
     "hub_unreachable": "{name} is no folder here, and the Hub at {endpoint} could not be reached. Check the network, set HF_ENDPOINT to a mirror, or pass local_files_only=True for a copy in the cache.",
     "hub_not_cached": "{name} is not in the local cache. Load it once with the network on and without local_files_only.",
     "hub_refused": "The Hub refused {name} ({status}). Check the name and the token.",
+    "hub_unreachable_now": "The Hub at {endpoint} could not be reached for {name}. Check the network, or set HF_ENDPOINT to a mirror. Nothing was published.",
+    "bad_repo_id": "{name} is no name for the Hub. Write owner/name, with letters, digits, '-', '_' and '.'.",
+    "no_token": "Publishing needs a token with the right to write. Log in with `hf auth login`, set HF_TOKEN, or pass token=.",
+    "not_writable": "This token may not write to {name}. Use a token with the right to write, and a namespace that is yours or your organisation's.",
+    "other_library": "{name} already holds a model of another library ({library}). Choose another name.",
+    "bad_metadata": "The Hub refuses the card's metadata ({reason}). Mend the block between the two --- lines of README.md.",
+    "no_license": "{name} has no licence. Pass license=, such as apache-2.0 (--license on the command line).",
     # a model's folder
     "no_config": "{folder} has no config.json, so it is no model folder. Save one with model.save_pretrained({folder!r}).",
     "bad_config": "{file} is not a JSON object ({reason}). Save the model again or restore the file.",

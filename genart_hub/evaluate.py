@@ -8,10 +8,11 @@ from torch import Tensor
 
 import genart_hub
 from genart_hub import metrics
+from genart_hub.cards import figure
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError, whole
 from genart_hub.hub import HubModel
-from genart_hub.models.base import Generative
+from genart_hub.models.base import Generative, evaluating
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.vae import VAE
 
@@ -52,12 +53,14 @@ def evaluate(
     samples, count = whole("evaluate", "samples", samples, 2), whole("evaluate", "count", count, 2)
     if isinstance(model, Classifier):
         labels = pictures.require_labels("measure a classifier")
-        logits = torch.cat([model(x) for x in _chunks(pictures)])
+        with evaluating(model):
+            logits = torch.cat([_no_grad(model, x) for x in _chunks(pictures)])
         protocol = f"{len(pictures):,} pictures of {pictures.path.name}"
         return [Measure("accuracy", metrics.accuracy(logits, labels), None, protocol, "accuracy")]
     features = features or pick_features(model)
-    measures = _of_samples(model, pictures, features, samples, count, seed)
-    return measures + (_of_reconstructions(model, pictures, seed) if isinstance(model, VAE) else [])
+    with evaluating(model), evaluating(features):
+        measures = _of_samples(model, pictures, features, samples, count, seed)
+        return measures + (_of_reconstructions(model, pictures, seed) if isinstance(model, VAE) else [])
 
 
 def _of_samples(model: Generative, pictures: Pictures, features: Classifier, samples: int, count: int, seed: int) -> list[Measure]:
@@ -113,11 +116,6 @@ def table(results: dict[str, list[Measure]]) -> str:
         for m in measures:
             lines.append(f"| {name} | {m.name} | {figure(m.value)} | {'–' if m.real is None else figure(m.real)} | {m.protocol} |")
     return "\n".join(lines)
-
-
-def figure(value: float) -> str:
-    """A number as the tables print it: four digits that count."""
-    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
 def _chunks(pictures: Pictures):

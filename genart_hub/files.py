@@ -1,11 +1,14 @@
 """Files that are whole or not there: written beside their place, then moved into it."""
 
 import hashlib
+import json
 import os
 import tempfile
 from pathlib import Path
 
 from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
 
 from genart_hub.errors import GenartError, first_line
 
@@ -40,6 +43,23 @@ class replacing:
         except OSError as failure:
             self.file.unlink(missing_ok=True)
             raise _cannot_write(self.path, failure) from failure
+
+
+def save_tensors(tensors: dict[str, Tensor], path: str | os.PathLike, metadata: dict[str, str]) -> None:
+    """A safetensors file, whole or not at all, whose bytes depend on its contents alone.
+
+    (safetensors writes the metadata in an order that changes from process to process.)
+    """
+    with replacing(path) as file:
+        save_file(tensors, file, metadata=metadata)
+        with open(file, "r+b") as written:
+            length = int.from_bytes(written.read(8), "little")
+            header = json.loads(written.read(length))
+            header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+            text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+            if len(text) <= length:
+                written.seek(8)
+                written.write(text.ljust(length))
 
 
 def sha256_of(path: str | os.PathLike) -> str:

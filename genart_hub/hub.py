@@ -4,6 +4,8 @@ import inspect
 import json
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +13,15 @@ from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from genart_hub import __version__
-from genart_hub.errors import GenartError, first_line, shorten
-from genart_hub.files import replacing, sha256_of
+from genart_hub import __version__, cards
+from genart_hub.errors import GenartError, choice, first_line, shorten
+from genart_hub.files import replacing, save_tensors, sha256_of
+from genart_hub.remote import CONFIG, CONFIG_LIMIT, PIPELINE, WEIGHTS, Repository, check_repo_id, publish
 
-CONFIG, WEIGHTS, PIPELINE = "config.json", "model.safetensors", "model_index.json"
-CONFIG_LIMIT = 65_536
 MAX_BYTES = 1_000_000_000
 DEVICES = ("auto", "cpu", "cuda", "mps")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
@@ -46,6 +47,13 @@ class Source:
         if self._sha256 is None and self.file is not None and self.file.is_file():
             self._sha256 = sha256_of(self.file)
         return self._sha256
+
+    def holds(self, tensors: dict[str, Tensor]) -> bool:
+        """Whether these are still the weights that were loaded from here."""
+        if self.file is None or not self.file.is_file():
+            return False
+        loaded = load_file(self.file)
+        return loaded.keys() == tensors.keys() and all(torch.equal(loaded[key].to(tensors[key]), tensors[key]) for key in loaded)
 
 
 class HubModel:
@@ -76,11 +84,40 @@ class HubModel:
         config = json_config(self)
         tensors = _tensors_to_save(self)
         metadata = {"format": "pt", "genart_hub_version": __version__}
-        with replacing(folder / WEIGHTS) as file:
-            save_file(tensors, file, metadata=metadata)
+        save_tensors(tensors, folder / WEIGHTS, metadata)
         with replacing(folder / CONFIG) as file:
             file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         return folder
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        dataset: str | None = None,
+        overwrite_card: bool = False,
+    ) -> str:
+        """Publish as "owner/name": config.json, model.safetensors and a card, in one commit. Returns the commit's address.
+
+        license: such as "apache-2.0"; the model's own card may have it. private: None leaves an existing repository as it is.
+        revision: the branch, made where there is none. dataset: one that the package can attribute (see cards.DATASETS).
+        A card that somebody edited on the Hub keeps its text unless overwrite_card.
+        """
+        check_repo_id(repo_id)
+        with tempfile.TemporaryDirectory(prefix="genart-hub-") as folder:
+            self.save_pretrained(folder)
+            if self.source and self.source.holds(_tensors_to_save(self)):  # what was measured is what is pushed
+                for name in (cards.CARD, cards.TRAINING, cards.EVALUATION):
+                    if (self.source.folder / name).is_file():
+                        shutil.copy(self.source.folder / name, folder)
+            with torch.no_grad():
+                cards.write_card(folder, self, repo_id, license, dataset)
+            options = {"private": private, "token": token, "revision": revision, "commit_message": commit_message}
+            return publish(Path(folder), repo_id, overwrite_card=overwrite_card, **options)
 
     @classmethod
     def from_pretrained(
@@ -213,6 +250,19 @@ def load_folder(
     return model.to(device).eval()
 
 
+def from_state_dict(class_name: str, models: dict[str, type], file: str | os.PathLike, arguments: dict[str, Any]) -> HubModel:
+    """A model of `models` from a plain state dict in a .safetensors file and the constructor's arguments, as strictly as a folder."""
+    cls, file = models[choice("from_state_dict", "class", class_name, models)], Path(file)
+    if not file.is_file():
+        raise GenartError("no_weights", folder=str(file.parent), file=file.name)
+    with tempfile.TemporaryDirectory(prefix="genart-hub-") as folder:
+        config = {"_class_name": class_name, "genart_hub_version": __version__, **arguments}
+        Path(folder, CONFIG).write_text(json.dumps(config), encoding="utf-8")
+        model = load_folder(cls, Source(file.stem, Path(folder), None, file))
+    model.source = None
+    return model
+
+
 def _get(model: nn.Module, key: str) -> Tensor:
     parent, _, leaf = key.rpartition(".")
     return getattr(model.get_submodule(parent), leaf)
@@ -322,7 +372,7 @@ class Location:
 
     name: str
     folder: Path
-    repository: "Repository | None" = None
+    repository: Repository | None = None
 
     @property
     def is_pipeline(self) -> bool:
@@ -372,122 +422,3 @@ def locate(
     repo_id, _, at = text.partition("@")
     repository = Repository(repo_id, revision or at or None, subfolder, token, local_files_only, cache_dir)
     return Location(repo_id, repository.open(), repository)
-
-
-@dataclass
-class Repository:
-    """A model's repository on the Hub, at one commit."""
-
-    repo_id: str
-    revision: str | None
-    subfolder: str | None
-    token: str | None
-    local_files_only: bool
-    cache_dir: str | os.PathLike | None
-    commit: str | None = None
-
-    def open(self) -> Path:
-        """Download what says of which kind the model is. Returns the folder of the cache that holds it."""
-        try:
-            return self.download(CONFIG, CONFIG_LIMIT).parent
-        except GenartError as error:
-            if error.code != "hub_no_file":
-                raise
-            try:
-                return self.download(PIPELINE, CONFIG_LIMIT).parent
-            except GenartError as second:
-                raise (error if second.code == "hub_no_file" else second) from None
-
-    def download(self, filename: str, max_bytes: int) -> Path:
-        """One file of the commit, in the cache. Its size is asked before anything is downloaded."""
-        from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-
-        path_in_repo = f"{self.subfolder}/{filename}" if self.subfolder else filename
-        place = {"repo_id": self.repo_id, "filename": path_in_repo, "revision": self.commit or self.revision, "cache_dir": self.cache_dir}
-        offline = self.local_files_only or constants.HF_HUB_OFFLINE
-        with hub_errors(self.repo_id, revision=self.revision, file=path_in_repo):
-            try:
-                size = 0 if offline else self._size_on_hub(path_in_repo)
-            except Exception as error:
-                cached = None if _status(error) else try_to_load_from_cache(**place)
-                if not isinstance(cached, str):
-                    raise
-                path = Path(cached)  # the Hub cannot be reached, and need not be
-            else:
-                if size > max_bytes:
-                    raise GenartError("too_many_bytes", name=f"{self.repo_id}/{path_in_repo}", size=size, limit=max_bytes)
-                client = {"library_name": "genart-hub", "library_version": __version__}
-                path = Path(hf_hub_download(**place, **client, token=token_for_endpoint(self.token), local_files_only=offline))
-        if self.commit is None:
-            self.commit = path.parts[path.parts.index("snapshots", -len(Path(path_in_repo).parts) - 2) + 1]
-        return path
-
-    def _size_on_hub(self, path_in_repo: str) -> int:
-        """Bytes. A server that is ill for a moment is asked again; a network that is not there is told at once."""
-        from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
-        url = hf_hub_url(self.repo_id, path_in_repo, revision=self.commit or self.revision)
-        token = token_for_endpoint(self.token)
-        try:
-            return get_hf_file_metadata(url, token=token).size or 0
-        except Exception as error:
-            if (_status(error) or 0) < 500 and _status(error) != 429:
-                raise
-        return get_hf_file_metadata(url, token=token, retry_on_errors=True).size or 0
-
-
-def token_for_endpoint(token: str | None) -> str | bool | None:
-    """The token to send: a stored one goes to the Hub's own host only; elsewhere only one that was passed or is in HF_TOKEN."""
-    from huggingface_hub import constants
-
-    if token is not None:
-        return token
-    own_host = constants.ENDPOINT.rstrip("/") in ("https://huggingface.co", "https://hf.co")
-    return None if own_host else (os.environ.get("HF_TOKEN") or False)
-
-
-class hub_errors:
-    """`with hub_errors(name):` what huggingface_hub raises becomes a GenartError with its cure."""
-
-    def __init__(self, name: str, revision: str | None = None, file: str = CONFIG):
-        self.name, self.revision, self.file = name, revision, file
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, traceback) -> None:
-        if error is None or isinstance(error, GenartError) or not isinstance(error, Exception):
-            return
-        if (translated := self.translate(error)) is not None:
-            raise translated from error
-
-    def translate(self, error: Exception) -> GenartError | None:
-        from huggingface_hub import constants, errors
-
-        if isinstance(error, errors.GatedRepoError):
-            return GenartError("hub_gated", name=self.name)
-        if isinstance(error, errors.RepositoryNotFoundError):
-            return GenartError("hub_no_repo", name=self.name)
-        if isinstance(error, errors.RevisionNotFoundError):
-            return GenartError("hub_no_revision", name=self.name, revision=self.revision)
-        if isinstance(error, errors.RemoteEntryNotFoundError):
-            return GenartError("hub_no_file", name=self.name, file=self.file)
-        if isinstance(error, errors.HFValidationError):
-            return GenartError("model_not_found", name=shorten(self.name), bundled=", ".join(bundled_names()))
-        if (status := _status(error)) is not None:
-            return GenartError("hub_refused", name=self.name, status=status)
-        if isinstance(error, errors.LocalEntryNotFoundError) and (constants.HF_HUB_OFFLINE or error.__cause__ is None):
-            return GenartError("hub_not_cached", name=self.name)
-        if isinstance(error, OSError) or type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "huggingface_hub"):
-            return GenartError("hub_unreachable", endpoint=constants.ENDPOINT, name=self.name)
-        return None
-
-
-def _status(error: BaseException | None) -> int | None:
-    """The HTTP status behind an error of the Hub's client, which may hide it in a cause."""
-    while error is not None:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status is not None:
-            return status
-        error = error.__cause__
-    return None

@@ -64,7 +64,7 @@ def flatten(picture: Image.Image) -> Image.Image:
 
 def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -> Image.Image:
     """Open and decode a picture file, or say in a sentence why it is none. name: what the sentence calls it."""
-    name = name or Path(os.fspath(file)).name
+    name, picture = name or Path(os.fspath(file)).name, None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -77,8 +77,11 @@ def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -
     except Image.DecompressionBombError as error:
         raise GenartError("bad_picture", file=name, reason=GenartError("reason_pixels")) from error
     except GenartError:
+        picture.close()
         raise
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError) as error:
+        if picture:
+            picture.close()
         raise GenartError("bad_picture", file=name, reason=first_line(error)) from error
     return picture
 
@@ -104,6 +107,12 @@ def grid(x: Tensor, columns: int = 8, padding: int = 2) -> Image.Image:
         top, left = padding + k // columns * (H + padding), padding + k % columns * (W + padding)
         canvas[:, top : top + H, left : left + W] = one
     return to_pil(canvas)
+
+
+def sheet(x: Tensor, columns: int | None = None, scale: int = 1) -> Image.Image:
+    """One picture, or several as a grid, every pixel as a square of `scale` x `scale`. x: (B, C, H, W) in [-1, 1]."""
+    picture = to_pil(x[0]) if columns is None and len(x) == 1 else grid(x, 8 if columns is None else columns)
+    return magnify(picture, scale)
 
 
 def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, Any] | None = None) -> Path:

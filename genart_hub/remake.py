@@ -50,10 +50,4 @@ def remake(path: str | os.PathLike, load: Callable[[str], Generative] = genart_h
     model = load(name_of(recipe))
     check_weights(model, recipe)
     x = model.sample(recipe["n"], recipe["seed"], label=recipe["label"], truncation=recipe["truncation"])
-    return picture_of(x, recipe["columns"], recipe["scale"]), x, recipe
-
-
-def picture_of(x: Tensor, columns: int | None = None, scale: int = 1) -> Image.Image:
-    """One picture, or several as a grid, every pixel as a square of `scale` x `scale`."""
-    picture = images.to_pil(x[0]) if columns is None and len(x) == 1 else images.grid(x, columns or 8)
-    return images.magnify(picture, scale)
+    return images.sheet(x, recipe["columns"], recipe["scale"]), x, recipe

@@ -1,14 +1,18 @@
 """Latent diffusion behind the same `sample`. Rombach et al. 2022, https://arxiv.org/abs/2112.10752. The network code is diffusers'."""
 
-from collections.abc import Callable
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from genart_hub.errors import GenartError, first_line, number, shorten, whole
-from genart_hub.hub import MAX_BYTES, Location, Source, hub_errors, pick_device, token_for_endpoint
+from genart_hub.hub import MAX_BYTES, Location, Source, pick_device
 from genart_hub.models.base import MAX_SEED
+from genart_hub.remote import hub_errors, token_for_endpoint
 
 PROMPT_LIMIT = 2_000
 
@@ -82,8 +86,6 @@ def load(
     max_bytes: int = MAX_BYTES,
 ) -> StableDiffusion:
     """The pipeline of a diffusers folder or Hub id. Raises GenartError where diffusers finds none."""
-    from diffusers import DiffusionPipeline
-
     options: dict[str, Any] = {"variant": variant, "torch_dtype": dtype or torch.float32, "use_safetensors": True}
     repository = location.repository
     if repository:
@@ -91,7 +93,9 @@ def load(
         options |= {"local_files_only": repository.local_files_only}
     name = repository.repo_id if repository else location.folder
     try:
-        with hub_errors(location.name, file="model_index.json"):
+        with hub_errors(location.name, file="model_index.json") if repository else nullcontext(), _quiet():
+            from diffusers import DiffusionPipeline
+
             pipeline = DiffusionPipeline.from_pretrained(name, **options)
             components = pipeline.unet, pipeline.vae, pipeline.scheduler
             assert all(components)
@@ -101,3 +105,25 @@ def load(
         raise GenartError("not_pipeline", name=shorten(location.name).strip("'"), reason=first_line(error)) from error
     revision = repository.commit if repository else None
     return StableDiffusion(pipeline.to(pick_device(device)), Source(location.name, location.folder, revision))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The libraries' bars and notes are off for a while: what matters in them comes back as an exception."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    libraries = of_diffusers, of_transformers
+    before = [(library, library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
+    for library in libraries:
+        library.set_verbosity(logging.CRITICAL)
+        library.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        for library, verbosity, bars in before:
+            library.set_verbosity(verbosity)
+            if bars:
+                library.enable_progress_bar()

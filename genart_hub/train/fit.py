@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -20,7 +19,7 @@ from tqdm import tqdm
 
 from genart_hub.data import Batches, seeded
 from genart_hub.errors import GenartError, first_line
-from genart_hub.files import replacing
+from genart_hub.files import replacing, save_tensors
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "metrics.jsonl"
 
@@ -67,8 +66,7 @@ class Run:
                 tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in state.items()}
         about = {"step": self.step, "seconds": round(self.seconds, 3), "description": self.description}
         metadata = {"format": "pt", "run": json.dumps(about)}
-        with replacing(self.folder / CHECKPOINT) as file:
-            save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, file, metadata=metadata)
+        save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, self.folder / CHECKPOINT, metadata)
         self.averaged.save_pretrained(self.folder)
 
     def load(self) -> None:
@@ -96,6 +94,23 @@ class Run:
                 state.setdefault(int(index), {})[entry] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         self.step, self.seconds = about["step"], about["seconds"]
+        self._cut_log()
+
+    def _cut_log(self) -> None:
+        """Drop what was logged after the checkpoint: those steps come again."""
+        log = self.folder / LOG
+        if log.is_file():
+            lines = [line for line in log.read_text(encoding="utf-8").splitlines() if _step_of(line) <= self.step]
+            with replacing(log) as file:
+                file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of the log; a line that was cut counts as after everything."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def _agree(was: Any, now: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from genart_hub import data
+from genart_hub.cards import TRAINING
 from genart_hub.errors import GenartError, number, whole
 from genart_hub.files import replacing, sha256_of
 from genart_hub.hub import pick_device
@@ -46,9 +47,6 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "default": Recipe(epochs=8, batch_size=128, lr=1e-3, decay=True),
     },
 }
-
-
-TRAINING = "training.json"  # in a run's folder: what a card says of the training
 
 
 def linear_decay(t: float) -> float:

@@ -58,8 +58,9 @@ def build(shelf: Shelf) -> None:
             picture = unopened(gr.Image(label=t("upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=240))
             gr.Examples([[path] for path in examples], picture, label=t("examples"), examples_per_page=12, api_name="example")
             with gr.Accordion(t("draw"), open=False):
+                paper = {"background": Image.new("L", (280, 280), "white"), "layers": [], "composite": None}  # without it no brush is in hand
                 pad = gr.Sketchpad(
-                    type="filepath", canvas_size=(280, 280), height=420, show_label=False, layers=False, format="png",
+                    value=paper, type="filepath", canvas_size=(280, 280), height=420, show_label=False, layers=False, format="png",
                     brush=gr.Brush(default_size=22, colors=["#000000"], color_mode="fixed"), sources=(), transforms=(),
                 )  # fmt: skip
                 pad.preprocess = lambda drawn: drawn.composite.path if drawn and drawn.composite else None  # opened by use_drawing

@@ -24,7 +24,7 @@ THEME = gr.themes.Soft(
 )
 
 CSS = """
-.gradio-container { max-width: 1180px !important; margin: 0 auto; }
+.gradio-container { width: 100%; max-width: 1180px !important; margin: 0 auto; }
 .few-pixels img { image-rendering: pixelated; }
 .few-pixels .grid-wrap { min-height: 300px !important; max-height: none !important; }
 .few-pixels .grid-container {
