@@ -1,0 +1,79 @@
+"""What the tests share: one thread, nothing that leaves the machine, and tiny models and pictures."""
+
+import os
+
+os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+import inspect
+import io
+
+import pytest
+import torch
+from PIL import Image
+
+from genart_hub.models.classifier import Classifier
+from genart_hub.models.gan import GAN
+from genart_hub.models.vae import VAE
+
+torch.set_num_threads(1)
+
+TINY = {"image_size": 8, "channels": 1, "latent_dim": 4, "hidden_dims": [16], "num_classes": 3, "width": 2, "feature_dim": 5}
+
+
+@pytest.fixture
+def tiny():
+    """tiny(cls, **changes): a small model of any class, in eval mode, always with the same weights."""
+
+    def make(cls: type, **changes) -> torch.nn.Module:
+        known = inspect.signature(cls).parameters
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return cls(**{key: value for key, value in (TINY | changes).items() if key in known}).eval()
+
+    return make
+
+
+@pytest.fixture
+def gan(tiny) -> GAN:
+    return tiny(GAN)
+
+
+@pytest.fixture
+def vae(tiny) -> VAE:
+    return tiny(VAE, latent_dim=3)
+
+
+@pytest.fixture
+def classifier(tiny) -> Classifier:
+    return tiny(Classifier)
+
+
+def grey_pictures(n: int, size: int = 8, seed: int = 0) -> list[Image.Image]:
+    """n different grey pictures."""
+    levels = torch.randint(0, 256, (n, size, size), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+    return [Image.frombytes("L", (size, size), one.numpy().tobytes()) for one in levels]
+
+
+@pytest.fixture
+def picture_folder(tmp_path):
+    """Six grey PNGs of 8x8 in two class folders."""
+    for k, picture in enumerate(grey_pictures(6)):
+        file = tmp_path / "pictures" / ("cat", "dog")[k % 2] / f"{k}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file)
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    """A parquet file with 12 grey pictures of 8x8 in an `image` column and their classes, 0 to 2, in a `label` one."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as writer
+
+    rows = []
+    for picture in grey_pictures(12):
+        picture.save(content := io.BytesIO(), format="PNG")
+        rows.append({"bytes": content.getvalue(), "path": None})
+    file = tmp_path / "tiny.parquet"
+    writer.write_table(pyarrow.table({"image": rows, "label": [k % 3 for k in range(12)]}), file)
+    return file

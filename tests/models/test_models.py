@@ -1,0 +1,282 @@
+"""What every model promises, and the layers of the article's GAN."""
+
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+import genart_hub
+from genart_hub.errors import GenartError
+from genart_hub.models.base import Generative, evaluating
+from genart_hub.models.classifier import Classifier
+from genart_hub.models.gan import GAN
+from genart_hub.models.vae import VAE
+
+GENERATIVE = [cls for cls in genart_hub.MODELS.values() if issubclass(cls, Generative)]
+every_model = pytest.mark.parametrize("cls", genart_hub.MODELS.values(), ids=genart_hub.MODELS)
+every_generative_model = pytest.mark.parametrize("cls", GENERATIVE, ids=lambda cls: cls.__name__)
+
+
+def whole_arguments(cls) -> list[str]:
+    return [p.name for p in inspect.signature(cls).parameters.values() if isinstance(p.default, int)]
+
+
+def pictures(model, n=3):
+    shape = n, model.channels, model.image_size, model.image_size
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+# ---- all models ----
+
+
+@every_model
+def test_every_argument_has_a_default_and_the_paper_is_in_the_first_line(cls):
+    assert all(p.default is not p.empty for p in inspect.signature(cls).parameters.values())
+    assert "https://" in inspect.getmodule(cls).__doc__.splitlines()[0]
+
+
+@every_model
+def test_a_model_saves_and_loads_to_the_bit(cls, tiny, tmp_path):
+    model = tiny(cls)
+    loaded = genart_hub.from_pretrained(model.save_pretrained(tmp_path / "model"))
+    assert type(loaded) is cls
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("value", [0, -3, 1.5, "x", True, [4], float("nan"), float("inf")])
+@every_model
+def test_a_refused_argument_is_named_with_its_model(cls, tiny, value):
+    for name in whole_arguments(cls):
+        with pytest.raises(GenartError, match=f"^{cls.__name__}: {name} must be "):
+            tiny(cls, **{name: value})
+
+
+@every_model
+def test_a_whole_float_is_taken_as_a_whole_number(cls, tiny):
+    name = whole_arguments(cls)[0]
+    assert getattr(tiny(cls, **{name: 8.0}), name) == 8
+
+
+# ---- generative models ----
+
+
+@every_generative_model
+def test_pictures_have_their_shape_and_range(cls, tiny):
+    model = tiny(cls, channels=3)
+    x = model.sample(5, seed=1)
+    assert (x.shape, x.dtype, x.device.type) == ((5, 3, 8, 8), torch.float32, "cpu")
+    assert x.abs().max() <= 1
+    assert x.std() > 0.01
+    assert not x.requires_grad
+
+
+@every_generative_model
+def test_latents_are_of_the_normal_distribution(cls, tiny):
+    z = tiny(cls, latent_dim=50).latents(400)
+    assert (z.shape, z.dtype) == ((400, 50), torch.float32)
+    assert z.mean().item() == pytest.approx(0, abs=0.03)  # 4 standard errors
+    assert z.std().item() == pytest.approx(1, abs=0.02)
+
+
+@every_generative_model
+def test_the_latents_of_a_seed_are_drawn_by_a_cpu_generator_of_that_seed(cls, tiny):
+    model = tiny(cls)
+    expected = torch.randn(model.latent_dim, generator=torch.Generator().manual_seed(7))
+    torch.testing.assert_close(model.latents(1, 7)[0], expected)
+
+
+@every_generative_model
+def test_the_same_seed_gives_the_same_pictures_and_another_seed_others(cls, tiny):
+    model = tiny(cls)
+    assert torch.equal(model.sample(4, 11), model.sample(4, 11))
+    assert not torch.equal(model.sample(4, 11)[0], model.sample(4, 12)[0])
+
+
+@every_generative_model
+def test_picture_k_is_the_picture_of_seed_plus_k(cls, tiny):
+    model = tiny(cls)
+    x, z = model.sample(6, seed=40), model.latents(6, seed=40)
+    for k in range(6):
+        assert torch.equal(model.latents(1, 40 + k)[0], z[k])
+        torch.testing.assert_close(model.sample(1, 40 + k)[0], x[k], rtol=0, atol=1e-4)
+
+
+@every_generative_model
+def test_sampling_in_train_mode_gives_the_same_pictures_and_every_mode_back(cls, tiny):
+    model = tiny(cls)
+    expected, state = model.sample(4, 2), {key: value.clone() for key, value in model.state_dict().items()}
+    model.train()
+    next(model.children())[0].eval()
+    modes = [module.training for module in model.modules()]
+    assert torch.equal(model.sample(4, 2), expected)
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+@every_generative_model
+def test_sampling_neither_reads_nor_moves_the_global_generator(cls, tiny):
+    model = tiny(cls)
+    torch.manual_seed(1)
+    before, x = torch.get_rng_state(), model.sample(2, 5)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(model.sample(2, 5), x)
+
+
+@every_generative_model
+def test_truncation_scales_the_latents(cls, tiny):
+    model = tiny(cls)
+    torch.testing.assert_close(model.latents(3, 1, truncation=0.7), 0.7 * model.latents(3, 1))
+    torch.testing.assert_close(model.sample(3, 1, truncation=0.7), model.generate(0.7 * model.latents(3, 1)).detach())
+    assert torch.equal(model.sample(3, 1, truncation=1), model.sample(3, 1))
+
+
+@pytest.mark.parametrize("truncation", [0, -0.5, 1.01, float("nan"), "x", None])
+@every_generative_model
+def test_a_truncation_outside_its_range_is_refused(cls, tiny, truncation):
+    with pytest.raises(GenartError, match=f"{cls.__name__}: truncation must be"):
+        tiny(cls).sample(1, truncation=truncation)
+
+
+@pytest.mark.parametrize(
+    ("n", "seed", "name"), [(0, 0, "n"), (1.5, 0, "n"), ("2", 0, "n"), (1, -1, "seed"), (1, 2**53, "seed"), (1, None, "seed")]
+)
+@every_generative_model
+def test_a_count_or_a_seed_that_makes_no_sense_is_refused(cls, tiny, n, seed, name):
+    with pytest.raises(GenartError, match=f"{cls.__name__}: {name} must be"):
+        tiny(cls).sample(n, seed)
+
+
+@every_generative_model
+def test_a_model_without_classes_refuses_a_label(cls, tiny):
+    model = tiny(cls)
+    for call in (lambda: model.sample(1, label=3), lambda: model.generate(model.latents(1), label="3")):
+        with pytest.raises(GenartError, match="has no classes") as error:
+            call()
+        assert error.value.code == "no_classes"
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 5), (2, 4, 1)])
+@every_generative_model
+def test_latents_of_another_shape_are_refused(cls, tiny, shape):
+    with pytest.raises(GenartError, match=rf"{cls.__name__}: latents must be of shape \(B, 4\)"):
+        tiny(cls).generate(torch.zeros(shape))
+
+
+@every_generative_model
+def test_the_picture_sends_a_finite_gradient_to_every_weight_of_its_maker(cls, tiny):
+    model = tiny(cls)
+    model.generate(model.latents(4)).square().sum().backward()
+    gradients = [p.grad for p in (model.generator if cls.family == "gan" else model.decoder).parameters()]
+    assert all(gradient is not None and gradient.isfinite().all() and gradient.abs().sum() > 0 for gradient in gradients)
+
+
+@every_generative_model
+def test_a_recipe_holds_all_that_made_the_picture_and_no_path(cls, tiny, tmp_path):
+    model = genart_hub.from_pretrained(tiny(cls).save_pretrained(tmp_path / "mine"))
+    recipe = model.recipe(5, n=3, truncation=0.5, columns=2)
+    assert (recipe["model"], recipe["weights_sha256"]) == ("mine", model.source.sha256)
+    assert (recipe["seed"], recipe["n"], recipe["truncation"], recipe["columns"]) == (5, 3, 0.5, 2)
+    assert str(tmp_path) not in str(recipe)
+
+
+def test_evaluating_gives_the_modes_back_after_an_error(gan):
+    gan.train()
+    with pytest.raises(GenartError), evaluating(gan):
+        gan.discriminate(torch.zeros(1, 1, 9, 9))
+    with evaluating(gan):
+        assert not any(module.training for module in gan.modules())
+    assert all(module.training for module in gan.modules())
+
+
+# ---- GAN ----
+
+
+def layers(half):
+    """The names of the layers, and the widths of the linear ones."""
+    linear = [(layer.in_features, layer.out_features) for layer in half if isinstance(layer, nn.Linear)]
+    return [type(layer).__name__ for layer in half], linear
+
+
+def test_the_gan_has_the_articles_layers():
+    gan = GAN()
+    names, widths = layers(gan.generator)
+    assert names == ["Linear", "LeakyReLU"] + ["Linear", "BatchNorm1d", "LeakyReLU"] * 2 + ["Linear", "Tanh"]
+    assert widths == [(100, 128), (128, 256), (256, 512), (512, 784)]
+    names, widths = layers(gan.discriminator)
+    assert names == ["Linear", "LeakyReLU"] * 2 + ["Linear"]
+    assert widths == [(784, 512), (512, 256), (256, 1)]
+    assert {layer.negative_slope for layer in gan.modules() if isinstance(layer, nn.LeakyReLU)} == {0.2}
+
+
+def test_the_gan_has_the_articles_parameter_counts():
+    gan = GAN()
+    assert [sum(p.numel() for p in half.parameters()) for half in (gan.generator, gan.discriminator)] == [581_264, 533_505]
+
+
+def test_the_discriminator_gives_one_logit_a_picture_and_the_score_is_its_sigmoid(gan):
+    x = 3 * pictures(gan)
+    logits = gan.discriminate(x)
+    assert logits.shape == (3,)
+    torch.testing.assert_close(gan.score(x), 1 / (1 + (-logits.detach()).exp()))
+    torch.testing.assert_close(logits, gan.discriminator(x.view(3, 64))[:, 0])
+
+
+def test_the_discriminator_refuses_pictures_of_another_size_and_labels(gan):
+    with pytest.raises(GenartError, match=r"GAN: images must be of shape \(B, 1, 8, 8\), got \(2, 1, 9, 9\)"):
+        gan.discriminate(torch.zeros(2, 1, 9, 9))
+    with pytest.raises(GenartError, match="has no classes"):
+        gan.discriminate(pictures(gan), label=1)
+
+
+# ---- VAE ----
+
+
+def test_the_vae_encodes_and_decodes_in_the_right_shapes(vae):
+    logits, mu, logvar = vae(pictures(vae))
+    assert (logits.shape, mu.shape, logvar.shape) == ((3, 1, 8, 8), (3, 3), (3, 3))
+
+
+def test_a_generated_picture_is_the_mean_of_its_bernoulli_pixels(vae):
+    z = vae.latents(4)
+    probability = torch.distributions.Bernoulli(logits=vae.decode(z)).mean
+    torch.testing.assert_close(vae.generate(z), 2 * probability - 1)
+
+
+def test_reparameterisation_is_mu_plus_sigma_times_the_generators_noise(vae):
+    x = pictures(vae)
+    mu, logvar = vae.encode(x)
+    eps = torch.randn(mu.shape, generator=torch.Generator().manual_seed(3))
+    logits, _, _ = vae(x, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(logits, vae.decode(mu + logvar.exp().sqrt() * eps))
+
+
+def test_reconstruction_goes_through_the_mean_so_it_is_always_the_same(vae):
+    x = pictures(vae)
+    torch.testing.assert_close(vae.reconstruct(x), vae.generate(vae.encode(x)[0]).detach())
+    assert torch.equal(vae.reconstruct(x), vae.reconstruct(x))
+
+
+@pytest.mark.parametrize("hidden_dims", [[], [0], "16", [1.5], [True], 16, None])
+def test_widths_that_are_no_list_of_whole_numbers_are_refused(hidden_dims):
+    with pytest.raises(GenartError, match="VAE: hidden_dims must be a list"):
+        VAE(hidden_dims=hidden_dims)
+
+
+# ---- Classifier ----
+
+
+@pytest.mark.parametrize("size", [4, 7, 8, 28])
+def test_the_classifier_gives_features_and_logits_at_any_size(tiny, size):
+    classifier = tiny(Classifier, image_size=size)
+    x = pictures(classifier)
+    assert classifier.features(x).shape == (3, 5)
+    torch.testing.assert_close(classifier(x), classifier.head(classifier.features(x)))
+    classifier(x).square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in classifier.parameters())
+
+
+def test_the_classifier_refuses_pictures_of_another_size(classifier):
+    with pytest.raises(GenartError, match=r"Classifier: images must be of shape \(B, 1, 8, 8\)"):
+        classifier(torch.zeros(1, 1, 28, 28))

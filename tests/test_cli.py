@@ -1,0 +1,196 @@
+"""The command line, in process: what it writes, what it prints, and one line for every error."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import genart_hub
+from genart_hub import cli, images
+
+
+@pytest.fixture
+def folder(gan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return str(gan.save_pretrained(tmp_path / "tiny-gan"))
+
+
+@pytest.fixture
+def vae_folder(vae, tmp_path):
+    return str(vae.save_pretrained(tmp_path / "tiny-vae"))
+
+
+def run(capsys, *words):
+    """Run a command that must succeed. Returns what it printed."""
+    status = cli.main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    return out
+
+
+def fail(capsys, *words):
+    """Run a command that must fail. Returns its one line."""
+    status = cli.main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    lines = err.strip().splitlines()
+    assert (status, out, len(lines)) == (1, "", 1)
+    assert lines[0].startswith("genart-hub: ")
+    return lines[0]
+
+
+def test_list_has_a_line_for_each_bundled_model(capsys):
+    lines = run(capsys, "list").splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [name for f in genart_hub.FAMILIES for name in genart_hub.bundled(f)]
+    (line,) = (line for line in lines if line.startswith("gan-mnist"))
+    assert line.split()[1:5] == ["gan", "GAN", "28x28x1", "1,114,769"]
+
+
+def test_list_of_a_family_has_that_family_only(capsys):
+    assert [line.split()[0] for line in run(capsys, "list", "--family", "vae").splitlines()[1:]] == genart_hub.bundled("vae")
+
+
+def test_info_says_class_arguments_parameters_and_weights(capsys):
+    text = run(capsys, "info", "gan-mnist")
+    for words in ("gan-mnist: GAN, family gan", "latent_dim: 100", "parameters of generator: 581,264", "discriminator: 533,505"):
+        assert words in text
+    assert genart_hub.from_pretrained("gan-mnist").source.sha256 in text
+
+
+def test_sample_writes_a_grid_that_carries_its_recipe(capsys, folder, gan, tmp_path):
+    out = tmp_path / "new" / "a.png"
+    assert str(out) in run(capsys, "sample", folder, "-n", 5, "--seed", 3, "--truncation", 0.5, "--columns", 2, "--out", out)
+    expected = images.grid(gan.sample(5, 3, truncation=0.5), columns=2)
+    assert np.array_equal(np.asarray(Image.open(out)), np.asarray(expected))
+    recipe = images.read_recipe(out)
+    assert (recipe["model"], recipe["seed"], recipe["n"], recipe["truncation"]) == ("tiny-gan", 3, 5, 0.5)
+
+
+def test_one_sample_is_the_picture_itself(capsys, folder, gan, tmp_path):
+    run(capsys, "sample", folder, "-n", 1, "--out", tmp_path / "a.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), np.asarray(images.to_pil(gan.sample(1, 0)[0])))
+
+
+def test_sample_from_a_picture_makes_the_picture_again_to_the_byte(capsys, folder, tmp_path):
+    run(capsys, "sample", "gan-mnist", "-n", 3, "--seed", 9, "--out", tmp_path / "a.png")
+    run(capsys, "sample", "--from", tmp_path / "a.png", "--out", tmp_path / "b.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), np.asarray(Image.open(tmp_path / "b.png")))
+    assert images.read_recipe(tmp_path / "b.png") == images.read_recipe(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_walk_writes_every_frame(capsys, folder, tmp_path, suffix):
+    out = tmp_path / f"walk.{suffix}"
+    assert "6 frames through seeds 3,9" in run(capsys, "walk", folder, "--seeds", "3,9", "--frames", 6, "--loop", "--out", out)
+    with Image.open(out) as animation:
+        assert (animation.n_frames, animation.size) == (6, (256, 256))
+
+
+@pytest.mark.parametrize("model", ["gan", "vae"])
+def test_reconstruct_writes_the_picture_beside_the_models_answer(capsys, folder, vae_folder, picture_folder, tmp_path, model):
+    name = folder if model == "gan" else vae_folder
+    words = ["reconstruct", name, picture_folder / "cat" / "0.png", "--steps", 3, "--out", tmp_path / "r.png"]
+    assert "mean squared error 0." in run(capsys, *words)
+    with Image.open(tmp_path / "r.png") as picture:
+        assert picture.width > picture.height
+
+
+def test_a_digit_is_prepared_before_it_is_reconstructed(capsys, vae_folder, tmp_path):
+    Image.new("L", (50, 50), "white").save(tmp_path / "empty.png")
+    run(capsys, "reconstruct", vae_folder, tmp_path / "empty.png", "--digit", "--out", tmp_path / "r.png")
+    assert np.asarray(Image.open(tmp_path / "r.png"))[128, 20] == 0  # an empty sheet of paper is an empty black picture
+
+
+SETTINGS = {
+    "gan": ["--set", "latent_dim=4"],
+    "vae": ["--set", "latent_dim=3", "--set", "hidden_dims=[16]"],
+    "classifier": ["--set", "width=2"],
+}
+
+
+@pytest.mark.parametrize("model", SETTINGS)
+def test_train_writes_a_model_that_loads(capsys, parquet, tmp_path, model):
+    words = ["train", model, "--data", parquet, "--out", tmp_path / "run", "--epochs", 1, "--batch-size", 4, *SETTINGS[model]]
+    assert "3 steps" in run(capsys, *words)
+    loaded = genart_hub.from_pretrained(tmp_path / "run")
+    assert (loaded.image_size, loaded.channels) == (8, 1)
+    assert "go on with --resume" in fail(capsys, *words).lower()
+    run(capsys, *words, "--resume")
+
+
+def test_a_classifier_learns_as_many_classes_as_the_data_has(capsys, parquet, tmp_path):
+    run(capsys, "train", "classifier", "--data", parquet, "--out", tmp_path / "run", "--epochs", 1, "--batch-size", 4)
+    assert genart_hub.from_pretrained(tmp_path / "run").num_classes == 3
+
+
+def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_folder, classifier, parquet, tmp_path):
+    eye = classifier.save_pretrained(tmp_path / "eye")
+    words = ["--data", parquet, "--features", eye, "--samples", 4, "--json", tmp_path / "numbers.json"]
+    lines = run(capsys, "evaluate", folder, vae_folder, *words).splitlines()
+    assert (sum("| tiny-gan |" in line for line in lines), sum("| tiny-vae |" in line for line in lines)) == (5, 8)
+    results = json.loads((tmp_path / "numbers.json").read_text())["results"]
+    assert [m["metric"] for m in results["tiny-gan"]] == ["recognised", "evenness", "rarest", "commonest", "frechet"]
+    assert str(tmp_path) not in (tmp_path / "numbers.json").read_text()
+
+
+def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, classifier, parquet, tmp_path):
+    eye = classifier.save_pretrained(tmp_path / "eye")
+    a, b = gan.save_pretrained(tmp_path / "a" / "best"), vae.save_pretrained(tmp_path / "b" / "best")
+    lines = run(capsys, "evaluate", a, b, "--data", parquet, "--features", eye, "--samples", 4).splitlines()
+    assert len(lines) == 2 + 5 + 8
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["info", "no-such-model"], "no-such-model"),
+        (["sample"], "gan-mnist"),
+        (["sample", "gan-mnist", "-n", "0"], "n must be at least 1"),
+        (["sample", "gan-mnist", "--seed", "-1"], "seed must be"),
+        (["sample", "gan-mnist", "--truncation", "nan"], "truncation must be"),
+        (["sample", "gan-mnist", "--label", "3"], "has no classes"),
+        (["sample", "gan-mnist", "--columns", "0"], "columns must be"),
+        (["sample", "gan-mnist", "--device", "abacus"], "abacus"),
+        (["sample", "gan-mnist", "--out", "tiny-gan"], "could not be written"),
+        (["sample", "--from", "missing.png"], "missing.png"),
+        (["walk", "gan-mnist", "--seeds", "1"], "two keys"),
+        (["walk", "gan-mnist", "--seeds", "a,b"], "commas"),
+        (["walk", "gan-mnist", "--frames", "1"], "frames"),
+        (["walk", "gan-mnist", "--frames", "4", "--out", "walk.mp4"], "ffmpeg"),
+        (["walk", "gan-mnist", "--frames", "4", "--fps", "0"], "fps"),
+        (["reconstruct", "vae-mnist", "missing.png"], "missing.png"),
+        (["reconstruct", "vae-mnist", "tiny-gan/config.json"], "known picture format"),
+        (["train", "gan", "--data", "missing.parquet", "--out", "run"], "does not exist"),
+        (["train", "gan", "--data", "tiny-gan", "--out", "run"], "no pictures"),
+        (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--set", "latent_dim"], "NAME=JSON"),
+        (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--batch-size", "4", "--set", "depth=3"], "depth"),
+        (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--batch-size", "4", "--set", "latent_dim=0"], "latent_dim must be"),
+        (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--recipe", "none"], "default, article"),
+        (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--epochs", "0"], "epochs"),
+        (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--batch-size", "99"], "fewer than 99"),
+        (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--size", "0"], "size must be"),
+        (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--resume"], "no checkpoint"),
+        (["evaluate", "tiny-gan", "--data", "tiny.parquet"], "no bundled feature network"),
+        (["evaluate", "gan-mnist", "--data", "missing.parquet"], "does not exist"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_error_is_one_line_and_exit_status_one(capsys, folder, parquet, words, part):
+    assert part.lower() in fail(capsys, *words).lower()
+
+
+def test_ctrl_c_ends_with_status_130(capsys, folder, monkeypatch):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(genart_hub, "from_pretrained", stop)
+    assert cli.main(["info", folder]) == 130
+    assert capsys.readouterr().err == "genart-hub: stopped.\n"
+
+
+@pytest.mark.parametrize("command", ["list", "info", "sample", "walk", "reconstruct", "train", "evaluate"])
+def test_every_command_explains_itself(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    assert end.value.code == 0
+    assert "usage: genart-hub" in capsys.readouterr().out

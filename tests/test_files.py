@@ -1,0 +1,61 @@
+"""Files that are whole or not there."""
+
+import hashlib
+import os
+
+import pytest
+
+from genart_hub.errors import GenartError
+from genart_hub.files import replacing, sha256_of
+
+
+def test_the_new_file_stands_in_the_place_of_the_old_one_only_at_the_end(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with replacing(path) as file:
+        file.write_text("new")
+        assert path.read_text() == "old"
+        assert (file.parent, file.suffix) == (tmp_path, ".txt")
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_folders_on_the_way_are_made_and_others_may_read_the_file(tmp_path):
+    with replacing(tmp_path / "b" / "c" / "a.txt") as file:
+        file.write_text("new")
+    assert (tmp_path / "b" / "c" / "a.txt").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_error_leaves_the_old_file_and_passes_through(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write(file):
+        file.write_text("half")
+        raise error
+
+    with pytest.raises(error), replacing(path) as file:
+        write(file)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_an_error_of_the_system_becomes_a_sentence_with_the_path(tmp_path):
+    with pytest.raises(GenartError, match=r"a\.txt could not be written \(No space left on device\)"), replacing(tmp_path / "a.txt"):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_place_that_is_a_folder_or_below_a_file_cannot_be_written(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "folder", tmp_path / "file" / "a.txt"):
+        with pytest.raises(GenartError) as error, replacing(path) as file:
+            file.write_text("new")
+        assert error.value.code == "cannot_write"
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_sha256_is_that_of_the_content(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 100_000)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()

@@ -1,0 +1,174 @@
+"""The app in a process of its own, as a reader starts it, with no network beyond loopback."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+
+ROOT = Path(__file__).resolve().parents[2]
+LANGUAGES = {"en": "en-US,en;q=0.9", "zh": "zh-CN,zh;q=0.9"}
+
+
+@dataclass
+class App:
+    """A running app: its address, and what it has written to its terminal."""
+
+    url: str
+    hub: str
+    log: Path
+
+    @property
+    def terminal(self) -> str:
+        return self.log.read_text("utf-8", errors="replace")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running_app(folder: Path, **settings: str):
+    """Start app.py, wait until its page answers, stop it at the end."""
+    for name in ("uploads", "hf", "tmp"):
+        (folder / name).mkdir()
+    port, hub = free_port(), f"http://127.0.0.1:{free_port()}"  # nobody listens at the second
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith(("GENART_", "GRADIO_", "HF_")) and "PROXY" not in key.upper()
+    }
+    environment = kept | {
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "uploads"),
+        "TMPDIR": str(folder / "tmp"),
+        "HF_HOME": str(folder / "hf"),
+        "HF_ENDPOINT": hub,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": "127.0.0.1",
+        **settings,
+    }
+    app = App(f"http://127.0.0.1:{port}", hub, folder / "terminal.txt")
+    with app.log.open("wb") as log:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + 120
+            while not answers(app.url):
+                assert process.poll() is None, f"app.py stopped:\n{app.terminal}"
+                assert time.monotonic() < deadline, f"app.py did not answer within two minutes:\n{app.terminal}"
+                time.sleep(0.1)
+            yield app
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as page:
+            return page.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_proxy_to_loopback():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("no_proxy", "127.0.0.1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory):
+    """The app as it comes, without a diffusion pipeline."""
+    with running_app(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def pipeline_folder(tmp_path_factory) -> Path:
+    return save_tiny_pipeline(tmp_path_factory.mktemp("pipeline") / "tiny-pipeline")
+
+
+@pytest.fixture(scope="session")
+def app_with_pipeline(tmp_path_factory, pipeline_folder):
+    """The app of a host who has set GENART_SD_MODEL."""
+    with running_app(tmp_path_factory.mktemp("app"), GENART_SD_MODEL=str(pipeline_folder)) as app:
+        yield app
+
+
+def connect(app: App, lang: str, folder: Path) -> Client:
+    """A client with a browser's language; its downloads must not lie where the server keeps its files."""
+    return Client(app.url, download_files=folder, headers={"accept-language": LANGUAGES[lang]}, verbose=False)
+
+
+@pytest.fixture(scope="session")
+def clients(app, tmp_path_factory) -> dict[str, Client]:
+    """One client a language."""
+    return {lang: connect(app, lang, tmp_path_factory.mktemp(f"downloads-{lang}")) for lang in LANGUAGES}
+
+
+@pytest.fixture
+def client(clients) -> Client:
+    """The English one."""
+    return clients["en"]
+
+
+def save_tiny_pipeline(folder: Path) -> Path:
+    """A Stable Diffusion pipeline of 16 px at random weights, made here."""
+    import torch
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    letters = [chr(code) for code in range(33, 127)]
+    tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    tokenizer = CLIPTokenizer({token: k for k, token in enumerate(tokens)}, merges=[], model_max_length=16)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokens),
+                hidden_size=8,
+                intermediate_size=8,
+                projection_dim=8,
+                num_hidden_layers=1,
+                num_attention_heads=1,
+                max_position_embeddings=16,
+                bos_token_id=len(tokens) - 2,
+                eos_token_id=len(tokens) - 1,
+                pad_token_id=len(tokens) - 1,
+            )  # fmt: skip
+        )
+        unet = UNet2DConditionModel(
+            sample_size=8, block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, cross_attention_dim=8, attention_head_dim=4,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        )  # fmt: skip
+        vae = AutoencoderKL(
+            block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4, sample_size=16,
+            down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        )  # fmt: skip
+    StableDiffusionPipeline(
+        vae,
+        text_encoder,
+        tokenizer,
+        unet,
+        DDIMScheduler(steps_offset=1, clip_sample=False),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder

@@ -1,0 +1,306 @@
+"""The app as a person meets it: a real browser, both languages, light and dark, a desk and a phone."""
+
+import os
+import re
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+import genart_hub
+from genart_hub.ui import texts
+
+playwright = pytest.importorskip("playwright.sync_api") if not os.environ.get("CI") else __import__("playwright.sync_api").sync_api
+expect = playwright.expect
+
+pytestmark = pytest.mark.browser
+
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+TABS = ("sampling", "interpolation", "reconstruction", "comparison")
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+WAIT = 30_000  # ms, for two busy cores
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not found:
+        assert not os.environ.get("CI"), "no chromium, chromium-browser or google-chrome on the PATH"
+        pytest.skip("no chromium, chromium-browser or google-chrome on the PATH")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, args=FLAGS.split())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(app, browser):
+    """visit(locale, scheme, viewport): a fresh page. Whatever goes wrong behind it fails the test at its end."""
+    contexts, wrong = [], []
+
+    def complain(request):
+        if urlsplit(request.url).scheme in ("http", "https", "ws", "wss") and urlsplit(request.url).hostname != "127.0.0.1":
+            wrong.append(f"request to {request.url}")
+
+    def visit(locale: str = "en-US", scheme: str = "light", viewport: dict = DESK):
+        context = browser.new_context(locale=locale, color_scheme=scheme, viewport=viewport)
+        context.set_default_timeout(WAIT)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(f"console: {message.text}") if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
+        page.on("request", complain)
+        page.goto(app.url)
+        page.get_by_role("tab").first.wait_for()
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def lang_of(locale: str) -> str:
+    return "zh" if locale.startswith("zh") else "en"
+
+
+def open_tab(page, lang: str, name: str) -> None:
+    page.get_by_role("tab", name=texts.say(lang, name), exact=True).click()
+
+
+def press(page, lang: str, key: str) -> None:
+    page.get_by_role("button", name=texts.say(lang, key), exact=True).click()
+
+
+def pictures(page):
+    """The thumbnails on the open tab."""
+    return page.locator(".thumbnail-lg:visible img")
+
+
+def block(page, lang: str, key: str):
+    """The picture block of that label."""
+    return page.locator(".block:visible").filter(has=page.locator(f'label:has-text("{texts.say(lang, key)}")'))
+
+
+def downloaded(page, lang: str, key: str) -> str:
+    """The name of the file that this button hands out."""
+    with page.expect_download() as download:
+        press(page, lang, key)
+    assert download.value.path().stat().st_size > 0
+    return download.value.suggested_filename
+
+
+def is_drawn(image) -> bool:
+    """An <img> that the browser has decoded."""
+    return image.evaluate("async (image) => { await image.decode(); return image.naturalWidth > 0 }")
+
+
+# ---- the page ----
+
+
+@pytest.mark.parametrize("locale", ["en-US", "fr-FR", "zh-CN", "zh", "zh-HK", "zh-Hant", "zh-SG"])
+def test_the_page_speaks_its_reader_s_language(visit, locale):
+    page, lang = visit(locale), lang_of(locale)
+    expect(page.get_by_role("tab")).to_have_text([texts.say(lang, name) for name in TABS])
+    expect(page.get_by_role("heading", level=1)).to_have_text(texts.say(lang, "heading").lstrip("# "))
+    expect(page.get_by_role("button", name=texts.say(lang, "generate"), exact=True)).to_be_visible()
+    expect(page.get_by_label(texts.say(lang, "truncation")).first).to_be_visible()
+    assert "__i18n__" not in page.inner_text("body")
+
+
+@pytest.mark.parametrize(("locale", "scheme"), [("en-US", "light"), ("zh-CN", "dark")])
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_no_tab_scrolls_sideways_or_shows_a_key_instead_of_a_text(visit, locale, scheme, viewport):
+    page, lang = visit(locale, scheme, viewport), lang_of(locale)
+    for name in TABS:
+        choose_tab(page, lang, name)
+        expect(page.get_by_role("tabpanel").locator("visible=true").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+        shown = page.inner_text("body")
+        assert "__i18n__" not in shown
+        assert "[object Object]" not in shown
+        assert not re.search(r"\bga_\w+", shown)
+
+
+def choose_tab(page, lang: str, name: str) -> None:
+    """Open a tab that may stand in the overflow menu of a narrow page."""
+    tab = page.get_by_role("tab", name=texts.say(lang, name), exact=True).locator("visible=true")
+    if not tab.count():
+        page.locator(".overflow-menu > button").click()
+        tab = page.locator(".overflow-dropdown button", has_text=texts.say(lang, name))
+    tab.first.click()
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_light_and_dark_follow_the_browser_and_can_be_read(visit, scheme, dark):
+    page = visit(scheme=scheme)
+    luma = "getComputedStyle(document.querySelector('h1')).color.match(/[\\d.]+/g).slice(0, 3).reduce((a, v) => a + Number(v) / 3, 0)"
+    assert page.evaluate("document.body.classList.contains('dark')") == dark
+    assert (page.evaluate(luma) > 150) == dark
+
+
+# ---- one walk through the four tabs ----
+
+
+@pytest.mark.parametrize(("locale", "scheme"), [("en-US", "light"), ("zh-CN", "dark")])
+def test_a_walk_through_the_four_tabs(visit, locale, scheme):
+    page, lang = visit(locale, scheme), lang_of(locale)
+
+    press(page, lang, "generate")
+    expect(pictures(page)).to_have_count(16)
+    assert is_drawn(pictures(page).last)
+    expect(page.locator(".caption-label:visible").nth(15)).to_contain_text(texts.say(lang, "caption", seed=15))
+    expect(page.locator(".cm-content:visible")).to_contain_text("sample(16, seed=0)")
+    expect(page.get_by_text(texts.say(lang, "score_note"))).to_be_visible()
+
+    open_tab(page, lang, "interpolation")
+    press(page, lang, "walk")
+    animation = page.locator(".image-frame:visible img")
+    expect(animation).to_have_attribute("src", re.compile(r"-walk\.webp$"))
+    assert is_drawn(animation)
+    assert downloaded(page, lang, "gif").endswith("-walk.gif")
+    assert downloaded(page, lang, "webp").endswith("-walk.webp")
+
+    open_tab(page, lang, "reconstruction")
+    page.locator("button.gallery-item:visible").nth(1).click()
+    expect(page.locator('img[src*="digit-2"]:visible').first).to_be_visible()
+    press(page, lang, "reconstruct")
+    expect(page.get_by_text(re.compile(FIGURE[lang]))).to_have_count(1)
+    page.get_by_label(texts.say(lang, "steps")).locator("visible=true").first.fill("20")
+    press(page, lang, "invert")
+    expect(page.get_by_text(re.compile(LAST_STEP[lang]))).to_be_visible()
+    for key in ("seen", "vae_answer", "gan_answer"):
+        assert is_drawn(block(page, lang, key).locator("img").last)
+
+    open_tab(page, lang, "comparison")
+    press(page, lang, "compare")
+    expect(pictures(page)).to_have_count(8 * len(genart_hub.bundled()))
+    for header in HEADERS[lang]:
+        expect(page.locator("th:visible", has_text=header).first).to_be_visible()
+    for name in genart_hub.bundled():
+        expect(page.locator("td:visible", has_text=name).first).to_be_visible()
+    expect(page.get_by_text("GENART_SD_MODEL")).to_be_visible()
+
+
+FIGURE = {"en": r"^Mean squared error \d\.\d{4} ", "zh": r"^均方误差 \d\.\d{4}"}
+LAST_STEP = {"en": r"^Step 20 of 20 · mean squared error \d\.\d{4}", "zh": r"^第 20 / 20 步 · 均方误差 \d\.\d{4}"}
+HEADERS = {
+    "en": ["Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk"],
+    "zh": ["模型", "用时（秒）", "张/秒", "参数量", "像素", "磁盘（MB）"],
+}
+
+
+# ---- single things ----
+
+
+@pytest.mark.parametrize(
+    ("locale", "sentence"),
+    [
+        ("en-US", "Sampling: Seed must be between 0 and 9007199254740991, got -1."),
+        ("zh-HK", "采样：随机种子 必须在 0 与 9007199254740991 之间，得到的是 -1。"),
+    ],
+)
+def test_a_bad_seed_is_told_in_a_toast_and_the_next_one_works(visit, locale, sentence):
+    page, lang = visit(locale), lang_of(locale)
+    page.get_by_label(texts.say(lang, "seed")).first.fill("-1")
+    press(page, lang, "generate")
+    expect(page.get_by_test_id("toast-text")).to_have_text(sentence)
+    page.get_by_label(texts.say(lang, "seed")).first.fill("5")
+    press(page, lang, "generate")
+    expect(pictures(page)).to_have_count(16)
+
+
+def test_the_dice_changes_the_seed_and_samples(visit):
+    page = visit()
+    press(page, "en", "dice")
+    expect(pictures(page)).to_have_count(16)
+    seed = page.get_by_label("Seed").first.input_value()
+    assert seed != "0"
+    expect(page.locator(".caption-label:visible").first).to_contain_text(f"seed {seed}")
+
+
+def test_the_chosen_picture_is_the_one_to_download(visit):
+    page = visit()
+    press(page, "en", "generate")
+    expect(pictures(page)).to_have_count(16)
+    assert downloaded(page, "en", "one").endswith("-0.png")
+    pictures(page).nth(3).click()
+    page.wait_for_timeout(1000)  # the choice reaches the button
+    assert downloaded(page, "en", "one").endswith("-3.png")
+    page.keyboard.press("Escape")  # out of the large view
+    assert downloaded(page, "en", "grid").endswith("-0-grid.png")
+    assert downloaded(page, "en", "zip").endswith("-0.zip")
+
+
+def test_a_dropped_picture_brings_its_recipe_and_its_pictures_back(visit, tmp_path):
+    model = genart_hub.from_pretrained(genart_hub.bundled("vae")[0])
+    from genart_hub import images
+
+    recipe = model.recipe(321, 5, truncation=0.5, columns=5)
+    path = images.save_png(images.grid(model.sample(5, 321, truncation=0.5), 5), tmp_path / "grid.png", recipe)
+    page = visit()
+    page.locator('input[type="file"]').first.set_input_files(path)
+    expect(pictures(page)).to_have_count(5)
+    expect(page.locator(".caption-label:visible").last).to_have_text("seed 325")
+    expect(page.get_by_label("Seed").first).to_have_value("321")
+    expect(page.locator(".cm-content:visible")).to_contain_text("truncation=0.5")
+
+
+def test_a_text_renamed_to_png_is_told_in_a_toast(visit, tmp_path):
+    (tmp_path / "letter.png").write_text("no picture")
+    page = visit("zh-CN")
+    open_tab(page, "zh", "reconstruction")
+    page.locator('input[type="file"]:not([disabled])').locator("visible=true").or_(
+        page.locator('.tabitem:visible input[type="file"]')
+    ).first.set_input_files(tmp_path / "letter.png")
+    page.get_by_label("Remove").or_(page.get_by_label("清除")).or_(page.locator(".block:visible img")).first.wait_for(state="attached")
+    press(page, "zh", "reconstruct")
+    expect(page.get_by_test_id("toast-text")).to_have_text(
+        "letter.png 不是可读的图片（不是已知的图片格式）。请使用 PNG、JPEG、GIF 或 WebP 文件。"
+    )
+
+
+def test_a_drawing_becomes_the_picture_and_is_reconstructed(visit, tmp_path):
+    page = visit()
+    open_tab(page, "en", "reconstruction")
+    page.get_by_role("button", name="Draw a digit").click()
+    canvas = page.locator("canvas:visible").first
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # the accordion opens
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y - 70)
+    page.mouse.down()
+    page.mouse.move(x, y + 70, steps=12)
+    page.mouse.up()
+    page.wait_for_timeout(500)  # the stroke settles
+    press(page, "en", "use_drawing")
+    used = page.locator('img[src*="drawing.png"]:visible')
+    used.wait_for()
+    assert is_drawn(used)
+    (tmp_path / "drawing.png").write_bytes(page.request.get(used.get_attribute("src")).body())
+    drawn = Image.open(tmp_path / "drawing.png").convert("L")
+    assert drawn.getextrema() == (0, 255)
+    assert 0.005 < drawn.point(lambda level: 255 * (level < 128)).histogram()[255] / drawn.width / drawn.height < 0.3
+    press(page, "en", "reconstruct")
+    expect(page.get_by_text(re.compile(FIGURE["en"]))).to_be_visible()
+
+
+def test_stop_ends_an_inversion_early_and_keeps_its_best_picture(visit):
+    page = visit()
+    open_tab(page, "en", "reconstruction")
+    page.locator("button.gallery-item:visible").nth(3).click()
+    page.locator('img[src*="digit-4"]:visible').first.wait_for()
+    page.get_by_label("Steps").locator("visible=true").first.fill("1000")
+    press(page, "en", "invert")
+    figure = page.get_by_text(re.compile(r"^Step \d+ of 1000"))
+    figure.wait_for()
+    press(page, "en", "stop")
+    page.wait_for_timeout(1000)  # what was under way arrives
+    stopped = figure.inner_text()
+    page.wait_for_timeout(1500)
+    assert figure.inner_text() == stopped
+    assert int(re.match(r"Step (\d+)", stopped)[1]) < 1000
+    press(page, "en", "reconstruct")  # the queue is free again
+    expect(page.get_by_text(re.compile(FIGURE["en"]))).to_be_visible()

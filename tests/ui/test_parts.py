@@ -1,0 +1,229 @@
+"""The parts of the app that need no browser: the shelf of models, the language rule, folders that go, readable examples."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import gradio as gr
+import pytest
+import torch
+from PIL import Image
+
+import genart_hub
+from genart_hub import hub, images
+from genart_hub.errors import MESSAGES, GenartError
+from genart_hub.models import MODELS
+from genart_hub.ui import examples, parts, texts, theme
+
+# ---- the shelf ----
+
+
+@pytest.fixture
+def three_models(tmp_path, monkeypatch):
+    """Three tiny bundled GANs of one size, named one, two and three."""
+    for name in ("one", "two", "three"):
+        MODELS["GAN"](image_size=4, latent_dim=2).save_pretrained(tmp_path / name)
+    monkeypatch.setattr(hub, "WEIGHTS_FOLDERS", (tmp_path,))
+    return 4 * sum(p.numel() for p in MODELS["GAN"](image_size=4, latent_dim=2).parameters())  # bytes of one
+
+
+def test_the_least_used_model_leaves_a_full_shelf(three_models):
+    shelf = parts.Shelf(max_bytes=2 * three_models)
+    one, two = shelf.get("one"), shelf.get("two")
+    assert shelf.get("one") is one
+    shelf.get("three")
+    assert shelf.get("one") is one
+    assert shelf.get("two") is not two
+
+
+def test_a_model_larger_than_the_shelf_stays_alone(three_models):
+    shelf = parts.Shelf(max_bytes=1)
+    one = shelf.get("one")
+    assert shelf.get("one") is one
+    two = shelf.get("two")
+    assert shelf.get("two") is two
+    assert shelf.get("one") is not one
+
+
+def test_the_shelf_s_size_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("GENART_MODEL_MEMORY_MB", "1.5")
+    assert parts.Shelf().max_bytes == 1_500_000
+
+
+@pytest.mark.parametrize("name", ["/etc", "..", "../one", "./one", "~/one", "a\\b", "models/mine", "models/mine@main", "one/../two"])
+def test_the_shelf_takes_no_path_even_one_that_exists(three_models, tmp_path, monkeypatch, name):
+    (tmp_path / "models").mkdir()
+    MODELS["GAN"](image_size=4, latent_dim=2).save_pretrained(tmp_path / "models" / "mine")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GenartError) as refusal:
+        parts.Shelf().get(name)
+    assert refusal.value.code == "path_refused"
+
+
+@pytest.mark.parametrize("name", ["", " ", "none", None, 3, ["one"]])
+def test_a_name_of_nothing_is_told_with_the_bundled_ones(three_models, name):
+    with pytest.raises(GenartError, match="one, three, two") as refusal:
+        parts.Shelf().get(name)
+    assert refusal.value.code == "model_not_found"
+
+
+def test_the_host_may_name_a_folder(three_models, tmp_path):
+    assert parts.Shelf().get(f" {tmp_path / 'one'} ", trusted=True).latent_dim == 2
+
+
+def test_spaces_around_a_name_do_no_harm(three_models):
+    shelf = parts.Shelf()
+    assert shelf.get(" one ") is shelf.get("one")
+
+
+# ---- the language ----
+
+
+class Request(gr.Request):
+    def __init__(self, accepted: str | None):
+        self.headers = {} if accepted is None else {"accept-language": accepted}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "lang"),
+    [
+        ("zh", "zh"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("zh-HK;q=0.9", "zh"), ("ZH-Hant-TW", "zh"), (" zh", "zh"),
+        ("en,zh", "en"), ("en-US", "en"), ("fr", "en"), ("", "en"), ("*", "en"), (None, "en"),
+    ],
+)  # fmt: skip
+def test_a_browser_whose_first_language_is_chinese_gets_chinese(accepted, lang):
+    assert texts.language(Request(accepted)) == lang
+
+
+def test_without_a_request_the_language_is_english():
+    assert texts.language(None) == "en"
+
+
+def placeholders(text: str) -> set[str]:
+    import string
+
+    return {field for _, field, _, _ in string.Formatter().parse(text) if field}
+
+
+def test_every_error_has_a_chinese_sentence_with_values_that_the_english_one_has():
+    assert texts.ERRORS_ZH.keys() == MESSAGES.keys()
+    for code, sentence in texts.ERRORS_ZH.items():
+        assert {field.split("!")[0] for field in placeholders(sentence)} <= {
+            field.split("!")[0] for field in placeholders(MESSAGES[code])
+        }, code
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in sentence), code
+
+
+def test_every_text_has_both_languages_with_the_same_values():
+    for key, (english, chinese) in texts.TEXTS.items():
+        assert english, key
+        assert chinese, key
+        if "\\" not in english:  # formulas have braces of their own
+            assert placeholders(english) == placeholders(chinese), key
+
+
+def test_a_reason_within_an_error_is_translated_too():
+    error = GenartError("bad_picture", file="a.png", reason=GenartError("reason_format"))
+    assert texts.sentence("zh", error) == "a.png 不是可读的图片（不是已知的图片格式）。请使用 PNG、JPEG、GIF 或 WebP 文件。"
+    assert texts.sentence("en", error) == str(error)
+
+
+# ---- a handler's errors ----
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("accepted", "title"), [("zh-TW", "没有成功"), ("en", "That did not work")])
+def test_a_surprise_is_told_in_a_sentence_and_printed_to_the_terminal(capsys, streaming, accepted, title):
+    def fails(request: gr.Request):
+        raise RuntimeError("out of <memory>\nand a second line")
+
+    def streams(request: gr.Request):
+        yield 1
+        raise RuntimeError("out of <memory>\nand a second line")
+
+    with pytest.raises(gr.Error) as told:
+        list(parts.guarded(streams if streaming else fails)(Request(accepted)))
+    assert told.value.title == title
+    assert "(out of &lt;memory&gt;)" in told.value.message.replace("（", "(").replace("）", ")")
+    assert "second line" not in told.value.message
+    assert "RuntimeError: out of <memory>" in capsys.readouterr().err
+
+
+def test_an_error_of_the_reader_leaves_the_terminal_quiet(capsys):
+    def fails(request: gr.Request):
+        raise GenartError("no_picture")
+
+    with pytest.raises(gr.Error, match="There is no picture yet"):
+        parts.guarded(fails)(Request("en"))
+    assert not capsys.readouterr().err
+
+
+# ---- the page's head ----
+
+
+def answer(path: str, method: str = "GET", root_path: str = "", kind: str = "http") -> list[dict]:
+    """What LanguageRule sends on for an app whose every answer is one page in two pieces."""
+    pieces = [b"<html><head><title>x</title>", b"</head></html>"]
+
+    async def app(scope, receive, send):
+        length = str(sum(map(len, pieces))).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length), (b"x-kept", b"yes")]})
+        for k, piece in enumerate(pieces):
+            await send({"type": "http.response.body", "body": piece, "more_body": k == 0})
+
+    sent = []
+
+    async def collect(message):
+        sent.append(message)
+
+    asyncio.run(theme.LanguageRule(app)({"type": kind, "method": method, "path": path, "root_path": root_path}, None, collect))
+    return sent
+
+
+@pytest.mark.parametrize(("path", "root_path"), [("/", ""), ("/space", "/space"), ("/space/", "/space")])
+def test_the_page_hears_the_language_rule_before_anything_else(path, root_path):
+    start, body = answer(path, root_path=root_path)
+    assert body["body"].startswith(b"<html><head>" + theme.LANGUAGE_SCRIPT + b"<title>")
+    assert body["body"].endswith(b"</head></html>")
+    assert dict(start["headers"]) == {b"x-kept": b"yes", b"content-length": str(len(body["body"])).encode()}
+
+
+@pytest.mark.parametrize(("path", "method", "kind"), [("/config", "GET", "http"), ("/", "POST", "http"), ("/", "GET", "websocket")])
+def test_everything_but_the_page_goes_through_untouched(path, method, kind):
+    start, first, last = answer(path, method, kind=kind)
+    assert first["body"] + last["body"] == b"<html><head><title>x</title></head></html>"
+    assert start["headers"][0] == (b"content-length", b"42")
+
+
+# ---- folders ----
+
+
+def test_folders_of_old_answers_go_and_young_ones_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "_ROOT", tmp_path / "root")
+    old, young = parts.new_folder(), parts.new_folder()
+    (old / "picture.png").write_bytes(b"x")
+    long_ago = old.stat().st_mtime - parts.KEEP_SECONDS - 1
+    os.utime(old, (long_ago, long_ago))
+    newest = parts.new_folder()
+    assert sorted(Path(tmp_path / "root").iterdir()) == sorted([young, newest])
+
+
+# ---- the examples ----
+
+
+def test_the_examples_are_black_ink_on_white_paper(tmp_path):
+    paths = examples.save_examples(tmp_path)
+    assert [Path(path).name for path in paths] == [f"digit-{name}.png" for name in examples.STROKES]
+    for path in paths:
+        picture = Image.open(path)
+        assert picture.getpixel((0, 0)) == 255
+        assert 0.03 < picture.histogram()[0] / picture.width / picture.height < 0.4
+
+
+@pytest.mark.skipif("features-mnist" not in genart_hub.bundled("features"), reason="weights/features-mnist is not there")
+@pytest.mark.parametrize("name", examples.STROKES)
+def test_an_example_is_read_as_the_digit_that_it_is(name):
+    classifier = genart_hub.from_pretrained("features-mnist")
+    x = images.from_pil(images.center_digit(examples.draw(examples.STROKES[name])), 28, 1)
+    with torch.no_grad():
+        assert classifier(x).argmax().item() == int(name)
