@@ -129,6 +129,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--family", choices=genart_hub.FAMILIES)
     command.add_argument("--author")
     command.add_argument("--limit", type=int, default=20)
+
+    command = add("deploy-space", deploy_space, "the app as a Hugging Face Space: create it, or update it")
+    command.add_argument("repo_id", metavar="owner/name")
+    command.add_argument("--hardware", choices=("cpu-basic", "zero-a10g"), default="cpu-basic")
+    command.add_argument("--model", action="append", default=[], metavar="owner/name", help="a Hub model to offer and preload")
+    command.add_argument("--private", action=argparse.BooleanOptionalAction)
+    command.add_argument("--token")
+    command.add_argument("--dry-run", action="store_true", help="print the files and their sizes, and upload nothing")
     return root
 
 
@@ -343,3 +351,22 @@ def search(options: argparse.Namespace) -> None:
         print(f"{model.id:<40} {model.family or '':<10} {model.downloads:>8} downloads {model.likes:>5} likes")
     if not found:
         print("Nothing found.")
+
+
+def deploy_space(options: argparse.Namespace) -> None:
+    import tempfile
+
+    from genart_hub import space
+    from genart_hub.remote import check_repo_id
+
+    check_repo_id(options.repo_id)
+    print(space.HARDWARE[options.hardware].account)
+    if options.dry_run:
+        with tempfile.TemporaryDirectory() as root:
+            folder = Path(root)
+            files = space.build(folder, options.hardware, options.model)
+            for file in files:
+                print(f"{(folder / file).stat().st_size:>12,}  {file.as_posix()}")
+            print(f"{space.total(folder, files):>12,}  bytes in {len(files)} files; nothing was uploaded.")
+        return
+    print(space.deploy(options.repo_id, options.hardware, options.model, options.private, options.token))

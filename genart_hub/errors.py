@@ -35,6 +35,7 @@ MESSAGES = {
     "no_token": "Publishing needs a token with the right to write. Log in with `hf auth login`, set HF_TOKEN, or pass token=.",
     "not_writable": "This token may not write to {name}. Use a token with the right to write, and a namespace that is yours or your organisation's.",
     "other_library": "{name} already holds a model of another library ({library}). Choose another name.",
+    "other_space": "{name} already holds another app ({file}), which an update would delete. Choose another name.",
     "bad_metadata": "The Hub refuses the card's metadata ({reason}). Mend the block between the two --- lines of README.md.",
     "no_license": "{name} has no licence. Pass license=, such as apache-2.0 (--license on the command line).",
     # a model's folder
@@ -93,8 +94,6 @@ MESSAGES = {
     "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",
     "diverged": "The loss is not a number at step {step}. Lower the learning rate; the checkpoint of step {saved} is kept in {path}.",
     # Stable Diffusion
-    "no_pipeline": "No diffusion pipeline is set up. Set GENART_SD_MODEL to a diffusers Stable Diffusion folder or Hub id "
-    "(such as stable-diffusion-v1-5/stable-diffusion-v1-5) and start the app again.",
     "not_pipeline": "{name} is no Stable Diffusion pipeline that diffusers can load ({reason}). Give a folder or id with a model_index.json.",
     "empty_prompt": "The prompt is empty. Write what the picture should show.",
     "long_prompt": "The prompt has {count:,} characters; at most {limit:,} are taken. Shorten it.",

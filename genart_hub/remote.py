@@ -1,6 +1,7 @@
 """The Hub through huggingface_hub: downloads of one commit, publishing in one commit, search, and errors as sentences."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,6 +181,17 @@ class Repository:
         if self.commit is None:
             self.commit = path.parts[path.parts.index("snapshots", -len(Path(path_in_repo).parts) - 2) + 1]
         return path
+
+    def pipeline_size(self, variant: str | None = None) -> int:
+        """The bytes of a diffusers pipeline's weights, before they are downloaded; 0 where the Hub is not asked."""
+        from huggingface_hub import HfApi, constants
+
+        if self.local_files_only or constants.HF_HUB_OFFLINE:
+            return 0
+        name = re.compile(rf"\w+/\w+{re.escape('.' + variant) if variant else ''}(-\d+-of-\d+)?\.safetensors")
+        with hub_errors(self.repo_id, revision=self.revision, file=PIPELINE):
+            info = HfApi(token=token_for_endpoint(self.token)).model_info(self.repo_id, revision=self.commit, files_metadata=True)
+        return sum(file.size or 0 for file in info.siblings or () if name.fullmatch(file.rfilename))
 
     def _size_on_hub(self, path_in_repo: str) -> int:
         """Bytes. A server that is ill for a moment is asked again; a network that is not there is told at once."""

@@ -92,6 +92,9 @@ def load(
         options |= {"revision": repository.commit, "cache_dir": repository.cache_dir, "token": token_for_endpoint(token)}
         options |= {"local_files_only": repository.local_files_only}
     name = repository.repo_id if repository else location.folder
+    size = repository.pipeline_size(variant) if repository else sum(f.stat().st_size for f in location.folder.rglob("*.safetensors"))
+    if size > max_bytes:
+        raise GenartError("too_many_bytes", name=location.name, size=size, limit=max_bytes)
     try:
         with hub_errors(location.name, file="model_index.json") if repository else nullcontext(), _quiet():
             from diffusers import DiffusionPipeline

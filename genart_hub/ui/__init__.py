@@ -1,6 +1,10 @@
 """The app: `build` makes the page, `launch` serves it. Nothing here leaves the machine but what a reader asks the Hub for."""
 
 import os
+from contextlib import suppress
+
+with suppress(ImportError):  # on a Space with ZeroGPU: before torch is imported
+    import spaces  # noqa: F401
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # Gradio reads it when it is imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

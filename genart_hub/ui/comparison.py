@@ -11,7 +11,7 @@ import genart_hub
 from genart_hub import images
 from genart_hub.errors import GenartError, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, new_folder, parsed, seed_of, unchecked
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, new_folder, on_gpu, parsed, seed_of, unchecked
 from genart_hub.ui.texts import t
 
 MOST = 16
@@ -24,6 +24,7 @@ def build(shelf: Shelf) -> None:
     names = genart_hub.bundled()
     pipeline_name = os.environ.get("GENART_SD_MODEL", "").strip()
 
+    @on_gpu
     @guarded
     def compare(n: float, seed: float, truncation: float, prompt: str, request: gr.Request, progress=gr.Progress()):
         lang = texts.language(request)

@@ -2,11 +2,10 @@
 
 import gradio as gr
 
-import genart_hub
 from genart_hub import images, latents
 from genart_hub.errors import number, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, parsed, unchecked
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, offered, on_gpu, parsed, unchecked
 from genart_hub.ui.texts import t
 
 MOST_FRAMES = 240
@@ -15,6 +14,7 @@ MOST_FRAMES = 240
 def build(shelf: Shelf) -> None:
     """The tab."""
 
+    @on_gpu
     @guarded
     def walk(model_name: str, seeds: str, method: str, frames: float, fps: float, loop: bool, truncation: float, request: gr.Request):
         model, lang = shelf.generative(model_name), texts.language(request)
@@ -31,7 +31,7 @@ def build(shelf: Shelf) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            model = model_box(genart_hub.bundled())
+            model = model_box(offered())
             seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"))
             method = unchecked(gr.Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method")))
             frames = unchecked(gr.Slider(2, MOST_FRAMES, value=72, step=1, label=t("frames")))

@@ -23,7 +23,24 @@ from genart_hub.hub import HUB_ID, bundled_folder, pick_device
 from genart_hub.models.base import MAX_SEED, Generative
 from genart_hub.ui import texts
 
+try:  # on a Space with ZeroGPU, and only there
+    from spaces import GPU as on_gpu
+except ImportError:
+
+    def on_gpu(handler: Callable) -> Callable:
+        """Nothing to ask for: the device is there all the time."""
+        return handler
+
+
 MODEL_CALL = {"concurrency_id": "model", "concurrency_limit": 1}  # one model call at a time
+
+
+TRUSTED_BYTES = 20_000_000_000  # for the pipeline that the host has named: setting GENART_SD_MODEL is consent
+
+
+def offered(family: str | None = None) -> list[str]:
+    """The models of the model boxes: the bundled ones, then those that the host names in GENART_MODELS."""
+    return genart_hub.bundled(family) + [name.strip() for name in os.environ.get("GENART_MODELS", "").split(",") if name.strip()]
 
 
 class Shelf:
@@ -41,7 +58,8 @@ class Shelf:
             if name in self._models:
                 self._models.move_to_end(name)
                 return self._models[name]
-            model = genart_hub.from_pretrained(name, device=pick_device())
+            limit = {"max_bytes": TRUSTED_BYTES} if trusted else {}
+            model = genart_hub.from_pretrained(name, device=pick_device(), **limit)
             self._models[name] = model
             while len(self._models) > 1 and sum(map(_memory, self._models.values())) > self.max_bytes:
                 self._models.popitem(last=False)
@@ -151,6 +169,19 @@ def model_box(names: list[str], label: str = "model", **options) -> gr.Dropdown:
     return gr.Dropdown(
         names, value=names[0] if names else None, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True, **options
     )
+
+
+def hub_search(*boxes: gr.Dropdown) -> None:
+    """A line that finds models on the Hub and puts them into the model boxes."""
+
+    @guarded
+    def search(query: str, request: gr.Request):
+        found = [model.id for model in genart_hub.search(query.strip() or None, limit=50) if model.family in ("gan", "vae", None)]
+        note = texts.say(texts.language(request), "found", count=len(found))
+        return *(gr.update(choices=[*offered(), *found]) for _ in boxes), gr.update(info=note)
+
+    line = gr.Textbox(label=texts.t("search"), placeholder=texts.t("search_hint"))
+    line.submit(search, line, [*boxes, line], api_name="search")
 
 
 def how(key: str) -> None:

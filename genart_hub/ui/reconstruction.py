@@ -14,7 +14,7 @@ from genart_hub.metrics import reconstruction_mse
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_examples
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, parsed, unchecked, unopened
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, on_gpu, parsed, unchecked, unopened
 from genart_hub.ui.texts import t
 
 SHOW_EVERY = 5  # steps between two pictures of an inversion
@@ -24,6 +24,7 @@ MOST_STEPS = 1000
 def build(shelf: Shelf) -> None:
     """The tab."""
 
+    @on_gpu
     @guarded
     def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request):
         model = shelf.generative(model_name)
@@ -34,6 +35,7 @@ def build(shelf: Shelf) -> None:
         figure = texts.say(texts.language(request), "error_figure", error=reconstruction_mse(x, x_hat))
         return show(x), show(x_hat), figure
 
+    @on_gpu
     @guarded
     def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request):
         model, lang = shelf.generative(model_name), texts.language(request)
@@ -58,7 +60,7 @@ def build(shelf: Shelf) -> None:
             picture = unopened(gr.Image(label=t("upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=240))
             gr.Examples([[path] for path in examples], picture, label=t("examples"), examples_per_page=12, api_name="example")
             with gr.Accordion(t("draw"), open=False):
-                paper = {"background": Image.new("L", (280, 280), "white"), "layers": [], "composite": None}  # without it no brush is in hand
+                paper = {"background": Image.new("L", (280, 280), "white"), "layers": [], "composite": None}  # else no brush is chosen
                 pad = gr.Sketchpad(
                     value=paper, type="filepath", canvas_size=(280, 280), height=420, show_label=False, layers=False, format="png",
                     brush=gr.Brush(default_size=22, colors=["#000000"], color_mode="fixed"), sources=(), transforms=(),

@@ -6,12 +6,24 @@ from pathlib import Path
 
 import gradio as gr
 
-import genart_hub
 from genart_hub import images, remake
 from genart_hub.errors import whole
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, parsed, seed_of, unchecked
+from genart_hub.ui.parts import (
+    MODEL_CALL,
+    Shelf,
+    guarded,
+    how,
+    hub_search,
+    model_box,
+    new_folder,
+    offered,
+    on_gpu,
+    parsed,
+    seed_of,
+    unchecked,
+)
 from genart_hub.ui.texts import t
 
 MOST = 64
@@ -21,6 +33,7 @@ COLUMNS = 8
 def build(shelf: Shelf) -> None:
     """The tab."""
 
+    @on_gpu
     @guarded
     def sample(model_name: str, n: float, seed: float, truncation: float, request: gr.Request):
         model = shelf.generative(model_name)
@@ -67,7 +80,8 @@ def build(shelf: Shelf) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            model = model_box(genart_hub.bundled())
+            model = model_box(offered())
+            hub_search(model)
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
             seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
             roll = gr.Button(t("dice"), size="sm")

@@ -161,7 +161,7 @@ def save_tiny_pipeline(folder: Path) -> Path:
             block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4, sample_size=16,
             down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
         )  # fmt: skip
-    StableDiffusionPipeline(
+    pipeline = StableDiffusionPipeline(
         vae,
         text_encoder,
         tokenizer,
@@ -170,5 +170,6 @@ def save_tiny_pipeline(folder: Path) -> Path:
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
-    ).save_pretrained(folder)
+    )
+    pipeline.save_pretrained(folder)
     return folder

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import genart_hub
+from genart_hub import images
 from genart_hub.ui import texts
 
 playwright = pytest.importorskip("playwright.sync_api") if not os.environ.get("CI") else __import__("playwright.sync_api").sync_api
@@ -179,7 +180,7 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme):
     for header in HEADERS[lang]:
         expect(page.locator("th:visible", has_text=header).first).to_be_visible()
     for name in genart_hub.bundled():
-        expect(page.locator("td:visible", has_text=name).first).to_be_visible()
+        expect(page.locator(".body-cell:visible").get_by_text(name, exact=True)).to_be_visible()
     expect(page.get_by_text("GENART_SD_MODEL")).to_be_visible()
 
 
@@ -234,9 +235,7 @@ def test_the_chosen_picture_is_the_one_to_download(visit):
 
 
 def test_a_dropped_picture_brings_its_recipe_and_its_pictures_back(visit, tmp_path):
-    model = genart_hub.from_pretrained(genart_hub.bundled("vae")[0])
-    from genart_hub import images
-
+    model = genart_hub.from_pretrained("vae-mnist")
     recipe = model.recipe(321, 5, truncation=0.5, columns=5)
     path = images.save_png(images.grid(model.sample(5, 321, truncation=0.5), 5), tmp_path / "grid.png", recipe)
     page = visit()
@@ -251,10 +250,9 @@ def test_a_text_renamed_to_png_is_told_in_a_toast(visit, tmp_path):
     (tmp_path / "letter.png").write_text("no picture")
     page = visit("zh-CN")
     open_tab(page, "zh", "reconstruction")
-    page.locator('input[type="file"]:not([disabled])').locator("visible=true").or_(
-        page.locator('.tabitem:visible input[type="file"]')
-    ).first.set_input_files(tmp_path / "letter.png")
-    page.get_by_label("Remove").or_(page.get_by_label("清除")).or_(page.locator(".block:visible img")).first.wait_for(state="attached")
+    upload = block(page, "zh", "upload").locator('input[type="file"]')
+    upload.set_input_files(tmp_path / "letter.png")
+    block(page, "zh", "upload").locator('img[src*="letter.png"]').wait_for(state="attached")
     press(page, "zh", "reconstruct")
     expect(page.get_by_test_id("toast-text")).to_have_text(
         "letter.png 不是可读的图片（不是已知的图片格式）。请使用 PNG、JPEG、GIF 或 WebP 文件。"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import string
 from pathlib import Path
 
 import gradio as gr
@@ -100,8 +101,6 @@ def test_without_a_request_the_language_is_english():
 
 
 def placeholders(text: str) -> set[str]:
-    import string
-
     return {field for _, field, _, _ in string.Formatter().parse(text) if field}
 
 

@@ -1,0 +1,429 @@
+"""Publishing, finding and loading through the unmodified client against a Hub on loopback."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hub_server import HubServer, User, patched_client
+
+import genart_hub
+from genart_hub import cards
+from genart_hub.errors import GenartError
+from genart_hub.models.gan import GAN
+from genart_hub.models.vae import VAE
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def hub():
+    with HubServer({"write": User("me", orgs=("team",)), "read": User("me", role="read")}) as server:
+        yield server
+
+
+@pytest.fixture
+def client(hub, monkeypatch, tmp_path):
+    patched_client(hub, monkeypatch, tmp_path / "cache", token="write")
+    return hub
+
+
+@pytest.fixture
+def gan():
+    torch.manual_seed(0)
+    return GAN(image_size=8, latent_dim=4).eval()
+
+
+def push(model, name="me/gan", **options):
+    return model.push_to_hub(name, **{"license": "apache-2.0"} | options)
+
+
+def commits(hub, name="me/gan"):
+    return len(hub.repos[name].commits)
+
+
+def code_of(call) -> str:
+    with pytest.raises(GenartError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return caught.value.code
+
+
+def test_a_pushed_model_comes_back_bitwise_and_in_one_commit(client, gan):
+    push(gan)
+    again = genart_hub.from_pretrained("me/gan")
+    assert torch.equal(again.sample(3, seed=5), gan.sample(3, seed=5))
+    assert commits(client) == 2  # the Hub's own first one, and ours
+    assert set(client.repos["me/gan"].at("main").files) == {
+        ".gitattributes",
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "samples.png",
+    }
+
+
+def test_the_organisation_keeps_its_name(client, gan):
+    assert "/team/gan/commit/" in push(gan, "team/gan")
+    assert "team/gan" in client.repos
+
+
+def test_a_private_model_is_private(client, gan):
+    push(gan, private=True)
+    assert client.repos["me/gan"].private
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan", token="nobody")) in ("hub_refused", "hub_no_repo")
+    assert genart_hub.from_pretrained("me/gan", token="write").source.name == "me/gan"
+
+
+def test_the_card_says_what_the_hub_reads(client, gan):
+    push(gan, dataset="mnist")
+    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    assert data["license"] == "apache-2.0"
+    assert data["library_name"] == "genart-hub"
+    assert data["pipeline_tag"] == "unconditional-image-generation"
+    assert {"genart-hub", "gan", "arxiv:1406.2661"} <= set(data["tags"])
+    assert data["datasets"] == ["ylecun/mnist"]
+    assert data["widget"][0]["output"]["url"] == "samples.png"
+    assert "<Gallery />" in body
+    assert "生成对抗网络" in body
+    assert 'from_pretrained("me/gan")' in body
+    assert "\n## Data\n" in body
+    assert "\n## Limits\n" in body
+
+
+def test_measured_results_travel_with_unchanged_weights_only(client, gan, tmp_path):
+    gan.save_pretrained(tmp_path / "run")
+    measure = {"name": "Fréchet distance", "value": 12.5, "real": 1.0, "protocol": "2 made against 2 real", "metric": "frechet"}
+    (tmp_path / "run" / "evaluation.json").write_text(json.dumps({"command": "genart-hub evaluate run", "results": {"run": [measure]}}))
+    model = GAN.from_pretrained(tmp_path / "run")
+    push(model)
+    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    assert data["model-index"][0]["results"][0]["metrics"][0]["value"] == 12.5
+    assert "genart-hub evaluate run" in body
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    push(model, "me/other")
+    assert "model-index" not in cards.split(client.read("me/other", "README.md").decode())[0]
+
+
+def test_unchanged_weights_make_no_commit(client, gan):
+    push(gan)
+    before = commits(client)
+    push(genart_hub.from_pretrained("me/gan"), license=None)  # the card that came with it knows the licence
+    assert commits(client) == before
+
+
+def test_changed_weights_make_one_commit(client, gan):
+    push(gan)
+    with torch.no_grad():
+        gan.generator[0].weight.add_(1)
+    before = commits(client)
+    push(gan)
+    assert commits(client) == before + 1
+
+
+def edit_card(hub, change):
+    text = hub.read("me/gan", "README.md").decode()
+    hub.add("me/gan", {"README.md": change(text).encode()})
+
+
+def test_a_card_edited_by_hand_keeps_its_text_and_gets_new_metadata(client, gan):
+    push(gan)
+    edit_card(client, lambda text: text.replace("## Use", "## How I use it").replace("- gan\n", "- gan\n- mine\n"))
+    push(gan, license="mit")
+    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    assert "## How I use it" in body
+    assert data["license"] == "mit"
+    assert {"mine", "gan"} <= set(data["tags"])
+
+
+def test_overwrite_card_replaces_a_card_edited_by_hand(client, gan):
+    push(gan)
+    edit_card(client, lambda text: text.replace("## Use", "## How I use it"))
+    push(gan, overwrite_card=True)
+    assert "## How I use it" not in client.read("me/gan", "README.md").decode()
+
+
+def test_text_below_the_seal_counts_as_an_edit(client, gan):
+    push(gan)
+    edit_card(client, lambda text: text + "\nThanks to my cat.\n")
+    push(gan)
+    assert "Thanks to my cat." in client.read("me/gan", "README.md").decode()
+
+
+def test_a_push_that_dies_midway_leaves_the_repository_as_it_was(client, gan):
+    push(gan)
+    before = client.repos["me/gan"].at("main").sha
+    with torch.no_grad():
+        gan.generator[0].weight.add_(1)
+    client.fail(r"POST .*/commit/", 403, times=9)
+    assert code_of(lambda: push(gan)) == "not_writable"
+    assert client.repos["me/gan"].at("main").sha == before
+
+
+def test_a_commit_a_tag_and_a_branch_give_their_own_weights(client, gan):
+    push(gan)
+    first = client.repos["me/gan"].at("main").sha
+    client.repos["me/gan"].tags["v1"] = first
+    old = gan.sample(1)
+    with torch.no_grad():
+        gan.generator[0].weight.mul_(2)
+    push(gan)
+    push(gan, revision="fresh", commit_message="on a branch")
+    for name in (f"me/gan@{first}", "me/gan@v1"):
+        assert torch.equal(genart_hub.from_pretrained(name).sample(1), old)
+    for name in ("me/gan", "me/gan@fresh"):
+        assert torch.equal(genart_hub.from_pretrained(name).sample(1), gan.sample(1))
+    assert genart_hub.from_pretrained("me/gan", revision="v1").source.revision == first
+
+
+def test_every_file_comes_from_one_commit(client, gan):
+    push(gan)
+    model = genart_hub.from_pretrained("me/gan")
+    fetched = [request for request in client.requests if request.method == "GET" and "/resolve/" in request.path]
+    assert any(model.source.revision in request.path and "model.safetensors" in request.path for request in fetched)
+
+
+def test_a_variant_and_a_subfolder_load(client, gan, tmp_path):
+    gan.save_pretrained(tmp_path)
+    config, weights = (tmp_path / "config.json").read_bytes(), (tmp_path / "model.safetensors").read_bytes()
+    client.add("me/deep", {"a/config.json": config, "a/model.safetensors": b"x", "a/model.ema.safetensors": weights})
+    model = genart_hub.from_pretrained("me/deep", subfolder="a", variant="ema")
+    assert torch.equal(model.sample(1), gan.sample(1))
+
+
+def test_search_finds_this_library_by_family_author_and_word(client, gan):
+    push(gan, "me/digits-gan")
+    push(VAE(image_size=8, latent_dim=3, hidden_dims=[8]), "team/digits-vae")
+    client.add("me/bert", {"README.md": b"---\nlibrary_name: transformers\ntags: [bert]\n---\n"})
+    ids = lambda **options: [model.id for model in genart_hub.search(**options)]  # noqa: E731
+    assert set(ids()) == {"me/digits-gan", "team/digits-vae"}
+    assert ids(family="vae") == ["team/digits-vae"]
+    assert ids(author="me") == ["me/digits-gan"]
+    assert ids(query="digits-v") == ["team/digits-vae"]
+    assert len(ids(limit=1)) == 1
+    assert genart_hub.search(family="gan")[0].family == "gan"
+
+
+class Scale(torch.nn.Module, genart_hub.hub.HubModel):
+    """A class of somebody's own."""
+
+    def __init__(self, factor: float = 2.0):
+        super().__init__()
+        self.factor = factor
+        self.weight = torch.nn.Parameter(torch.full((3,), factor))
+
+
+def test_a_class_of_ones_own_is_pushed_and_loads_by_its_class(client):
+    Scale(3.0).push_to_hub("me/scale", license="mit")
+    again = Scale.from_pretrained("me/scale")
+    assert again.factor == 3.0
+    assert torch.equal(again.weight, torch.full((3,), 3.0))
+    assert code_of(lambda: genart_hub.from_pretrained("me/scale")) == "unknown_class"
+    assert code_of(lambda: GAN.from_pretrained("me/scale")) == "wrong_class"
+
+
+def test_a_plain_state_dict_is_imported_strictly(client, gan, tmp_path):
+    from safetensors.torch import save_file
+
+    from genart_hub.cli import main
+
+    save_file(gan.state_dict(), tmp_path / "plain.safetensors")
+    command = ["push", str(tmp_path / "plain.safetensors"), "me/plain", "--from-state-dict", "GAN", "--license", "mit"]
+    assert main([*command, "--set", "image_size=8", "--set", "latent_dim=4"]) == 0
+    assert torch.equal(genart_hub.from_pretrained("me/plain").sample(2), gan.sample(2))
+    assert main([*command, "--set", "image_size=8", "--set", "latent_dim=5"]) == 1
+
+
+# ---- what can go wrong ----
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code"),
+    [
+        ("me/gan", {"license": None}, "no_license"),
+        ("me/gan 2", {}, "bad_repo_id"),
+        ("gan", {}, "bad_repo_id"),
+        ("a/b/c", {}, "bad_repo_id"),
+        ("you/gan", {}, "not_writable"),
+        ("me/gan", {"token": "read"}, "not_writable"),
+        ("me/gan", {"token": "wrong"}, "no_token"),
+        ("me/bert", {}, "other_library"),
+        ("me/weights", {}, "other_library"),
+        ("me/gan", {"dataset": "imagenet"}, "not_choice"),
+    ],
+)
+def test_a_push_that_cannot_be_says_why(client, gan, name, options, code):
+    client.add("me/bert", {"README.md": b"---\nlibrary_name: transformers\n---\n", "config.json": b"{}"})
+    client.add("me/weights", {"model.safetensors": b"0"})
+    before = {repo: content.at("main").sha for repo, content in client.repos.items()}
+    assert code_of(lambda: push(gan, name, **options)) == code
+    assert {repo: client.repos[repo].at("main").sha for repo in before} == before
+
+
+def test_a_push_without_a_token_says_how_to_get_one(hub, gan, monkeypatch, tmp_path):
+    patched_client(hub, monkeypatch, tmp_path / "cache")
+    assert code_of(lambda: push(gan)) == "no_token"
+
+
+GOOD = json.dumps({"_class_name": "GAN", "image_size": 8, "latent_dim": 4}).encode()
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"README.md": b"hello"}, "hub_no_file"),
+        ({"config.json": b'{"_class_name": "Nobody"}'}, "unknown_class"),
+        ({"config.json": b"[" * 100_000}, "too_many_bytes"),
+        ({"config.json": b"{"}, "bad_config"),
+        ({"config.json": GOOD}, "hub_no_file"),
+        ({"config.json": GOOD, "pytorch_model.bin": b"\x80\x02"}, "pickle_only"),
+        ({"config.json": GOOD, "model.safetensors": b""}, "weights_unreadable"),
+        ({"config.json": GOOD, "model.safetensors": b"\x80\x02}q\x00."}, "weights_unreadable"),
+    ],
+)
+def test_a_repository_that_is_no_model_of_ours_says_why(client, files, code):
+    client.add("me/odd", files)
+    assert code_of(lambda: genart_hub.from_pretrained("me/odd")) == code
+
+
+def test_a_file_above_the_limit_is_not_downloaded(client, gan):
+    push(gan)
+    served = client.bytes_served
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan", max_bytes=10_000)) == "too_many_bytes"
+    assert client.bytes_served - served < 10_000
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("me/none", "hub_no_repo"),
+        ("me/gan@nope", "hub_no_revision"),
+        ("runs/missing", "hub_no_repo"),
+        ("./runs/missing", "model_not_found"),
+        ("one two", "model_not_found"),
+        ("", "model_not_found"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_what_was_tried(client, gan, name, code):
+    push(gan)
+    assert code_of(lambda: genart_hub.from_pretrained(name)) == code
+
+
+def test_a_gated_model_names_its_terms(client, gan):
+    push(gan, "team/gan")
+    client.repos["team/gan"].gated = "manual"
+    client.tokens["guest"] = User("guest")
+    assert code_of(lambda: genart_hub.from_pretrained("team/gan", token="guest")) == "hub_gated"
+
+
+def test_a_plain_403_is_not_told_as_a_lost_connection(client, gan):
+    push(gan)
+    client.fail(r"HEAD .*/resolve/", 403, times=9)
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan")) == "hub_refused"
+
+
+def test_a_server_that_is_ill_for_a_moment_is_asked_again(client, gan):
+    push(gan)
+    client.fail(r"HEAD .*config\.json", 500, times=1)
+    assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
+
+
+def test_a_connection_cut_at_half_a_file_is_taken_up_again(client, gan):
+    push(gan)
+    client.fail(r"GET .*model\.safetensors", "cut", times=1)
+    assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
+
+
+def test_a_connection_that_is_always_cut_leaves_the_cache_whole(client, gan):
+    push(gan)
+    fault = client.fail(r"GET .*model\.safetensors", "cut", times=99)
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan")) == "hub_unreachable"
+    fault.left = 0
+    assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
+
+
+def test_a_server_that_hangs_is_given_up(client, gan, monkeypatch):
+    from huggingface_hub import constants
+
+    push(gan)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
+    client.fail(r"HEAD .*config\.json", "hang", times=1, seconds=5)
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan")) == "hub_unreachable"
+
+
+def test_a_hub_that_is_away_serves_what_is_in_the_cache(client, gan):
+    push(gan)
+    genart_hub.from_pretrained("me/gan")
+    client.close()
+    assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
+    assert torch.equal(genart_hub.from_pretrained("me/gan", local_files_only=True).sample(1), gan.sample(1))
+    assert code_of(lambda: genart_hub.from_pretrained("me/other")) == "hub_unreachable"
+    assert code_of(lambda: genart_hub.from_pretrained("me/other", local_files_only=True)) == "hub_not_cached"
+
+
+def test_the_token_does_not_follow_a_redirect_to_another_host(client, gan):
+    push(gan)
+    with HubServer() as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        client.fail(r"GET .*model\.safetensors", ("redirect", elsewhere), times=1)
+        with pytest.raises(GenartError):
+            genart_hub.from_pretrained("me/gan")
+        assert other.requests
+        assert all(request.token is None for request in other.requests)
+
+
+def test_a_stored_token_stays_off_another_endpoint(hub, gan, monkeypatch, tmp_path):
+    patched_client(hub, monkeypatch, tmp_path / "cache")
+    from huggingface_hub import constants
+
+    (tmp_path / "token").write_text("write")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    hub.add("me/open", {"config.json": GOOD})
+    code_of(lambda: genart_hub.from_pretrained("me/open"))
+    assert hub.requests
+    assert all(request.token is None for request in hub.requests)
+
+
+# ---- the whole life of a model, each step in a fresh process ----
+
+
+def test_the_whole_life_of_a_model(hub, tmp_path):
+    from pyarrow import Table, parquet
+
+    x = GAN().eval().sample(64)
+    rows = []
+    for k, picture in enumerate(genart_hub.images.to_pil(x)):
+        picture.save(tmp_path / "x.png")
+        rows.append({"image": {"bytes": (tmp_path / "x.png").read_bytes(), "path": None}, "label": k % 10})
+    parquet.write_table(Table.from_pylist(rows), tmp_path / "train.parquet")
+    environment = hub.environment(tmp_path / "cache", token="write") | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+    def run(*command, **more):
+        environ = environment | more
+        done = subprocess.run([sys.executable, *command], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    cli = ("-m", "genart_hub")
+    run(*cli, "train", "gan", "--data", "train.parquet", "--out", "run", "--epochs", "2", "--batch-size", "16")
+    assert "/me/digits/commit/" in run(*cli, "push", "run", "me/digits", "--license", "apache-2.0", "--dataset", "mnist")
+    assert "me/digits" in run(*cli, "search", "digits")
+    sha = hub.repos["me/digits"].at("main").sha
+    hub.repos["me/digits"].tags["v1"] = sha
+    assert sha in run(*cli, "info", "me/digits@v1")
+    assert sha in run(*cli, "info", f"me/digits@{sha}")
+    text = hub.read("me/digits", "README.md").decode()
+    assert "genart-hub train gan" in text
+    assert str(tmp_path) not in text
+    hub.add("me/digits", {"README.md": text.replace("## Use", "## By hand").encode()})
+    run(*cli, "push", "run", "me/digits", "--license", "apache-2.0", "--dataset", "mnist")
+    assert "## By hand" in hub.read("me/digits", "README.md").decode()
+    run(*cli, "info", "me/digits")
+    hub.close()
+    assert "parameters of generator" in run(*cli, "info", "me/digits", HF_HUB_OFFLINE="1")
+    assert os.listdir(tmp_path / "cache")
