@@ -47,6 +47,10 @@ def is_generative(model: nn.Module) -> bool:
     return hasattr(model, "sample") and hasattr(model, "latents")
 
 
+def is_classifier(model: nn.Module) -> bool:
+    return getattr(model, "family", None) == "features"
+
+
 def write_card(folder: str | Path, model: nn.Module, name: str, license: str | None = None, dataset: str | None = None) -> Path:
     """Write README.md, samples.png and golden.safetensors into a model's folder, from what its training and evaluation left there.
 
@@ -62,26 +66,30 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
     elif dataset not in DATASETS:
         raise GenartError("not_choice", where="card", name="dataset", choices=", ".join(DATASETS), value=dataset)
     training, evaluation = _read(folder / TRAINING), _read(folder / EVALUATION)
-    write_samples(folder, model)
-    text = card(model, name, license, sha256_of(folder / "model.safetensors"), training, evaluation, DATASETS.get(dataset))
+    sha256 = sha256_of(folder / "model.safetensors")
+    write_samples(folder, model, name, sha256)
+    text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset))
     with replacing(folder / CARD) as file:
         file.write_text(text, encoding="utf-8")
     return folder / CARD
 
 
-def write_samples(folder: Path, model: nn.Module) -> None:
+def write_samples(folder: Path, model: nn.Module, name: str, sha256: str) -> None:
     """The grid that the card shows, and the golden tensors that tests compare with."""
     if is_generative(model):
         x = model.sample(64, seed=0)
         picture = images.sheet(x, columns=16, scale=2)
-        images.save_png(picture, folder / SAMPLES, model.recipe(0, 64, columns=16, scale=2))
+        recipe = model.recipe(0, 64, columns=16, scale=2) | {"model": name, "weights_sha256": sha256, "revision": None}
+        images.save_png(picture, folder / SAMPLES, recipe)
         z = model.latents(4, seed=0)
         with torch.no_grad():
             golden = {"z": z, "x": model.generate(z)}
-    else:
+    elif is_classifier(model):
         x = torch.rand(4, model.channels, model.image_size, model.image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
         with torch.no_grad():
             golden = {"x": x, "logits": model(x)}
+    else:  # a class of somebody's own: what it does is not known here
+        return
     save_tensors({key: value.contiguous() for key, value in golden.items()}, folder / GOLDEN, {"format": "pt"})
 
 
@@ -150,13 +158,13 @@ def merge(ours: str, theirs: str) -> str:
 
 def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
     """What the Hub reads of a card, with the results as a model-index."""
-    task = "unconditional-image-generation" if is_generative(model) else "image-classification"
+    task = "unconditional-image-generation" if is_generative(model) else "image-classification" if is_classifier(model) else None
     arxiv = getattr(model, "arxiv", None)
     data = {
         "language": ["en", "zh"],
         "license": license,
         "library_name": "genart-hub",
-        "pipeline_tag": task,
+        **({"pipeline_tag": task} if task else {}),
         "tags": ["genart-hub", getattr(model, "family", "custom"), *([f"arxiv:{arxiv}"] if arxiv else [])],
     }
     if getattr(model, "num_classes", 0) and is_generative(model):
@@ -167,7 +175,7 @@ def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str,
         pictures = {"type": dataset.hub_id, "name": dataset.name}
     if is_generative(model):
         data["widget"] = [{"text": "seeds 0 to 63", "output": {"url": SAMPLES}}]
-    if measures:
+    if measures and task:
         metrics = [{"type": m["metric"], "value": round(m["value"], 4), "name": f"{m['name']} ({m['protocol']})"} for m in measures]
         data["model-index"] = [{"name": name, "results": [{"task": {"type": task}, "dataset": pictures, "metrics": metrics}]}]
     return data
@@ -186,6 +194,8 @@ def _use(model: nn.Module, name: str) -> str:
     if is_generative(model):
         call = f'images.grid(genart_hub.from_pretrained("{name}").sample(16, seed=0)).show()'
         return f"## Use\n\n```python\nimport genart_hub\nfrom genart_hub import images\n\n{call}\n```"
+    if not is_classifier(model):
+        return f'## Use\n\nWith the class at hand: `{type(model).__name__}.from_pretrained("{name}")`.'
     call = f'genart_hub.from_pretrained("{name}").features(x)  # x: (B, {model.channels}, {model.image_size}, {model.image_size})'
     return f"## Use\n\n```python\nimport genart_hub\n\n{call} in [-1, 1]\n```"
 

@@ -23,6 +23,11 @@ from genart_hub.files import replacing, save_tensors, sha256_of
 from genart_hub.remote import CONFIG, CONFIG_LIMIT, PIPELINE, WEIGHTS, Repository, check_repo_id, publish
 
 MAX_BYTES = 1_000_000_000
+COMPANION_LIMIT = 4_000_000
+# A mapped file's tensors lie at odd addresses, where some kernels round otherwise: up to this size they are copied into aligned
+# memory, so that a loaded model gives the bits of the saved one; a larger one stays mapped, which is several times faster.
+ALIGNED_BYTES = 64_000_000
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 _PACKAGE = Path(__file__).resolve().parent
@@ -37,6 +42,7 @@ class Source:
     folder: Path
     revision: str | None = None
     file: Path | None = None
+    repository: Repository | None = None
 
     def __post_init__(self):
         self._sha256: str | None = None
@@ -47,6 +53,15 @@ class Source:
         if self._sha256 is None and self.file is not None and self.file.is_file():
             self._sha256 = sha256_of(self.file)
         return self._sha256
+
+    def companion(self, name: str) -> Path | None:
+        """A file beside the weights, such as the card, where there is one."""
+        if self.repository is not None:
+            try:
+                return self.repository.download(name, COMPANION_LIMIT)
+            except GenartError:
+                return None
+        return self.folder / name if (self.folder / name).is_file() else None
 
     def holds(self, tensors: dict[str, Tensor]) -> bool:
         """Whether these are still the weights that were loaded from here."""
@@ -112,8 +127,8 @@ class HubModel:
             self.save_pretrained(folder)
             if self.source and self.source.holds(_tensors_to_save(self)):  # what was measured is what is pushed
                 for name in (cards.CARD, cards.TRAINING, cards.EVALUATION):
-                    if (self.source.folder / name).is_file():
-                        shutil.copy(self.source.folder / name, folder)
+                    if file := self.source.companion(name):
+                        shutil.copy(file, Path(folder, name))
             with torch.no_grad():
                 cards.write_card(folder, self, repo_id, license, dataset)
             options = {"private": private, "token": token, "revision": revision, "commit_message": commit_message}
@@ -321,7 +336,8 @@ def _read_tensors(file: Path, name: str, shapes: dict[str, torch.Size], device: 
             if problems:
                 more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
                 raise GenartError("weights_mismatch", file=str(file), name=name, problems="; ".join(problems[:3]) + more)
-            tensors = {key: saved.get_tensor(key) for key in shapes}
+            small = file.stat().st_size <= ALIGNED_BYTES
+            tensors = {key: saved.get_tensor(key).clone() if small else saved.get_tensor(key) for key in shapes}
     except (SafetensorError, OSError) as error:
         raise GenartError("weights_unreadable", file=str(file), reason=_why_unreadable(file, error)) from error
     return {key: tensor.to(device, dtype if tensor.is_floating_point() else None) for key, tensor in tensors.items()}
@@ -382,13 +398,18 @@ class Location:
         """Make sure of the weight file, downloading it where it is on the Hub. Returns where it lies."""
         name = WEIGHTS if variant is None else f"model.{variant}.safetensors"
         if self.repository:
-            file = self.repository.download(name, max_bytes)
-            return Source(self.name, self.folder, self.repository.commit, file)
+            try:
+                file = self.repository.download(name, max_bytes)
+            except GenartError as error:
+                if error.code == "hub_no_file" and (pickles := [f for f in self.repository.files() if f.endswith(PICKLES)]):
+                    raise GenartError("pickle_only", folder=self.name, file=pickles[0]) from error
+                raise
+            return Source(self.name, self.folder, self.repository.commit, file, self.repository)
         file = self.folder / name
         if not (self.folder / CONFIG).is_file():
             raise GenartError("no_config", folder=str(self.folder))
         if not file.is_file():
-            pickles = sorted(p.name for p in self.folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl"))
+            pickles = sorted(p.name for p in self.folder.iterdir() if p.suffix in PICKLES)
             if pickles:
                 raise GenartError("pickle_only", folder=str(self.folder), file=pickles[0])
             raise GenartError("no_weights", folder=str(self.folder), file=name)

@@ -65,12 +65,13 @@ def publish(
         existing = _files_on_hub(api, repo_id)
         if existing is None:
             api.create_repo(repo_id, private=private, exist_ok=True)
-        else:
-            _check_library(api, repo_id, existing, revision)
-            if private is not None:
-                _check_visibility(api, repo_id, private)
+        elif private is not None:
+            _check_visibility(api, repo_id, private)
         if revision is not None:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
+        if existing is not None:
+            existing = _files_on_hub(api, repo_id, revision) or []
+            _check_library(api, repo_id, existing, revision)
         card = folder / cards.CARD
         if existing and cards.CARD in existing and not overwrite_card and card.is_file():
             theirs = _read_text(api, repo_id, cards.CARD, revision)
@@ -101,12 +102,12 @@ def check_repo_id(repo_id: object) -> None:
         raise GenartError("bad_repo_id", name=shorten(repo_id)) from error
 
 
-def _files_on_hub(api, repo_id: str) -> list[str] | None:
+def _files_on_hub(api, repo_id: str, revision: str | None = None) -> list[str] | None:
     """The repository's files, or None where there is no repository yet."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
-        return [sibling.rfilename for sibling in api.model_info(repo_id).siblings or ()]
+        return [sibling.rfilename for sibling in api.model_info(repo_id, revision=revision).siblings or ()]
     except GatedRepoError:
         raise
     except RepositoryNotFoundError:
@@ -182,6 +183,13 @@ class Repository:
             self.commit = path.parts[path.parts.index("snapshots", -len(Path(path_in_repo).parts) - 2) + 1]
         return path
 
+    def files(self) -> list[str]:
+        """The names of all files of the commit."""
+        from huggingface_hub import HfApi
+
+        with hub_errors(self.repo_id, revision=self.revision):
+            return HfApi(token=token_for_endpoint(self.token)).list_repo_files(self.repo_id, revision=self.commit)
+
     def pipeline_size(self, variant: str | None = None) -> int:
         """The bytes of a diffusers pipeline's weights, before they are downloaded; 0 where the Hub is not asked."""
         from huggingface_hub import HfApi, constants
@@ -195,12 +203,12 @@ class Repository:
 
     def _size_on_hub(self, path_in_repo: str) -> int:
         """Bytes. A server that is ill for a moment is asked again; a network that is not there is told at once."""
-        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 
         url = hf_hub_url(self.repo_id, path_in_repo, revision=self.commit or self.revision)
         token = token_for_endpoint(self.token)
         try:
-            return get_hf_file_metadata(url, token=token).size or 0
+            return get_hf_file_metadata(url, token=token, timeout=constants.HF_HUB_ETAG_TIMEOUT).size or 0
         except Exception as error:
             if (_status(error) or 0) < 500 and _status(error) != 429:
                 raise

@@ -40,7 +40,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "article": Recipe(epochs=100, batch_size=32, lr=2e-4),
     },
     "vae": {
-        "default": Recipe(epochs=150, batch_size=128, lr=1e-3, ema=0.998, decay=True),
+        "default": Recipe(epochs=100, batch_size=128, lr=1e-3, ema=0.998, decay=True, beta=2.0),
         "example": Recipe(epochs=10, batch_size=128, lr=1e-3),
     },
     "features": {
