@@ -1,6 +1,7 @@
 """What the tests share: one thread, nothing that leaves the machine, and tiny models and pictures."""
 
 import os
+import socket
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
@@ -77,3 +78,11 @@ def parquet(tmp_path):
     file = tmp_path / "tiny.parquet"
     writer.write_table(pyarrow.table({"image": rows, "label": [k % 3 for k in range(12)]}), file)
     return file
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -30,6 +30,7 @@ def build(shelf: Shelf) -> None:
         lang = texts.language(request)
         n = whole(texts.say(lang, "comparison"), texts.say(lang, "count"), parsed(n), 1, MOST)
         seed, truncation = seed_of(seed, lang), parsed(truncation)
+        prompt = prompt if isinstance(prompt, str) and prompt.strip() else texts.say(lang, "prompt_default")
         galleries: list[Any] = [gr.skip()] * (len(names) + 1)
         rows, status = [], texts.say(lang, "working")
         table = {"headers": [texts.say(lang, key) for key in COLUMNS], "data": rows}  # Gradio translates no headers
@@ -65,21 +66,20 @@ def build(shelf: Shelf) -> None:
         count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
         seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
         truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation")))
-    prompt = gr.Textbox(value=t("prompt_default"), label=t("prompt"), visible=bool(pipeline_name))
+    prompt = gr.Textbox(placeholder=t("prompt_default"), label=t("prompt"), visible=bool(pipeline_name))
     go = gr.Button(t("compare"), variant="primary", size="lg")
     note = t("diffusion_waits") if pipeline_name else t("no_diffusion")
     status = gr.Markdown(note, elem_classes="note")
     with gr.Row():
         options = {
             "columns": 4, "height": "auto", "format": "png", "object_fit": "contain", "interactive": False,
-            "elem_classes": "few-pixels", "buttons": ["fullscreen"],
+            "elem_classes": "few-pixels", "buttons": ["fullscreen"], "show_label": False,
         }  # fmt: skip
         galleries = []
-        for name in names:
-            with gr.Column(min_width=280):
+        for name in [*names, Path(pipeline_name).name or "Stable Diffusion"]:
+            with gr.Column(min_width=280, visible=name in names or bool(pipeline_name)):
+                gr.Markdown(name, elem_classes="title")
                 galleries.append(gr.Gallery(label=name, **options))
-        with gr.Column(min_width=280, visible=bool(pipeline_name)):
-            galleries.append(gr.Gallery(label=Path(pipeline_name).name or "Stable Diffusion", **options))
     table = gr.Dataframe(headers=[""] * len(COLUMNS), label=t("figures"), interactive=False, wrap=True)
     how("comparison_how")
 

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from genart_hub import images, latents
-from genart_hub.errors import number, whole
+from genart_hub.errors import choice, number, whole
 from genart_hub.ui import texts
 from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, offered, on_gpu, parsed, unchecked
 from genart_hub.ui.texts import t
@@ -21,6 +21,7 @@ def build(shelf: Shelf) -> None:
         where = texts.say(lang, "interpolation")
         frames = whole(where, texts.say(lang, "frames"), parsed(frames), 2, MOST_FRAMES)
         fps = number(where, texts.say(lang, "fps"), parsed(fps), 1, 50)
+        method = choice(where, texts.say(lang, "method"), method, latents.METHODS)
         keys = latents.keys_of(model, latents.parse_seeds(seeds), parsed(truncation))
         x = latents.frames(model, latents.walk(keys, frames, method, bool(loop)))
         pictures = [images.enlarge(picture) for picture in images.to_pil(x)]

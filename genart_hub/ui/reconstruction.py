@@ -78,20 +78,23 @@ def build(shelf: Shelf) -> None:
                 stop = gr.Button(t("stop"), variant="stop")
             steps = unchecked(gr.Slider(10, MOST_STEPS, value=300, step=10, label=t("steps")))
             with gr.Row():
-                options = {"format": "png", "interactive": False, "height": 240, "elem_classes": "few-pixels", "buttons": ["download"]}
-                seen = gr.Image(label=t("seen"), **options)
-                with gr.Column(min_width=160):
-                    vae_answer = gr.Image(label=t("vae_answer"), **options)
-                    vae_figure = gr.Markdown(elem_classes="figure")
-                with gr.Column(min_width=160):
-                    gan_answer = gr.Image(label=t("gan_answer"), **options)
-                    gan_figure = gr.Markdown(elem_classes="figure")
+                seen, _ = answer("seen")
+                vae_answer, vae_figure = answer("vae_answer")
+                gan_answer, gan_figure = answer("gan_answer")
     how("reconstruction_how")
 
     go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct", **MODEL_CALL)
     inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert", **MODEL_CALL)
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
     use.click(use_drawing, pad, picture, api_name="use_drawing")
+
+
+def answer(key: str) -> tuple[gr.Image, gr.Markdown]:
+    """A column of the answers: a title, a picture that nothing covers, and a line for its figure."""
+    with gr.Column(min_width=160):
+        gr.Markdown(t(key), elem_classes="title")
+        options = {"format": "png", "interactive": False, "height": 240, "elem_classes": "few-pixels", "buttons": ["download"]}
+        return gr.Image(label=t(key), show_label=False, **options), gr.Markdown(elem_classes="figure")
 
 
 def prepare(path: str | None, model: Generative, tidy: bool) -> torch.Tensor:

@@ -87,7 +87,7 @@ def build(shelf: Shelf) -> None:
             roll = gr.Button(t("dice"), size="sm")
             truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info")))
             go = gr.Button(t("generate"), variant="primary", size="lg")
-            dropped = gr.File(label=t("restore"), type="filepath", height=140)
+            dropped = gr.File(label=t("restore"), type="filepath", height=170)
         with gr.Column(scale=2, min_width=320):
             gallery = gr.Gallery(
                 show_label=False, columns=8, height="auto", format="png", object_fit="contain",

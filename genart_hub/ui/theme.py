@@ -20,6 +20,15 @@ THEME = gr.themes.Soft(
     button_primary_background_fill_dark="linear-gradient(90deg, *primary_500, *secondary_500)",
     button_primary_background_fill_hover_dark="linear-gradient(90deg, *primary_400, *secondary_400)",
     button_primary_text_color="white",
+    block_title_background_fill="transparent",
+    block_title_background_fill_dark="transparent",
+    block_title_padding="0",
+    block_title_text_color="*neutral_700",
+    block_title_text_color_dark="*neutral_200",
+    block_label_background_fill="*neutral_50",
+    block_label_background_fill_dark="*neutral_800",
+    block_label_text_color="*neutral_600",
+    block_label_text_color_dark="*neutral_300",
     block_shadow="0 1px 6px rgba(30, 27, 75, 0.08)",
 )
 
@@ -28,7 +37,7 @@ CSS = """
 .few-pixels img { image-rendering: pixelated; }
 .few-pixels .grid-wrap { min-height: 300px !important; max-height: none !important; }
 .few-pixels .grid-container {
-  grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)) !important;
+  grid-template-columns: repeat(auto-fill, minmax(78px, 1fr)) !important;
   grid-template-rows: none !important; grid-auto-rows: auto !important; gap: 10px !important;
 }
 .few-pixels .thumbnail-lg { aspect-ratio: auto; height: auto; overflow: hidden; }
@@ -38,6 +47,7 @@ CSS = """
   text-align: center; font-size: 11px; line-height: 1.25; white-space: normal; color: var(--body-text-color-subdued);
 }
 .few-pixels .image-frame img, .few-pixels .image-container img { width: 100%; height: 100%; object-fit: contain; }
+.title p { text-align: center; font-weight: 600; margin-bottom: -8px; }
 .figure p { text-align: center; color: var(--body-text-color-subdued); }
 .note p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 footer .built-with { display: none; }
