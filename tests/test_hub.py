@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import genart_hub
-from genart_hub import hub
+from genart_hub import files, hub
 from genart_hub.errors import GenartError
 from genart_hub.hub import HubModel
 from genart_hub.models.gan import GAN
@@ -373,7 +373,7 @@ def test_a_write_that_fails_leaves_the_old_files_and_nothing_else(gan, folder, m
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    monkeypatch.setattr(hub, "save_file", full)
+    monkeypatch.setattr(files, "save_file", full)
     with pytest.raises(GenartError, match="No space left on device") as error:
         gan.save_pretrained(folder)
     assert error.value.code == "cannot_write"

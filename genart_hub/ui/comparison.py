@@ -30,7 +30,7 @@ def build(shelf: Shelf) -> None:
         lang = texts.language(request)
         n = whole(texts.say(lang, "comparison"), texts.say(lang, "count"), parsed(n), 1, MOST)
         seed, truncation = seed_of(seed, lang), parsed(truncation)
-        prompt = prompt if isinstance(prompt, str) and prompt.strip() else texts.say(lang, "prompt_default")
+        prompt = texts.typed(prompt, "prompt_default", lang)
         galleries: list[Any] = [gr.skip()] * (len(names) + 1)
         rows, status = [], texts.say(lang, "working")
         table = {"headers": [texts.say(lang, key) for key in COLUMNS], "data": rows}  # Gradio translates no headers
@@ -66,7 +66,7 @@ def build(shelf: Shelf) -> None:
         count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
         seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
         truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation")))
-    prompt = gr.Textbox(placeholder=t("prompt_default"), label=t("prompt"), visible=bool(pipeline_name))
+    prompt = gr.Textbox(value=t("prompt_default"), label=t("prompt"), visible=bool(pipeline_name))
     go = gr.Button(t("compare"), variant="primary", size="lg")
     note = t("diffusion_waits") if pipeline_name else t("no_diffusion")
     status = gr.Markdown(note, elem_classes="note")

@@ -5,7 +5,7 @@ import gradio as gr
 from genart_hub import images, latents
 from genart_hub.errors import choice, number, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, offered, on_gpu, parsed, unchecked
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, offered, on_gpu, parsed, stem, unchecked
 from genart_hub.ui.texts import t
 
 MOST_FRAMES = 240
@@ -26,8 +26,7 @@ def build(shelf: Shelf) -> None:
         x = latents.frames(model, latents.walk(keys, frames, method, bool(loop)))
         pictures = [images.enlarge(picture) for picture in images.to_pil(x)]
         folder = new_folder()
-        stem = f"{model.source.name.replace('/', '--')}-walk"
-        webp, gif = (str(images.save_animation(pictures, folder / f"{stem}.{suffix}", fps)) for suffix in ("webp", "gif"))
+        webp, gif = (str(images.save_animation(pictures, folder / f"{stem(model)}-walk.{suffix}", fps)) for suffix in ("webp", "gif"))
         return webp, gif, webp
 
     with gr.Row():

@@ -164,6 +164,11 @@ def new_folder() -> Path:
     return Path(tempfile.mkdtemp(dir=_ROOT))
 
 
+def stem(model: Any) -> str:
+    """The model's name as part of a file's name."""
+    return model.source.name.replace("/", "--")
+
+
 def model_box(names: list[str], label: str = "model", **options) -> gr.Dropdown:
     """A list of bundled models that also takes any Hub id."""
     return gr.Dropdown(

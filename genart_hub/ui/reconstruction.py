@@ -14,7 +14,7 @@ from genart_hub.metrics import reconstruction_mse
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_examples
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, on_gpu, parsed, unchecked, unopened
+from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, on_gpu, parsed, stem, unchecked, unopened
 from genart_hub.ui.texts import t
 
 SHOW_EVERY = 5  # steps between two pictures of an inversion
@@ -33,7 +33,8 @@ def build(shelf: Shelf) -> None:
         x = prepare(picture, model, tidy)
         x_hat = model.reconstruct(x)
         figure = texts.say(texts.language(request), "error_figure", error=reconstruction_mse(x, x_hat))
-        return show(x), show(x_hat), figure
+        folder = new_folder()
+        return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure
 
     @on_gpu
     @guarded
@@ -41,11 +42,14 @@ def build(shelf: Shelf) -> None:
         model, lang = shelf.generative(model_name), texts.language(request)
         steps = whole(texts.say(lang, "reconstruction"), texts.say(lang, "steps"), parsed(steps), 1, MOST_STEPS)
         x = prepare(picture, model, tidy)
+        folder = new_folder()
+        seen = show(x, folder / "seen.png")
         for step, z, _ in latents.invert(model, x, steps):
             if step == 1 or step % SHOW_EVERY == 0 or step == steps:
                 x_hat = latents.frames(model, z)
                 figure = texts.say(lang, "error_step", step=step, steps=steps, error=reconstruction_mse(x.cpu(), x_hat.cpu()))
-                yield show(x), show(x_hat), figure
+                yield seen, show(x_hat, folder / f"{stem(model)}-{step}.png"), figure
+                seen = gr.skip()
 
     @guarded
     def use_drawing(drawing: str | None, request: gr.Request) -> str:
@@ -107,6 +111,7 @@ def prepare(path: str | None, model: Generative, tidy: bool) -> torch.Tensor:
     return images.from_pil(picture, model.image_size, model.channels).to(next(model.parameters()).device)
 
 
-def show(x: torch.Tensor) -> Image.Image:
-    """One picture, large enough to look at and still sharp. x: (1, C, H, W)."""
-    return images.enlarge(images.to_pil(x[0]))
+def show(x: torch.Tensor, path: Path) -> str:
+    """One picture, large enough to look at and still sharp, as a file: Gradio writes a picture that it is handed anew each time,
+    under the name of its contents, even while a browser reads it. x: (1, C, H, W)."""
+    return str(images.save_png(images.enlarge(images.to_pil(x[0])), path))

@@ -22,6 +22,7 @@ from genart_hub.ui.parts import (
     on_gpu,
     parsed,
     seed_of,
+    stem,
     unchecked,
 )
 from genart_hub.ui.texts import t
@@ -46,15 +47,15 @@ def build(shelf: Shelf) -> None:
         folder = new_folder()
         gallery = []
         for k, picture in enumerate(images.to_pil(x)):
-            path = images.save_png(picture, folder / f"{_stem(model)}-{seed + k}.png", model.recipe(seed + k, truncation=truncation))
+            path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", model.recipe(seed + k, truncation=truncation))
             caption = texts.say(lang, "caption", seed=seed + k)
             if scores is not None:
                 caption = texts.say(lang, "caption_score", seed=seed + k, score=scores[k])
             gallery.append((str(path), caption))
         columns = min(COLUMNS, n)
         recipe = model.recipe(seed, n, truncation=truncation, columns=columns)
-        grid = images.save_png(images.grid(x, columns), folder / f"{_stem(model)}-{seed}-grid.png", recipe)
-        archive = folder / f"{_stem(model)}-{seed}.zip"
+        grid = images.save_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)
+        archive = folder / f"{stem(model)}-{seed}.zip"
         with zipfile.ZipFile(archive, "w") as packed:
             for path in [Path(path) for path, _ in gallery] + [grid]:
                 packed.write(path, path.name)
@@ -112,10 +113,6 @@ def build(shelf: Shelf) -> None:
 def _scores(model: Generative, x) -> list[float] | None:
     """The discriminator's probability that each picture is real, for a model that has one."""
     return model.score(x).tolist() if hasattr(model, "score") else None
-
-
-def _stem(model: Generative) -> str:
-    return model.source.name.replace("/", "--")
 
 
 def _code(model: Generative, n: int, seed: int, truncation: float) -> str:

@@ -239,6 +239,11 @@ def language(request: gr.Request | None) -> str:
     return "zh" if accepted.strip().lower().startswith("zh") else "en"
 
 
+def typed(value: object, key: str, lang: str) -> object:
+    """What a field holds: one that still shows the text `key` as its default may send the key in place of the text."""
+    return say(lang, key) if isinstance(value, str) and value.startswith("__i18n__") and PREFIX + key in value else value
+
+
 def say(lang: str, key: str, **values) -> str:
     """A text that a handler writes, in `lang`."""
     return TEXTS[key][LANGUAGES.index(lang)].format(**values)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import genart_hub
-from genart_hub import data
+from genart_hub import data, files
 from genart_hub.errors import GenartError
 from genart_hub.hub import HubModel
 from genart_hub.train import Recipe, Run, fit, recipes, train
@@ -257,7 +257,7 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path, monkeypatch):
         Path(file).write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(loop, "save_file", full)
+    monkeypatch.setattr(files, "save_file", full)
     with pytest.raises(GenartError, match="No space left on device") as error:
         fit_scalar(run, lambda k, generator: {"loss": 0.0}, 4)
     assert error.value.code == "cannot_write"

@@ -84,6 +84,11 @@ def block(page, lang: str, key: str):
     return page.locator(".block:visible").filter(has=page.locator(f'label:has-text("{texts.say(lang, key)}")'))
 
 
+def answer(page, lang: str, key: str):
+    """The column of that title: its picture and its figure."""
+    return page.locator(".column:visible").filter(has=page.locator(f'.title:has-text("{texts.say(lang, key)}")')).last
+
+
 def downloaded(page, lang: str, key: str) -> str:
     """The name of the file that this button hands out."""
     with page.expect_download() as download:
@@ -172,7 +177,7 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme):
     press(page, lang, "invert")
     expect(page.get_by_text(re.compile(LAST_STEP[lang]))).to_be_visible()
     for key in ("seen", "vae_answer", "gan_answer"):
-        assert is_drawn(block(page, lang, key).locator("img").last)
+        assert is_drawn(answer(page, lang, key).locator("img").last)
 
     open_tab(page, lang, "comparison")
     press(page, lang, "compare")
@@ -180,7 +185,7 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme):
     for header in HEADERS[lang]:
         expect(page.locator("th:visible", has_text=header).first).to_be_visible()
     for name in genart_hub.bundled():
-        expect(page.locator(".body-cell:visible").get_by_text(name, exact=True)).to_be_visible()
+        expect(page.locator(".body-cell:visible").get_by_text(name, exact=True).first).to_be_visible()
     expect(page.get_by_text("GENART_SD_MODEL")).to_be_visible()
 
 

@@ -266,6 +266,18 @@ def test_the_host_s_own_folder_stays_closed_to_the_page(client_with_pipeline, pi
         client_with_pipeline.predict(str(pipeline_folder), 1, 0, 1, api_name="/sample")
 
 
+def test_a_prompt_that_was_left_alone_is_the_one_that_is_shown(client_with_pipeline, pipeline_folder):
+    *galleries, _, status = client_with_pipeline.predict(1, 0, 1, api_name="/compare")
+    expected = images.to_pil(genart_hub.from_pretrained(str(pipeline_folder)).sample(1, prompt="a red apple"))
+    assert same_picture(Image.open(galleries[-1][0]["image"]), expected[0])
+    assert not status
+
+
+def test_a_search_without_a_hub_says_so(app, clients):
+    assert "could not be reached" in refused(app, clients["en"], "digits", api_name="/search")
+    assert "无法连接" in refused(app, clients["zh"], "digits", api_name="/search")
+
+
 # ---- what a person can get wrong ----
 
 
@@ -382,8 +394,8 @@ BAD_FIELDS = [
     (
         "/walk",
         {"method": "cubic"},
-        "walk: method must be one of slerp, lerp, got 'cubic'.",
-        "walk：method 必须是 slerp, lerp 之一，得到的是 'cubic'。",
+        "Interpolation: Path must be one of slerp, lerp, got 'cubic'.",
+        "插值：路径 必须是 slerp, lerp 之一，得到的是 'cubic'。",
     ),
     (
         "/compare",
