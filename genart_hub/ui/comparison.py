@@ -92,4 +92,4 @@ def figures(name: str, model: Any, n: int, seconds: float) -> list[Any]:
     files = [model.source.file] if model.source.file else list(model.source.folder.rglob("*.safetensors"))
     size = f"{model.image_size}×{model.image_size}×{model.channels}"
     megabytes = sum(file.stat().st_size for file in files) / 1e6
-    return [name, round(seconds, 4), round(n / seconds, 1), f"{count:,}", size, round(megabytes, 2)]
+    return [name, float(f"{seconds:.3g}"), float(f"{n / seconds:.3g}"), f"{count:,}", size, round(megabytes, 2)]

@@ -49,7 +49,6 @@ def build(shelf: Shelf) -> None:
                 x_hat = latents.frames(model, z)
                 figure = texts.say(lang, "error_step", step=step, steps=steps, error=reconstruction_mse(x.cpu(), x_hat.cpu()))
                 yield seen, show(x_hat, folder / f"{stem(model)}-{step}.png"), figure
-                seen = gr.skip()
 
     @guarded
     def use_drawing(drawing: str | None, request: gr.Request) -> str:
