@@ -54,10 +54,12 @@ def is_classifier(model: nn.Module) -> bool:
 def write_card(folder: str | Path, model: nn.Module, name: str, license: str | None = None, dataset: str | None = None) -> Path:
     """Write README.md, samples.png and golden.safetensors into a model's folder, from what its training and evaluation left there.
 
-    license, dataset: those of the card that is there, unless given. Raises GenartError where there is no licence at all.
+    license, dataset: those of the card that is there, unless given. A card that somebody edited keeps its text.
+    Raises GenartError where there is no licence at all.
     """
     folder = Path(folder)
-    before = split((folder / CARD).read_text(encoding="utf-8"))[0] if (folder / CARD).is_file() else {}
+    there = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+    before, body = split(there)
     license = license or before.get("license")
     if not license:
         raise GenartError("no_license", name=name)
@@ -70,7 +72,7 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
     write_samples(folder, model, name, sha256)
     text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset))
     with replacing(folder / CARD) as file:
-        file.write_text(text, encoding="utf-8")
+        file.write_text(merge(text, there) if there and was_edited(body) else text, encoding="utf-8")
     return folder / CARD
 
 
@@ -232,7 +234,7 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None) ->
             "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items()) + ".",
         ]
     count = sum(p.numel() for p in model.parameters())
-    arguments = ", ".join(f"{key}={value!r}" for key, value in model.config.items())
+    arguments = ", ".join(f"{key}={value!r}" for key, value in model._arguments.items())
     lines.append(f"`{type(model).__name__}({arguments})`, {count:,} parameters. `model.safetensors` has sha256 `{sha256}`.")
     return "\n\n".join(lines)
 

@@ -90,7 +90,8 @@ class HubModel:
         model = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind_partial(model, *args, **kwargs)
         bound.apply_defaults()
-        model.__dict__["config"] = dict(list(bound.arguments.items())[1:])
+        model.__dict__["_arguments"] = dict(list(bound.arguments.items())[1:])
+        model.__dict__["config"] = model._arguments  # a class may use the name for something of its own
         return model
 
     def save_pretrained(self, folder: str | os.PathLike) -> Path:
@@ -125,8 +126,9 @@ class HubModel:
         check_repo_id(repo_id)
         with tempfile.TemporaryDirectory(prefix="genart-hub-") as folder:
             self.save_pretrained(folder)
-            if self.source and self.source.holds(_tensors_to_save(self)):  # what was measured is what is pushed
-                for name in (cards.CARD, cards.TRAINING, cards.EVALUATION):
+            if self.source:
+                measured = self.source.holds(_tensors_to_save(self))  # else its figures are of other weights
+                for name in (cards.CARD, cards.TRAINING, cards.EVALUATION) if measured else (cards.CARD,):
                     if file := self.source.companion(name):
                         shutil.copy(file, Path(folder, name))
             with torch.no_grad():
@@ -179,12 +181,12 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
 def json_config(model: HubModel) -> dict[str, Any]:
     """What config.json says of `model`: its class, the package's version, and the constructor's arguments."""
     name = type(model).__name__
-    for argument, value in model.config.items():
+    for argument, value in model._arguments.items():
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise GenartError("config_not_json", name=name, argument=argument) from error
-    return {"_class_name": name, "genart_hub_version": __version__, **model.config}
+    return {"_class_name": name, "genart_hub_version": __version__, **model._arguments}
 
 
 def _tensors_to_save(model: nn.Module) -> dict[str, Tensor]:

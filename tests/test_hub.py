@@ -429,3 +429,17 @@ def test_importing_the_package_imports_no_torch():
 
     code = "import genart_hub, sys; assert 'torch' not in sys.modules and 'gradio' not in sys.modules; dir(genart_hub)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+
+
+class WithConfig(nn.Module, HubModel):
+    def __init__(self, size: int = 3):
+        super().__init__()
+        self.config = {"something": "else"}
+        self.layer = nn.Linear(size, 1)
+
+
+def test_a_class_may_have_a_config_of_its_own(tmp_path):
+    WithConfig(5).save_pretrained(tmp_path)
+    again = WithConfig.from_pretrained(tmp_path)
+    assert again.layer.in_features == 5
+    assert again.config == {"something": "else"}

@@ -116,6 +116,25 @@ def test_unchanged_weights_make_no_commit(client, gan):
     assert commits(client) == before
 
 
+def test_a_model_that_was_trained_on_keeps_its_licence(client, gan):
+    push(gan, license="cc-by-4.0")
+    model = genart_hub.from_pretrained("me/gan")
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    push(model, "me/tuned", license=None)
+    assert cards.split(client.read("me/tuned", "README.md").decode())[0]["license"] == "cc-by-4.0"
+
+
+def test_a_card_edited_in_the_folder_keeps_its_text(client, gan, tmp_path):
+    gan.save_pretrained(tmp_path / "mine")
+    (tmp_path / "mine" / "README.md").write_text("---\nlicense: mit\ntags: [cats]\n---\n\n# My own words\n")
+    push(genart_hub.from_pretrained(tmp_path / "mine"), license=None)
+    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    assert body.strip() == "# My own words"
+    assert (data["license"], data["library_name"]) == ("mit", "genart-hub")
+    assert {"cats", "gan"} <= set(data["tags"])
+
+
 def test_changed_weights_make_one_commit(client, gan):
     push(gan)
     with torch.no_grad():
