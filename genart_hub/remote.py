@@ -118,6 +118,8 @@ def _check_library(api, repo_id: str, files: list[str], revision: str | None) ->
     """Refuse to write over a model of another library."""
     library = cards.split(_read_text(api, repo_id, cards.CARD, revision))[0].get("library_name") if cards.CARD in files else None
     others = [file for file in files if Path(file).suffix in (".safetensors", ".bin", ".pt", ".ckpt", ".onnx", ".gguf")]
+    if not library and others and CONFIG in files and '"genart_hub_version"' in _read_text(api, repo_id, CONFIG, revision):
+        return  # ours, under a card that somebody rewrote
     if (library and library != LIBRARY) or (not library and others):
         raise GenartError("other_library", name=repo_id, library=shorten(library or others[0]).strip("'"))
 

@@ -159,6 +159,15 @@ def test_a_card_edited_by_hand_keeps_its_text_and_gets_new_metadata(client, gan)
     assert {"mine", "gan"} <= set(data["tags"])
 
 
+def test_a_card_rewritten_without_metadata_is_still_ours(client, gan):
+    push(gan)
+    edit_card(client, lambda text: "# All mine now\n")
+    push(gan)
+    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    assert body.strip() == "# All mine now"
+    assert data["library_name"] == "genart-hub"
+
+
 def test_overwrite_card_replaces_a_card_edited_by_hand(client, gan):
     push(gan)
     edit_card(client, lambda text: text.replace("## Use", "## How I use it"))
