@@ -1,5 +1,6 @@
 """What the tabs share: models in memory, errors in the reader's language, fields that leave checking to the package, files to hand out."""
 
+import atexit
 import html
 import inspect
 import os
@@ -151,7 +152,14 @@ def parsed(value: object) -> object:
     return int(text) if text.lstrip("+-").isdecimal() and len(text) < 40 else value
 
 
-_ROOT = Path(tempfile.mkdtemp(prefix="genart-hub-"))
+def own_folder() -> Path:
+    """A folder that lasts as long as the app."""
+    folder = Path(tempfile.mkdtemp(prefix="genart-hub-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+_ROOT = own_folder()
 KEEP_SECONDS = 600  # Gradio copies what it serves; the originals are needed for a moment only
 
 

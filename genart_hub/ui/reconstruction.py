@@ -1,6 +1,5 @@
 """Reconstruction: a picture through a VAE, and into a GAN's latent space by inversion."""
 
-import tempfile
 from pathlib import Path
 
 import gradio as gr
@@ -14,7 +13,20 @@ from genart_hub.metrics import reconstruction_mse
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_examples
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, on_gpu, parsed, stem, unchecked, unopened
+from genart_hub.ui.parts import (
+    MODEL_CALL,
+    Shelf,
+    guarded,
+    how,
+    model_box,
+    new_folder,
+    on_gpu,
+    own_folder,
+    parsed,
+    stem,
+    unchecked,
+    unopened,
+)
 from genart_hub.ui.texts import t
 
 SHOW_EVERY = 5  # steps between two pictures of an inversion
@@ -57,7 +69,7 @@ def build(shelf: Shelf) -> None:
             raise GenartError("no_picture")
         return str(images.save_png(drawn, new_folder() / "drawing.png"))
 
-    examples = save_examples(Path(tempfile.mkdtemp(prefix="genart-hub-examples-")))
+    examples = save_examples(own_folder())
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             picture = unopened(gr.Image(label=t("upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=240))
