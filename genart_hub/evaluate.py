@@ -1,10 +1,11 @@
 """Measure models under one protocol: every number with what it was measured on, and real pictures measured beside the made ones."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import genart_hub
 from genart_hub import metrics
@@ -54,7 +55,7 @@ def evaluate(
     if isinstance(model, Classifier):
         labels = pictures.require_labels("measure a classifier")
         with evaluating(model):
-            logits = torch.cat([_no_grad(model, x) for x in _chunks(pictures)])
+            logits = torch.cat([_run(model, model, x) for x in _chunks(pictures)])
         protocol = f"{len(pictures):,} pictures of {pictures.path.name}"
         return [Measure("accuracy", metrics.accuracy(logits, labels), None, protocol, "accuracy")]
     features = features or pick_features(model)
@@ -69,11 +70,11 @@ def _of_samples(model: Generative, pictures: Pictures, features: Classifier, sam
     if half < 2:
         raise GenartError("few_pictures", path=str(pictures.path), count=len(pictures), low=4, purpose="two halves")
     reference, other = pictures.take(order[:half]), pictures.take(order[half : 2 * half])
-    made = torch.cat([model.sample(min(BATCH, max(half, samples) - k), seed + k) for k in range(0, max(half, samples), BATCH)])
+    made = torch.cat([model.sample(min(BATCH, max(half, samples) - k), seed + k).cpu() for k in range(0, max(half, samples), BATCH)])
     real_features, other_features = _features(features, reference), _features(features, other)
-    made_features = torch.cat([_no_grad(features.features, x) for x in made.split(BATCH)])
-    made_logits = features.head(made_features[:samples]).detach()
-    real_logits = features.head(torch.cat([real_features, other_features])).detach()
+    made_features = torch.cat([_run(features, features.features, x) for x in made.split(BATCH)])
+    made_logits = _run(features, features.head, made_features[:samples])
+    real_logits = _run(features, features.head, torch.cat([real_features, other_features]))
     made_shares, real_shares = metrics.class_shares(made_logits), metrics.class_shares(real_logits)
 
     eye = f"{features.source.name}@{features.source.sha256[:8]}" if features.source else "features"
@@ -97,7 +98,7 @@ def _of_samples(model: Generative, pictures: Pictures, features: Classifier, sam
 
 def _of_reconstructions(model: VAE, pictures: Pictures, seed: int) -> list[Measure]:
     x = pictures.images()
-    x_hat = torch.cat([model.reconstruct(chunk) for chunk in x.split(BATCH)])
+    x_hat = torch.cat([_run(model, model.reconstruct, chunk) for chunk in x.split(BATCH)])
     generator = torch.Generator().manual_seed(seed)
     bound = metrics.bernoulli_elbo(model, metrics.binarise(x, generator), seed)
     split = f"{len(pictures):,} of {pictures.path.name}"
@@ -124,9 +125,10 @@ def _chunks(pictures: Pictures):
 
 
 def _features(features: Classifier, pictures: Pictures) -> Tensor:
-    return torch.cat([_no_grad(features.features, x) for x in _chunks(pictures)])
+    return torch.cat([_run(features, features.features, x) for x in _chunks(pictures)])
 
 
 @torch.no_grad()
-def _no_grad(function, x: Tensor) -> Tensor:
-    return function(x)
+def _run(module: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """function(x) on the device that `module` is on, brought back to the CPU."""
+    return function(x.to(next(module.parameters()).device)).cpu()

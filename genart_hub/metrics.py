@@ -81,10 +81,11 @@ def bernoulli_elbo(vae: VAE, x: Tensor, seed: int = 0, num_samples: int = 1) -> 
         raise GenartError("not_binary", where="bernoulli_elbo")
     generator = torch.Generator().manual_seed(seed)
     reconstruction, kl = 0.0, 0.0
-    for chunk in x.split(1000):
+    device = next(vae.parameters()).device
+    for chunk in x.to(device).split(1000):
         mu, logvar = vae.encode(chunk)
         kl += losses.kl_to_standard_normal(mu, logvar).sum().item()
         for _ in range(num_samples):
-            z = mu + (0.5 * logvar).exp() * torch.randn(mu.shape, generator=generator)
+            z = mu + (0.5 * logvar).exp() * torch.randn(mu.shape, generator=generator).to(device)
             reconstruction += losses.bernoulli_nll(vae.decode(z), chunk).sum().item() / num_samples
     return ELBO(-(reconstruction + kl) / len(x), reconstruction / len(x), kl / len(x))
