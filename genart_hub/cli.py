@@ -16,8 +16,10 @@ CLASSES = {"gan": "GAN", "vae": "VAE", "classifier": "Classifier"}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0, 1 for an error that is told in a sentence, 130 after Ctrl-C."""
-    options = parser().parse_args(arguments)
-    options.arguments = sys.argv[1:] if arguments is None else arguments
+    words = sys.argv[1:] if arguments is None else arguments
+    words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]  # --out=x as --out x
+    options = parser().parse_args(words)
+    options.arguments = words
     try:
         options.command(options)
     except GenartError as error:
@@ -33,12 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line: a sub-command a verb."""
-    root = argparse.ArgumentParser(prog="genart-hub", description="GAN, VAE and diffusion from a terminal.")
+    root = argparse.ArgumentParser(prog="genart-hub", allow_abbrev=False, description="GAN, VAE and diffusion from a terminal.")
     root.add_argument("--version", action="version", version=genart_hub.__version__)
     commands = root.add_subparsers(required=True, metavar="command")
 
     def add(name: str, function, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         command.set_defaults(command=function)
         return command
 
@@ -146,6 +148,13 @@ def load(options: argparse.Namespace, name: str | None = None) -> Any:
     return genart_hub.from_pretrained(name or options.model, device=pick_device(options.device))
 
 
+def generative(options: argparse.Namespace, name: str | None = None) -> Any:
+    """The same, and it must make pictures from latents."""
+    from genart_hub.models.base import check_generative
+
+    return check_generative(load(options, name), genart_hub.bundled())
+
+
 def list_models(options: argparse.Namespace) -> None:
     families = [options.family] if options.family else genart_hub.FAMILIES
     print(f"{'name':<20} {'family':<10} {'class':<18} {'pixels':<10} {'parameters':>12} {'MB':>7}")
@@ -185,11 +194,11 @@ def sample(options: argparse.Namespace) -> None:
     from genart_hub.remake import remake
 
     if options.picture:
-        picture, x, recipe = remake(options.picture, lambda name: load(options, options.model or name))
+        picture, x, recipe = remake(options.picture, lambda name: generative(options, options.model or name))
     else:
         if not options.model:
             raise GenartError("no_model_named", choices=", ".join(genart_hub.bundled()))
-        model = load(options)
+        model = generative(options)
         label = int(options.label) if options.label and options.label.isdecimal() else options.label
         x = model.sample(options.n, options.seed, label=label, truncation=options.truncation)
         columns = None if len(x) == 1 else options.columns
@@ -201,7 +210,7 @@ def sample(options: argparse.Namespace) -> None:
 def walk(options: argparse.Namespace) -> None:
     from genart_hub import images, latents
 
-    model = load(options)
+    model = generative(options)
     keys = latents.keys_of(model, latents.parse_seeds(options.seeds), options.truncation)
     frames = latents.frames(model, latents.walk(keys, options.frames, options.method, options.loop))
     pictures = [images.enlarge(picture) for picture in images.to_pil(frames)]
@@ -214,7 +223,7 @@ def reconstruct(options: argparse.Namespace) -> None:
 
     from genart_hub import images, latents
 
-    model = load(options)
+    model = generative(options)
     picture = images.open_picture(options.picture)
     picture = images.center_digit(picture, model.image_size) if options.digit else picture
     x = images.from_pil(picture, model.image_size, model.channels).to(next(model.parameters()).device)

@@ -6,6 +6,7 @@ MESSAGES = {
     "not_number": "{where}: {name} must be a number, got {value}.",
     "out_of_range": "{where}: {name} must be between {low} and {high}, got {value}.",
     "too_small": "{where}: {name} must be at least {low}, got {value}.",
+    "too_large": "{where}: {name} must be at most {high}, got {value}.",
     "not_sizes": "{where}: {name} must be a list of whole numbers of at least 1, got {value}.",
     "not_binary": "{where}: every pixel must be -1 or 1; draw them with metrics.binarise first.",
     "bad_truncation": "{where}: truncation must be above 0 and at most 1, got {value}.",
@@ -17,6 +18,8 @@ MESSAGES = {
     "few_keys": "A walk needs at least two keys, got {count}.",
     "many_seeds": "At most {high} seeds are taken, got {count}.",
     "loop_frames": "A walk through {keys} keys needs at least {low} frames, got {value}.",
+    "not_features": "{model} is no feature network. Choose one of: {choices}.",
+    "not_png": "{file}: pictures are written as PNG, which carries the recipe. Give a name that ends in .png.",
     "not_vae": "{model} is no VAE, so it cannot reconstruct in one step. Choose one of: {choices}.",
     "not_generative": "{model} makes no pictures from latents. Choose one of: {choices}.",
     "bad_device": "Device {device} is not available here; available: {available}.",
@@ -173,6 +176,8 @@ def sizes(where: str, name: str, value: object) -> list[int]:
 def _bounded(where, name, value, low, high):
     if low is not None and high is not None and not low <= value <= high:
         raise GenartError("out_of_range", where=where, name=name, low=low, high=high, value=shorten(value))
+    if high is not None and value > high:
+        raise GenartError("too_large", where=where, name=name, high=high, value=shorten(value))
     if low is not None and value < low:
         raise GenartError("too_small", where=where, name=name, low=low, value=shorten(value))
     return value

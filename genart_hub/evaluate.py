@@ -13,7 +13,7 @@ from genart_hub.cards import figure
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError, whole
 from genart_hub.hub import HubModel
-from genart_hub.models.base import Generative, evaluating
+from genart_hub.models.base import MAX_SEED, Generative, check_generative, evaluating
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.vae import VAE
 
@@ -59,6 +59,11 @@ def evaluate(
         protocol = f"{len(pictures):,} pictures of {pictures.path.name}"
         return [Measure("accuracy", metrics.accuracy(logits, labels), None, protocol, "accuracy")]
     features = features or pick_features(model)
+    if not isinstance(features, Classifier):
+        name = features.source.name if getattr(features, "source", None) else type(features).__name__
+        raise GenartError("not_features", model=name, choices=", ".join(genart_hub.bundled("features")))
+    check_generative(model, genart_hub.bundled())
+    seed = whole("evaluate", "seed", seed, 0, MAX_SEED)
     with evaluating(model), evaluating(features):
         measures = _of_samples(model, pictures, features, samples, count, seed)
         return measures + (_of_reconstructions(model, pictures, seed) if isinstance(model, VAE) else [])

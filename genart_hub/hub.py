@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from genart_hub import __version__, cards
-from genart_hub.errors import GenartError, choice, first_line, shorten
+from genart_hub.errors import GenartError, choice, first_line, shorten, whole
 from genart_hub.files import replacing, save_tensors, sha256_of
 from genart_hub.remote import CONFIG, CONFIG_LIMIT, PIPELINE, WEIGHTS, Repository, check_repo_id, publish
 
@@ -29,6 +29,7 @@ COMPANION_LIMIT = 4_000_000
 ALIGNED_BYTES = 64_000_000
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+NAME_LIMIT = 250
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 _PACKAGE = Path(__file__).resolve().parent
 WEIGHTS_FOLDERS = (_PACKAGE / "weights", _PACKAGE.parent / "weights")  # inside a wheel; beside the package in a checkout
@@ -46,6 +47,7 @@ class Source:
 
     def __post_init__(self):
         self._sha256: str | None = None
+        self._versions: list[int] = []
 
     @property
     def sha256(self) -> str | None:
@@ -53,6 +55,14 @@ class Source:
         if self._sha256 is None and self.file is not None and self.file.is_file():
             self._sha256 = sha256_of(self.file)
         return self._sha256
+
+    def remember(self, model: nn.Module) -> None:
+        """Take these weights for those of the file, until one of them changes."""
+        self._versions = [tensor._version for tensor in model.state_dict().values()]
+
+    def is_current(self, model: nn.Module) -> bool:
+        """Whether no weight of `model` has changed since it was loaded."""
+        return self._versions == [tensor._version for tensor in model.state_dict().values()]
 
     def companion(self, name: str) -> Path | None:
         """A file beside the weights, such as the card, where there is one."""
@@ -172,7 +182,10 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
         return torch.device(next((d for d in ("cuda", "mps") if d in available), "cpu"))
     if str(name).split(":")[0] not in available:
         raise GenartError("bad_device", device=shorten(name), available=", ".join(["auto", *available]))
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise GenartError("bad_device", device=shorten(name), available=", ".join(["auto", *available])) from error
 
 
 # ---- saving ----
@@ -241,7 +254,10 @@ def load_folder(
     file = source.folder / CONFIG
     config = read_config(source.folder)
     arguments = _arguments(cls, config, file)
-    dtype = dtype or torch.float32
+    dtype = torch.float32 if dtype is None else dtype
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        names = "torch.float32, torch.float16, torch.bfloat16, torch.float64"
+        raise GenartError("not_choice", where=cls.__name__, name="dtype", choices=names, value=shorten(dtype))
     device = pick_device(device)
     try:
         with torch.device("meta"):
@@ -258,13 +274,17 @@ def load_folder(
         with _NoInitialisation(), torch.random.fork_rng(devices=[]):
             model = cls(**arguments)
     aliases = _aliases(model)
-    tensors = _read_tensors(source.file, cls.__name__, {k: v.shape for k, v in state.items() if k not in aliases}, device, dtype)
+    expected = {key: tensor for key, tensor in state.items() if key not in aliases}
+    tensors = _read_tensors(source.file, cls.__name__, expected, device, dtype)
     model.load_state_dict(tensors | {alias: tensors[key] for alias, key in aliases.items()}, assign=True)
     for alias, key in aliases.items():
         parent, _, leaf = alias.rpartition(".")
         setattr(model.get_submodule(parent), leaf, _get(model, key))
-    model.source = source
-    return model.to(device).eval()
+    model.source, model = source, model.to(device).eval()
+    if source.file.stat().st_size <= ALIGNED_BYTES:
+        source.sha256  # noqa: B018 - hashed now, while the file is surely the one that was read
+    source.remember(model)
+    return model
 
 
 def from_state_dict(class_name: str, models: dict[str, type], file: str | os.PathLike, arguments: dict[str, Any]) -> HubModel:
@@ -324,22 +344,24 @@ class _NoInitialisation(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _read_tensors(file: Path, name: str, shapes: dict[str, torch.Size], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+def _read_tensors(file: Path, name: str, expected: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
     try:
         with safe_open(file, framework="pt", device="cpu") as saved:
-            found = {key: tuple(saved.get_slice(key).get_shape()) for key in saved.keys()}
-            problems = [f"{key} is missing" for key in shapes if key not in found]
-            problems += [f"{key} is not of the model" for key in found if key not in shapes]
-            problems += [
-                f"{key} has shape {found[key]} where {tuple(shape)} belongs"
-                for key, shape in shapes.items()
-                if key in found and found[key] != tuple(shape)
-            ]
+            found = {key: saved.get_slice(key) for key in saved.keys()}
+            problems = [f"{key} is missing" for key in expected if key not in found]
+            problems += [f"{key} is not of the model" for key in found if key not in expected]
+            for key in expected.keys() & found.keys():
+                shape, wanted = tuple(found[key].get_shape()), tuple(expected[key].shape)
+                kind, floating = found[key].get_dtype(), expected[key].is_floating_point()
+                if shape != wanted:
+                    problems.append(f"{key} has shape {shape} where {wanted} belongs")
+                elif kind.startswith(("F", "BF")) != floating:
+                    problems.append(f"{key} is {kind} where {'floating point' if floating else 'whole numbers'} belongs")
             if problems:
                 more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
                 raise GenartError("weights_mismatch", file=str(file), name=name, problems="; ".join(problems[:3]) + more)
             small = file.stat().st_size <= ALIGNED_BYTES
-            tensors = {key: saved.get_tensor(key).clone() if small else saved.get_tensor(key) for key in shapes}
+            tensors = {key: saved.get_tensor(key).clone() if small else saved.get_tensor(key) for key in expected}
     except (SafetensorError, OSError) as error:
         raise GenartError("weights_unreadable", file=str(file), reason=_why_unreadable(file, error)) from error
     return {key: tensor.to(device, dtype if tensor.is_floating_point() else None) for key, tensor in tensors.items()}
@@ -365,7 +387,7 @@ def _why_unreadable(file: Path, error: Exception) -> GenartError | str:
 
 def bundled_folder(name: str) -> Path | None:
     """The folder of the bundled model called `name`, or None."""
-    if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+    if not re.fullmatch(r"[\w.-]{1,100}", name) or name.startswith("."):
         return None
     folders = (weights / name for weights in WEIGHTS_FOLDERS)
     return next((f for f in folders if (f / CONFIG).is_file() or (f / PIPELINE).is_file()), None)
@@ -398,6 +420,7 @@ class Location:
 
     def fetch(self, variant: str | None = None, max_bytes: int = MAX_BYTES) -> Source:
         """Make sure of the weight file, downloading it where it is on the Hub. Returns where it lies."""
+        max_bytes = whole(self.name, "max_bytes", max_bytes, 1)
         name = WEIGHTS if variant is None else f"model.{variant}.safetensors"
         if self.repository:
             try:
@@ -435,11 +458,14 @@ def locate(
         raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(bundled_names()))
     if isinstance(name, str) and (folder := bundled_folder(text)):
         return Location(text, folder / subfolder if subfolder else folder)
-    folder = Path(text).expanduser()
+    folder = Path(os.path.expanduser(text))
     inside = folder / subfolder if subfolder else folder
     looks_like_path = not isinstance(name, str) or text.startswith((".", "/", "~", "\\")) or "\\" in text or text.endswith("/")
-    if inside.is_dir():
-        return Location(inside.resolve().name, inside)
+    try:
+        if inside.is_dir():
+            return Location(inside.resolve().name, inside)
+    except OSError:  # a name that no file system takes
+        looks_like_path = True
     if looks_like_path or not HUB_ID.fullmatch(text):
         raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(bundled_names()))
     repo_id, _, at = text.partition("@")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from PIL import Image, ImageOps, PngImagePlugin
 from torch import Tensor
 
-from genart_hub.errors import GenartError, first_line, number, shorten, whole
+from genart_hub.errors import GenartError, choice, first_line, number, shorten, whole
 from genart_hub.files import replacing
 
 MAX_PIXELS = 40_000_000
@@ -36,12 +35,15 @@ def from_pil(pictures: Image.Image | Sequence[Image.Image], size: int, channels:
 
     Returns (B, channels, size, size) float32 in [-1, 1].
     """
-    pictures = [pictures] if isinstance(pictures, Image.Image) else pictures
+    pictures = [pictures] if isinstance(pictures, Image.Image) else list(pictures)
+    if not pictures:
+        raise GenartError("no_picture")
     return torch.stack([as_uint8(picture, size, channels) for picture in pictures]).float().div_(127.5).sub_(1)
 
 
 def as_uint8(picture: Image.Image, size: int, channels: int) -> Tensor:
     """One picture of any mode and size. Returns (channels, size, size) uint8."""
+    size, channels = whole("as_uint8", "size", size, 1), choice("as_uint8", "channels", channels, (1, 3))
     picture = flatten(picture).convert("L" if channels == 1 else "RGB")
     if picture.size != (size, size):
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
@@ -98,6 +100,8 @@ def magnify(picture: Image.Image, factor: int) -> Image.Image:
 
 def grid(x: Tensor, columns: int = 8, padding: int = 2) -> Image.Image:
     """Pictures in rows of `columns`, on the colour of their corners. x: (B, C, H, W) in [-1, 1]."""
+    if x.ndim != 4 or not len(x):
+        raise GenartError("bad_images", where="grid", channels="1 or 3", size="size", shape=tuple(x.shape))
     columns = min(whole("grid", "columns", columns, 1), len(x))
     B, C, H, W = x.shape
     rows = -(-B // columns)
@@ -117,6 +121,8 @@ def sheet(x: Tensor, columns: int | None = None, scale: int = 1) -> Image.Image:
 
 def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, Any] | None = None) -> Path:
     """Write a PNG that carries `recipe` in its text. Returns the path."""
+    if Path(path).suffix.lower() != ".png":
+        raise GenartError("not_png", file=Path(path).name)
     info = PngImagePlugin.PngInfo()
     if recipe is not None:
         info.add_itxt(RECIPE_KEY, json.dumps(recipe, ensure_ascii=False))
@@ -139,7 +145,7 @@ def read_recipe(path: str | os.PathLike) -> dict[str, Any]:
         raise GenartError("bad_recipe", file=name, reason=GenartError("reason_no_json")) from error
     if not isinstance(recipe, dict):
         raise GenartError("bad_recipe", file=name, reason=GenartError("reason_no_json"))
-    if not isinstance(recipe.get("model"), str) or not re.fullmatch(r"[\w.@/-]{1,200}", recipe["model"]):
+    if not isinstance(recipe.get("model"), str) or not recipe["model"].isprintable() or not 0 < len(recipe["model"]) <= 200:
         raise GenartError("bad_recipe", file=name, reason=GenartError("reason_no_model"))
     for key in ("weights_sha256", "revision"):
         if not isinstance(recipe.get(key), str | None):
@@ -153,7 +159,8 @@ def save_animation(frames: Tensor | Sequence[Image.Image], path: str | os.PathLi
     fps = number("save_animation", "fps", fps, 1, 50)
     if path.suffix.lower() not in (".gif", ".webp"):
         raise GenartError("bad_animation", file=path.name, suffix=path.suffix or "a file without a suffix")
-    pictures = to_pil(frames) if isinstance(frames, Tensor) else list(frames)
+    pictures = to_pil(frames if frames.ndim == 4 else frames[None]) if isinstance(frames, Tensor) else list(frames)
+    pictures = [picture if picture.size == pictures[0].size else picture.resize(pictures[0].size) for picture in pictures]
     if not pictures:
         raise GenartError("no_frames")
     tick = 10 if path.suffix.lower() == ".gif" else 1  # a GIF counts in hundredths of a second

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from genart_hub.errors import GenartError, choice, shorten, whole
-from genart_hub.models.base import MAX_SEED, Generative, evaluating
+from genart_hub.models.base import MAX_COUNT, MAX_SEED, Generative, check_generative, evaluating
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def walk(keys: Tensor | Sequence[Tensor], num_frames: int, method: str = "slerp"
     if keys.ndim != 2 or len(keys) < 2:
         raise GenartError("few_keys", count=len(keys) if keys.ndim == 2 else 1)
     interpolate = METHODS[choice("walk", "method", method, METHODS)]
-    num_frames = whole("walk", "num_frames", num_frames)
+    num_frames = whole("walk", "num_frames", num_frames, high=MAX_COUNT)
     if num_frames < len(keys):
         raise GenartError("loop_frames", keys=len(keys), low=len(keys), value=num_frames)
     stops = torch.cat([keys, keys[:1]]) if loop else keys
@@ -80,10 +80,9 @@ def invert(
     Yields (step, z, error) after each of `num_steps` steps: z (B, Z), the best so far for each picture; error, the mean squared
     error of G(z) over all pictures and pixels, which never rises. The last yield is the best.
     """
-    model.check_images(x)
+    check_generative(model, [])
+    x = model.check_images(x.detach())
     num_steps, num_starts = whole("invert", "num_steps", num_steps, 1), whole("invert", "num_starts", num_starts, 1)
-    parameter = next(model.parameters())
-    x = x.detach().to(parameter.device, parameter.dtype)
     with torch.no_grad(), evaluating(model):
         z = model.latents(32 * num_starts, seed).to(x)
         distances = torch.cdist(x.flatten(1), model.generate(z).flatten(1))

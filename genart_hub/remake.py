@@ -11,7 +11,7 @@ from torch import Tensor
 import genart_hub
 from genart_hub import images
 from genart_hub.errors import GenartError, whole
-from genart_hub.models.base import MAX_SEED, Generative, check_truncation
+from genart_hub.models.base import MAX_SEED, Generative, check_generative, check_truncation
 
 MAX_COUNT, MAX_SCALE = 4096, 64
 
@@ -47,7 +47,9 @@ def check_weights(model: Generative, recipe: dict[str, Any]) -> None:
 def remake(path: str | os.PathLike, load: Callable[[str], Generative] = genart_hub.from_pretrained) -> tuple[Image.Image, Tensor, dict]:
     """The picture of a PNG, sampled again to one grey level; its pixels; its recipe. load: name -> model."""
     recipe = read(path)
-    model = load(name_of(recipe))
+    model = check_generative(load(name_of(recipe)), genart_hub.bundled())
     check_weights(model, recipe)
+    if recipe["n"] * ((model.image_size + 2) * recipe["scale"]) ** 2 > images.MAX_PIXELS:
+        raise GenartError("bad_recipe", file=Path(path).name, reason=GenartError("reason_pixels"))
     x = model.sample(recipe["n"], recipe["seed"], label=recipe["label"], truncation=recipe["truncation"])
     return images.sheet(x, recipe["columns"], recipe["scale"]), x, recipe

@@ -221,7 +221,7 @@ def token_for_endpoint(token: str | None) -> str | bool | None:
     """The token to send: a stored one goes to the Hub's own host only; elsewhere only one that was passed or is in HF_TOKEN."""
     from huggingface_hub import constants
 
-    if token is not None:
+    if isinstance(token, str):
         return token
     own_host = constants.ENDPOINT.rstrip("/") in ("https://huggingface.co", "https://hf.co")
     return None if own_host else (os.environ.get("HF_TOKEN") or False)

@@ -75,6 +75,8 @@ def front_matter(models: list[str]) -> dict[str, Any]:
 
 def build(folder: Path, hardware: str = "cpu-basic", models: list[str] | None = None) -> list[Path]:
     """Write a Space's tree into `folder`. Returns its files, relative."""
+    for model in models or []:
+        check_repo_id(model.partition("@")[0])
     kind = HARDWARE[choice("deploy-space", "hardware", hardware, HARDWARE)]
     package = Path(genart_hub.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", "weights")
@@ -100,8 +102,6 @@ def deploy(
     from huggingface_hub import HfApi
 
     check_repo_id(repo_id)
-    for model in models or []:
-        check_repo_id(model.partition("@")[0])
     api = HfApi(token=token_for_endpoint(token), **CLIENT)
     with tempfile.TemporaryDirectory(prefix="genart-hub-") as root, hub_errors(repo_id, publishing=True):
         folder = Path(root)

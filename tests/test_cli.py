@@ -1,5 +1,6 @@
 """The command line, in process: what it writes, what it prints, and one line for every error."""
 
+import io
 import json
 
 import numpy as np
@@ -145,13 +146,13 @@ def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, c
     [
         (["info", "no-such-model"], "no-such-model"),
         (["sample"], "gan-mnist"),
-        (["sample", "gan-mnist", "-n", "0"], "n must be at least 1"),
+        (["sample", "gan-mnist", "-n", "0"], "n must be between 1 and 100000"),
         (["sample", "gan-mnist", "--seed", "-1"], "seed must be"),
         (["sample", "gan-mnist", "--truncation", "nan"], "truncation must be"),
         (["sample", "gan-mnist", "--label", "3"], "has no classes"),
         (["sample", "gan-mnist", "--columns", "0"], "columns must be"),
         (["sample", "gan-mnist", "--device", "abacus"], "abacus"),
-        (["sample", "gan-mnist", "--out", "tiny-gan"], "could not be written"),
+        (["sample", "gan-mnist", "--out", "tiny-gan/config.json/x.png"], "could not be written"),
         (["sample", "--from", "missing.png"], "missing.png"),
         (["walk", "gan-mnist", "--seeds", "1"], "two keys"),
         (["walk", "gan-mnist", "--seeds", "a,b"], "commas"),
@@ -194,3 +195,26 @@ def test_every_command_explains_itself(capsys, command):
         cli.main([command, "--help"])
     assert end.value.code == 0
     assert "usage: genart-hub" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", [["sample"], ["walk"], ["reconstruct", "x.png"]])
+def test_a_classifier_is_refused_where_pictures_are_made(capsys, verb):
+    assert cli.main([verb[0], "features-mnist", *verb[1:]]) == 1
+    assert "makes no pictures from latents" in capsys.readouterr().err
+
+
+def test_a_card_carries_no_path_however_the_options_are_written(tmp_path, monkeypatch):
+    from pyarrow import Table, parquet
+
+    pictures = []
+    for picture in images.to_pil(genart_hub.from_pretrained("gan-mnist").sample(8)):
+        picture.save(buffer := io.BytesIO(), "PNG")
+        pictures.append({"image": {"bytes": buffer.getvalue(), "path": None}})
+    parquet.write_table(Table.from_pylist(pictures), tmp_path / "few.parquet")
+    data, out = f"--data={tmp_path / 'few.parquet'}", f"--out={tmp_path / 'run'}"
+    assert cli.main(["train", "vae", data, out, "--epochs=1", "--batch-size=4"]) == 0
+    json_file = tmp_path / "run" / "evaluation.json"
+    assert cli.main(["evaluate", str(tmp_path / "run"), data, f"--json={json_file}", "--samples=4", "--features=features-mnist"]) == 0
+    assert cli.main(["card", str(tmp_path / "run"), "--license=mit"]) == 0
+    for file in ("training.json", "evaluation.json", "README.md"):
+        assert str(tmp_path) not in (tmp_path / "run" / file).read_text(encoding="utf-8")

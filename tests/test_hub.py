@@ -443,3 +443,48 @@ def test_a_class_may_have_a_config_of_its_own(tmp_path):
     again = WithConfig.from_pretrained(tmp_path)
     assert again.layer.in_features == 5
     assert again.config == {"something": "else"}
+
+
+@pytest.mark.parametrize("wrong", [torch.int64, torch.bool, torch.complex64])
+def test_a_weight_of_another_kind_of_number_is_refused(gan, folder, wrong):
+    tensors = load_file(folder / "model.safetensors")
+    save_file(tensors | {"generator.0.bias": tensors["generator.0.bias"].to(wrong)}, folder / "model.safetensors")
+    with pytest.raises(GenartError, match="floating point belongs") as caught:
+        genart_hub.from_pretrained(folder)
+    assert caught.value.code == "weights_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code"),
+    [
+        ("a" * 300, {}, "model_not_found"),
+        ("a" * 300 + "/b", {}, "model_not_found"),
+        ("~nosuchuser/x", {}, "model_not_found"),
+        ("gan-mnist", {"device": "cpu:x"}, "bad_device"),
+        ("gan-mnist", {"dtype": "float16"}, "not_choice"),
+        ("gan-mnist", {"dtype": torch.int8}, "not_choice"),
+        ("gan-mnist", {"max_bytes": "1GB"}, "not_whole"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_told(name, options, code):
+    with pytest.raises(GenartError) as caught:
+        genart_hub.from_pretrained(name, **options)
+    assert caught.value.code == code
+
+
+def test_a_model_in_half_precision_takes_its_own_latents_and_pictures():
+    gan = genart_hub.from_pretrained("gan-mnist", dtype=torch.bfloat16)
+    vae = genart_hub.from_pretrained("vae-mnist", dtype=torch.bfloat16)
+    assert gan.generate(gan.latents(2)).dtype == torch.bfloat16
+    assert gan.discriminate(gan.sample(2)).shape == (2,)
+    assert vae.reconstruct(gan.sample(2)).shape == (2, 1, 28, 28)
+
+
+def test_a_recipe_names_no_weights_that_did_not_make_the_picture(folder):
+    model = genart_hub.from_pretrained(folder)
+    assert model.recipe(0)["weights_sha256"] == model.source.sha256
+    model.sample(2)
+    assert model.recipe(0)["weights_sha256"] == model.source.sha256
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    assert model.recipe(0)["weights_sha256"] is None

@@ -147,7 +147,7 @@ def test_a_png_carries_its_recipe(tmp_path):
         ("{}", "bad_recipe"),
         (json.dumps({"model": 3}), "bad_recipe"),
         (json.dumps({"model": ""}), "bad_recipe"),
-        (json.dumps({"model": "a b; rm"}), "bad_recipe"),
+        (json.dumps({"model": "a\nb"}), "bad_recipe"),
         (json.dumps({"model": "gan-mnist", "weights_sha256": 3}), "bad_recipe"),
         (json.dumps({"model": "gan-mnist", "revision": ["x"]}), "bad_recipe"),
         (json.dumps({"model": "gan-mnist", "note": "x" * 20_000}), "bad_recipe"),

@@ -11,6 +11,7 @@ from genart_hub import __version__
 from genart_hub.errors import GenartError, number, shorten, whole
 from genart_hub.hub import HubModel
 
+MAX_COUNT = 100_000
 MAX_SEED = 2**53 - 1  # the largest whole number that survives JSON and a browser
 
 
@@ -34,7 +35,7 @@ class Generative(nn.Module, HubModel):
         Returns (n, Z) float32 on the CPU. 0 < truncation <= 1.
         """
         where = type(self).__name__
-        n, seed = whole(where, "n", n, 1), whole(where, "seed", seed, 0, MAX_SEED)
+        n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
         truncation = check_truncation(where, truncation)
         z, generator = torch.empty(n, self.latent_dim), torch.Generator()
         for k, row in enumerate(z.unbind()):
@@ -55,22 +56,24 @@ class Generative(nn.Module, HubModel):
         if label is not None:
             raise GenartError("no_classes", where=type(self).__name__, value=shorten(label))
 
-    def check_latents(self, z: Tensor) -> None:
-        """Refuse latents that are not (B, Z)."""
+    def check_latents(self, z: Tensor) -> Tensor:
+        """Refuse latents that are not (B, Z). Returns them where the weights are, in their precision."""
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise GenartError("bad_latents", where=type(self).__name__, latent_dim=self.latent_dim, shape=tuple(z.shape))
+        return z.to(next(self.parameters()))
 
-    def check_images(self, x: Tensor) -> None:
-        """Refuse pictures that are not (B, C, H, W) of this model's size."""
+    def check_images(self, x: Tensor) -> Tensor:
+        """Refuse pictures that are not (B, C, H, W) of this model's size. Returns them where the weights are, in their precision."""
         if x.ndim != 4 or tuple(x.shape[1:]) != (self.channels, self.image_size, self.image_size):
             where = type(self).__name__
             raise GenartError("bad_images", where=where, channels=self.channels, size=self.image_size, shape=tuple(x.shape))
+        return x.to(next(self.parameters()))
 
     def recipe(
         self, seed: int, n: int = 1, label: object = None, truncation: float = 1.0, columns: int | None = None, scale: int = 1
     ) -> dict[str, Any]:
         """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
-        source = self.source
+        source = self.source if self.source and self.source.is_current(self) else None  # else nobody has these weights
         return {
             "model": source.name if source else type(self).__name__,
             "weights_sha256": source.sha256 if source else None,
@@ -83,6 +86,14 @@ class Generative(nn.Module, HubModel):
             "scale": scale,
             "genart_hub_version": __version__,
         }
+
+
+def check_generative(model: Any, choices: list[str]) -> Generative:
+    """`model`, if it makes pictures from latents; else an error that names `choices`."""
+    if not isinstance(model, Generative):
+        source = getattr(model, "source", None)
+        raise GenartError("not_generative", model=source.name if source else type(model).__name__, choices=", ".join(choices))
+    return model
 
 
 def check_truncation(where: str, value: object) -> float:

@@ -40,14 +40,12 @@ class GAN(Generative):
     def generate(self, z: Tensor, label: object = None) -> Tensor:
         """G(z). z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""
         self.check_label(label)
-        self.check_latents(z)
-        return self.generator(z).unflatten(1, (self.channels, self.image_size, self.image_size))
+        return self.generator(self.check_latents(z)).unflatten(1, (self.channels, self.image_size, self.image_size))
 
     def discriminate(self, x: Tensor, label: object = None) -> Tensor:
         """The logit of D(x), the probability that x is real. x: (B, C, H, W) in [-1, 1]. Returns (B,)."""
         self.check_label(label)
-        self.check_images(x)
-        return self.discriminator(x.flatten(1)).squeeze(1)
+        return self.discriminator(self.check_images(x).flatten(1)).squeeze(1)
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:

@@ -33,14 +33,12 @@ class VAE(Generative):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu and logvar of q(z | x). x: (B, C, H, W) in [-1, 1]. Returns two of (B, Z)."""
-        self.check_images(x)
-        mu, logvar = self.encoder(x.flatten(1)).chunk(2, dim=1)
+        mu, logvar = self.encoder(self.check_images(x).flatten(1)).chunk(2, dim=1)
         return mu, logvar
 
     def decode(self, z: Tensor) -> Tensor:
         """The logits of p(x | z)'s Bernoulli pixels. z: (B, Z). Returns (B, C, H, W)."""
-        self.check_latents(z)
-        return self.decoder(z).unflatten(1, (self.channels, self.image_size, self.image_size))
+        return self.decoder(self.check_latents(z)).unflatten(1, (self.channels, self.image_size, self.image_size))
 
     def forward(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, draw z with `generator`, decode. Returns the logits (B, C, H, W), and mu and logvar (B, Z)."""

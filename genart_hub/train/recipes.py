@@ -15,6 +15,7 @@ from genart_hub.errors import GenartError, number, whole
 from genart_hub.files import replacing, sha256_of
 from genart_hub.hub import pick_device
 from genart_hub.models import MODELS
+from genart_hub.models.base import MAX_SEED
 from genart_hub.train.fit import CHECKPOINT, Run, fit
 from genart_hub.train.steps import classifier_step, gan_step, vae_step
 
@@ -73,7 +74,7 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
         raise GenartError("unknown_recipe", recipe=name, model=family, choices=", ".join(recipes))
     recipe = replace(recipes[name], **{key: value for key, value in changes.items() if value is not None})
     whole("train", "epochs", recipe.epochs, 1)
-    whole("train", "batch_size", recipe.batch_size, 1)
+    whole("train", "batch_size", recipe.batch_size, 2 if family == "gan" else 1)  # batch normalisation needs two
     number("train", "lr", recipe.lr, 0, 10)
     return recipe
 
@@ -98,6 +99,7 @@ def train(
     Returns the run, saved; its folder loads with from_pretrained, and holds the averaged weights where the recipe averages.
     """
     cls, out = MODELS[class_name], Path(out)
+    seed = whole("train", "seed", seed, 0, MAX_SEED)
     if (out / CHECKPOINT).exists() and not resume:
         raise GenartError("run_exists", path=str(out))
     if resume and not (out / CHECKPOINT).exists():

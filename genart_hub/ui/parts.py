@@ -12,6 +12,7 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ import gradio as gr
 
 import genart_hub
 from genart_hub.errors import GenartError, first_line, shorten, whole
-from genart_hub.hub import HUB_ID, bundled_folder, pick_device
-from genart_hub.models.base import MAX_SEED, Generative
+from genart_hub.hub import HUB_ID, NAME_LIMIT, bundled_folder, pick_device
+from genart_hub.models.base import MAX_SEED, Generative, check_generative
 from genart_hub.ui import texts
 
 try:  # on a Space with ZeroGPU, and only there
@@ -68,10 +69,7 @@ class Shelf:
 
     def generative(self, name: object) -> Generative:
         """The same, and it must make pictures from latents."""
-        model = self.get(name)
-        if not isinstance(model, Generative):
-            raise GenartError("not_generative", model=shorten(name).strip("'"), choices=", ".join(genart_hub.bundled()))
-        return model
+        return check_generative(self.get(name), genart_hub.bundled())
 
     @staticmethod
     def check(name: object) -> str:
@@ -79,7 +77,7 @@ class Shelf:
         name = name.strip() if isinstance(name, str) else name
         if isinstance(name, str) and bundled_folder(name):
             return name
-        if not isinstance(name, str) or not name or not HUB_ID.fullmatch(name):
+        if not isinstance(name, str) or not 0 < len(name) <= NAME_LIMIT or not HUB_ID.fullmatch(name):
             if isinstance(name, str) and any(mark in name for mark in ("/", "\\", "..", "~")):
                 raise GenartError("path_refused", name=shorten(name))
             raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(genart_hub.bundled()))
@@ -160,14 +158,15 @@ def own_folder() -> Path:
 
 
 _ROOT = own_folder()
-KEEP_SECONDS = 600  # Gradio copies what it serves; the originals are needed for a moment only
+KEEP_SECONDS = 3600  # Gradio copies what it serves; the originals are needed for a moment only
 
 
 def new_folder() -> Path:
     """An empty folder for the files of one answer; those of old answers go."""
     for folder in _ROOT.iterdir() if _ROOT.exists() else ():
-        if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another answer was quicker
+            if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
     _ROOT.mkdir(exist_ok=True)
     return Path(tempfile.mkdtemp(dir=_ROOT))
 

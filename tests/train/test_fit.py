@@ -334,7 +334,7 @@ def test_a_recipe_takes_the_changes_that_were_given():
     [
         ("none", {}, "default, article"),
         ("default", {"epochs": 0}, "epochs must be at least 1"),
-        ("default", {"batch_size": -1}, "batch_size must be at least 1"),
+        ("default", {"batch_size": -1}, "batch_size must be at least 2"),
         ("default", {"lr": -0.1}, "lr must be between"),
         ("default", {"lr": float("nan")}, "lr must be a number"),
     ],
