@@ -150,10 +150,14 @@ def was_edited(body: str) -> bool:
 
 
 def merge(ours: str, theirs: str) -> str:
-    """The card to push over `theirs`: its own body where somebody edited it, else ours; ours over their metadata, tags of both."""
+    """The card to push over `theirs`: its own body where somebody edited it, else ours; ours over their metadata, tags of both.
+
+    Their results go in any case: they are those of the weights before.
+    """
     if not theirs.strip():
         return ours
     (data, body), (their_data, their_body) = split(ours), split(theirs)
+    their_data.pop("model-index", None)
     tags = [*(data.get("tags") or []), *(tag for tag in their_data.get("tags") or [] if tag not in (data.get("tags") or []))]
     return join(their_data | data | {"tags": tags}, their_body if was_edited(their_body) else body)
 

@@ -51,7 +51,7 @@ class Source:
 
     @property
     def sha256(self) -> str | None:
-        """The weight file's hash, read once and only when asked for: a 1 GB file takes about a second."""
+        """The weight file's hash, read once: at loading for a small file, else when asked for (1 GB takes about a second)."""
         if self._sha256 is None and self.file is not None and self.file.is_file():
             self._sha256 = sha256_of(self.file)
         return self._sha256

@@ -109,6 +109,20 @@ def test_measured_results_travel_with_unchanged_weights_only(client, gan, tmp_pa
     assert "model-index" not in cards.split(client.read("me/other", "README.md").decode())[0]
 
 
+def test_the_results_of_the_weights_before_do_not_stay_with_new_ones(client, gan, tmp_path):
+    measure = {"name": "Fréchet distance", "value": 12.5, "real": 1.0, "protocol": "2 made against 2 real", "metric": "frechet"}
+    gan.save_pretrained(tmp_path / "run")
+    (tmp_path / "run" / "evaluation.json").write_text(json.dumps({"command": "genart-hub evaluate run", "results": {"run": [measure]}}))
+    model = GAN.from_pretrained(tmp_path / "run")
+    push(model)
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    push(model)
+    text = client.read("me/gan", "README.md").decode()
+    assert "12.5" not in text
+    assert "model-index" not in cards.split(text)[0]
+
+
 def test_unchanged_weights_make_no_commit(client, gan):
     push(gan)
     before = commits(client)
