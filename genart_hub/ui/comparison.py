@@ -46,7 +46,7 @@ def build(shelf: Shelf) -> None:
 
         for k, name in enumerate(names):
             model = shelf.generative(name)
-            model.sample(1)  # the first call of a fresh model pays for what later ones have
+            model.sample(n)  # the first call at a batch size pays for what later ones have
             answer(k, name, model, n=n, truncation=truncation)
             yield *galleries, table, status
         status = texts.say(lang, "no_diffusion")
