@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,16 @@ DATASETS = {
         "Trained on its 60,000 training pictures as a parquet file (`image`, `label`), measured on 5,000 of its 10,000 test pictures.",
         {"en": "handwritten digits, 28 × 28 px, grey", "zh": "手写数字，28 × 28 像素，灰度"},
         "It knows digits only, small, grey and centred. Some samples are no digit at all: the table says how many are not recognised.",
-    )
+    ),
+    "emoji64": Dataset(
+        "emoji64",
+        None,
+        "Noto Emoji © Google (Apache-2.0); Blobmoji © C1710 and contributors (Apache-2.0); EmojiTwo (CC BY 4.0). Names from emojibase (MIT) "
+        "and Unicode CLDR. `genart-hub build-emoji64` makes the dataset from clones of these public repositories: 6,140 training pictures, "
+        "473 test pictures of concepts that are not among them.",
+        {"en": "emoji in three drawing styles, 64 × 64 px, colour", "zh": "三种画风的表情符号，64 × 64 像素，彩色"},
+        "It knows emoji only, small and on white, and more than half of them are people. It draws no text and knows no words.",
+    ),
 }
 
 
@@ -64,7 +74,8 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
     if not license:
         raise GenartError("no_license", name=name)
     if dataset is None:
-        dataset = next((key for key, known in DATASETS.items() if known.hub_id in (before.get("datasets") or ())), None)
+        named = (before.get("datasets") or []) + (before.get("tags") or [])
+        dataset = next((key for key, known in DATASETS.items() if known.hub_id in named or f"dataset:{key}" in named), None)
     elif dataset not in DATASETS:
         raise GenartError("not_choice", where="card", name="dataset", choices=", ".join(DATASETS), value=dataset)
     training, evaluation = _read(folder / TRAINING), _read(folder / EVALUATION)
@@ -79,9 +90,10 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
 def write_samples(folder: Path, model: nn.Module, name: str, sha256: str) -> None:
     """The grid that the card shows, and the golden tensors that tests compare with."""
     if is_generative(model):
-        x = model.sample(64, seed=0)
-        picture = images.sheet(x, columns=16, scale=2)
-        recipe = model.recipe(0, 64, columns=16, scale=2) | {"model": name, "weights_sha256": sha256, "revision": None}
+        n, columns, scale, label = samples_of(model)
+        x = model.sample(n, seed=0, label=label)
+        picture = images.sheet(x, columns, scale)
+        recipe = model.recipe(0, n, label, columns=columns, scale=scale) | {"model": name, "weights_sha256": sha256, "revision": None}
         images.save_png(picture, folder / SAMPLES, recipe)
         z = model.latents(4, seed=0)
         with torch.no_grad():
@@ -93,6 +105,15 @@ def write_samples(folder: Path, model: nn.Module, name: str, sha256: str) -> Non
     else:  # a class of somebody's own: what it does is not known here
         return
     save_tensors({key: value.contiguous() for key, value in golden.items()}, folder / GOLDEN, {"format": "pt"})
+
+
+def samples_of(model: nn.Module) -> tuple[int, int, int, list[int] | None]:
+    """How a card shows a model: how many samples, in how many columns, how much enlarged, and of which classes (one a column)."""
+    small = model.image_size <= 32
+    classes = getattr(model, "num_classes", 0)
+    columns = classes if 4 <= classes <= 16 else 16 if small else 8
+    n = 64 // columns * columns
+    return n, columns, 2 if small else 1, [k % classes for k in range(n)] if classes else None
 
 
 def card(
@@ -108,7 +129,9 @@ def card(
     measures = next(iter(evaluation["results"].values())) if evaluation else []
     parts = [f"# {name}", _about(model, dataset)]
     if is_generative(model):
-        parts.append(f"<Gallery />\n\n![64 samples, seeds 0 to 63]({SAMPLES})")
+        n, *_, label = samples_of(model)
+        classes = ", a class a column: " + ", ".join(model.class_names) if label and len(set(label)) <= 16 else ""
+        parts.append(f"<Gallery />\n\n![{n} samples, seeds 0 to {n - 1}{classes}]({SAMPLES})")
     parts.append(_use(model, name))
     if evaluation:
         parts.append(_results(evaluation))
@@ -175,12 +198,14 @@ def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str,
     }
     if getattr(model, "num_classes", 0) and is_generative(model):
         data["tags"].append("class-conditional")
-    pictures = {"type": "pictures", "name": "pictures"}
+    pictures = {"type": "pictures", "name": dataset.name if dataset else "pictures"}
     if dataset and dataset.hub_id:
         data["datasets"] = [dataset.hub_id]
-        pictures = {"type": dataset.hub_id, "name": dataset.name}
+        pictures["type"] = dataset.hub_id
+    elif dataset:
+        data["tags"].append(f"dataset:{dataset.name}")
     if is_generative(model):
-        data["widget"] = [{"text": "seeds 0 to 63", "output": {"url": SAMPLES}}]
+        data["widget"] = [{"text": f"seeds 0 to {samples_of(model)[0] - 1}", "output": {"url": SAMPLES}}]
     if measures and task:
         metrics = [{"type": m["metric"], "value": round(m["value"], 4), "name": f"{m['name']} ({m['protocol']})"} for m in measures]
         data["model-index"] = [{"name": name, "results": [{"task": {"type": task}, "dataset": pictures, "metrics": metrics}]}]
@@ -206,20 +231,25 @@ def _use(model: nn.Module, name: str) -> str:
     return f"## Use\n\n```python\nimport genart_hub\n\n{call} in [-1, 1]\n```"
 
 
+def matrix(results: dict[str, list[dict[str, Any]]]) -> str:
+    """Measures as a Markdown table: a row a metric, a column a model, then real pictures and the protocol. ±: one standard error."""
+    rows = {measure["metric"]: measure for measures in results.values() for measure in measures}
+    lines = ["| metric | " + " | ".join(results) + " | real pictures | protocol |", "|" + "---|" * (len(results) + 3)]
+    for metric, first in rows.items():
+        cells = []
+        for measures in results.values():
+            measure = next((m for m in measures if m["metric"] == metric), None)
+            cells.append("–" if measure is None else figure(measure["value"], measure.get("error")))
+        real = "–" if first["real"] is None else figure(first["real"], first.get("real_error"))
+        lines.append(f"| {first['name']} | {' | '.join(cells)} | {real} | {first['protocol']} |")
+    return "\n".join(lines)
+
+
 def _results(evaluation: dict[str, Any]) -> str:
     """The table: the first model measured is the card's own, others stand beside it."""
     results = evaluation["results"]
-    columns = list(results)
-    lines = ["| metric | " + " | ".join(columns) + " | real pictures | protocol |", "|" + "---|" * (len(columns) + 3)]
-    for measure in results[columns[0]]:
-        cells = []
-        for column in columns:
-            value = next((m["value"] for m in results[column] if m["metric"] == measure["metric"]), None)
-            cells.append("–" if value is None else figure(value))
-        real = "–" if measure["real"] is None else figure(measure["real"])
-        lines.append(f"| {measure['name']} | {' | '.join(cells)} | {real} | {measure['protocol']} |")
-    text = f"## Results\n\n```\n{evaluation['command']}\n```\n\n" + "\n".join(lines)
-    for name in columns[1:]:
+    text = f"## Results\n\n```\n{evaluation['command']}\n```\n\n{matrix(results)}"
+    for name in list(results)[1:]:
         training = evaluation.get("training", {}).get(name)
         if training:
             text += f"\n\n`{name}` is what `{training['command']}` gave, after {training['seconds'] / 60:.0f} minutes."
@@ -231,21 +261,31 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None) ->
     if training:
         minutes = training["seconds"] / 60
         file = f"`{training['file']}`" + (f" (sha256 `{training['file_sha256']}`)" if training["file_sha256"] else "")
+        best = training.get("best")
         lines += [
             f"```\n{training['command']}\n```",
             f"{training['pictures']:,} pictures of {file}; {training['steps']:,} steps in {minutes:.0f} minutes on "
-            f"{training['device']} ({training['threads']} threads, torch {training['torch']}).",
-            "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items()) + ".",
+            f"{training['device']} ({training['threads']} threads, torch {training['torch']})."
+            + (f" The best state on the way was that of step {best['step']:,}." if best and best["step"] != training["steps"] else ""),
+            "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items() if value or key == "beta") + ".",
         ]
     count = sum(p.numel() for p in model.parameters())
-    arguments = ", ".join(f"{key}={value!r}" for key, value in model._arguments.items())
+    arguments = ", ".join(f"{key}={_brief(value)}" for key, value in model._arguments.items())
     lines.append(f"`{type(model).__name__}({arguments})`, {count:,} parameters. `model.safetensors` has sha256 `{sha256}`.")
     return "\n\n".join(lines)
 
 
-def figure(value: float) -> str:
-    """A number as the tables print it: four digits that count."""
-    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4g}"
+def _brief(value: object) -> str:
+    """An argument as a card prints it: a long list by its length."""
+    return f"[{len(value)} names]" if isinstance(value, list | tuple) and len(value) > 10 else repr(value)
+
+
+def figure(value: float, error: float | None = None) -> str:
+    """A number as the tables print it: four digits that count, or as many as its standard error has a say in."""
+    if error is None or not error > 0:
+        return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def _read(file: Path) -> dict[str, Any] | None:

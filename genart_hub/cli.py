@@ -1,6 +1,7 @@
 """genart-hub: everything of the package from a terminal."""
 
 import argparse
+import dataclasses
 import json
 import os
 import shlex
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import genart_hub
-from genart_hub.errors import GenartError, first_line
+from genart_hub.errors import GenartError, first_line, number
 
-CLASSES = {"gan": "GAN", "vae": "VAE", "classifier": "Classifier"}
+CLASSES = {"gan": "GAN", "vae": "VAE", "dcgan": "DCGAN", "conv-vae": "ConvVAE", "classifier": "Classifier", "resnet": "ResNet"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     add_model(command, nargs="?")
     command.add_argument("-n", type=int, default=16, help="how many pictures (16)")
     command.add_argument("--seed", type=int, default=0, help="the first picture's seed; picture k has seed + k (0)")
-    command.add_argument("--label", help="a class index or name, for conditional models")
+    command.add_argument("--label", help="a class index or name, for conditional models; several with commas, one for each picture")
     command.add_argument("--truncation", type=float, default=1.0, help="above 0, at most 1: less variety, more typical pictures (1)")
     command.add_argument("--columns", type=int, default=8, help="of the grid (8)")
     command.add_argument("--from", dest="picture", metavar="PNG", help="make the picture of this PNG again, from its recipe")
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--loop", action="store_true", help="go back to the first key")
     command.add_argument("--fps", type=float, default=24.0)
     command.add_argument("--truncation", type=float, default=1.0)
+    command.add_argument("--label", help="a class index or name, for conditional models (the first class)")
     command.add_argument("--out", default="walk.webp", help="a .gif or .webp to write (walk.webp)")
 
     command = add("reconstruct", reconstruct, "your picture through a VAE, or into a GAN's latent space by inversion")
@@ -80,38 +82,77 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--digit", action="store_true", help="crop, invert and centre it first as MNIST's digits are")
     command.add_argument("--steps", type=int, default=200, help="of a GAN's inversion (200)")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--label", help="a class index or name, for conditional models (the one that comes nearest)")
     command.add_argument("--out", default="reconstruction.png", help="a PNG to write: the picture, then the model's answer")
 
     command = add("train", train, "train a model on a parquet file or a folder of pictures")
     command.add_argument("model", choices=tuple(CLASSES))
-    command.add_argument("--data", required=True, help="a .parquet file with an image column, or a folder")
+    command.add_argument("--data", required=True, help="a folder, a .parquet file, or a dataset on the Hub, owner/name[@revision]")
     command.add_argument("--out", required=True, help="the run's folder; it loads with from_pretrained")
     command.add_argument("--resume", action="store_true", help="go on with the run that is in --out")
-    command.add_argument("--recipe", default="default", help="default; article for a GAN; example for a VAE")
-    command.add_argument("--epochs", type=int)
-    command.add_argument("--batch-size", type=int)
-    command.add_argument("--lr", type=float, help="the learning rate")
-    command.add_argument("--beta", type=float, help="the weight of a VAE's KL")
-    command.add_argument("--size", type=int, help="make every picture this many pixels wide and high")
-    command.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="an argument of the model, such as latent_dim=20")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--save-minutes", type=float, default=2.0, help="between two checkpoints (2)")
-    command.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+
+    pictures = command.add_argument_group("pictures")
+    pictures.add_argument("--split", default="train", help="of a dataset with splits (train)")
+    pictures.add_argument("--size", type=int, help="make every picture this many pixels wide and high")
+    pictures.add_argument("--fit", choices=("crop", "pad"), default="crop", help="how: cut to the centre square, or add a border (crop)")
+    pictures.add_argument("--flip", action=argparse.BooleanOptionalAction, help="mirror half of the pictures")
+    pictures.add_argument("--label", metavar="COLUMN", help="the column that holds the classes (label)")
+    pictures.add_argument("--hold-out", metavar="COLUMN", help="leave out one variant, by this column, of each class that has them all")
+    pictures.add_argument("--balance", action="store_const", const=True, help="draw all classes equally often")
+    pictures.add_argument("--class-weight", action="append", default=[], metavar="NAME=W", help="draw a class W times as often")
+    pictures.add_argument("--token", help="for a private dataset on the Hub")
+
+    recipe = command.add_argument_group("recipe")
+    recipe.add_argument("--recipe", help="the settings by name; those of the model where none is named")
+    recipe.add_argument("--conditional", action="store_true", help="tell the model the class of each picture")
+    recipe.add_argument("--epochs", type=int)
+    recipe.add_argument("--batch-size", type=int, help="pictures an update, over all processes")
+    recipe.add_argument("--lr", type=float, help="the learning rate")
+    recipe.add_argument("--schedule", choices=("constant", "linear", "cosine"), help="of the learning rate")
+    recipe.add_argument("--warmup", type=float, metavar="SHARE", help="of the run, in which the learning rate rises")
+    recipe.add_argument("--ema", type=float, metavar="DECAY", help="of the averaged weights, such as 0.998; 0 for none")
+    recipe.add_argument("--objective", help="a GAN's: non-saturating, minimax, hinge, wasserstein or relativistic")
+    recipe.add_argument("--r1", type=float, help="a GAN's R1 penalty, times the squared gradient norm")
+    recipe.add_argument("--r1-every", type=int, metavar="STEPS")
+    recipe.add_argument("--gp", type=float, help="a GAN's WGAN-GP penalty")
+    recipe.add_argument("--augment", help="with commas: brightness, saturation, contrast, translation, cutout; or none")
+    recipe.add_argument("--beta", type=float, help="the weight of a VAE's KL")
+    recipe.add_argument("--binarised", action="store_const", const=True, help="draw each pixel anew as black or white (a Bernoulli VAE)")
+    recipe.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="an argument of the model, such as latent_dim=20")
+    recipe.add_argument("--seed", type=int, default=0)
+
+    machine = command.add_argument_group("machine")
+    machine.add_argument("--save-minutes", type=float, default=2.0, help="between two checkpoints (2)")
+    machine.add_argument("--accumulate", type=int, default=1, metavar="PIECES", help="cut a batch into pieces, for less memory (1)")
+    machine.add_argument("--precision", choices=("auto", "no", "bf16", "fp16"), default="auto", help="auto: bf16 on a GPU that has it")
+    machine.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
 
     command = add("evaluate", evaluate, "measure models under one protocol")
     add_model(command, "models", nargs="+")
     command.add_argument("--data", required=True, help="pictures that the models were not trained on")
-    command.add_argument("--features", help="the feature network (the bundled one of the same size)")
-    command.add_argument("--samples", type=int, default=2000, help="made pictures that the classifier judges (2000)")
-    command.add_argument("--count", type=int, default=5000, help="the most pictures on each side of the Fréchet distance (5000)")
+    command.add_argument("--reference", help="the real pictures that made ones are compared with (those of --data)")
+    command.add_argument("--features", help="the feature network, any model's name or inception (the bundled one that fits)")
+    command.add_argument("--split", default="test", help="of a dataset with splits (test)")
+    command.add_argument("--fit", choices=("crop", "pad"), default="crop")
+    command.add_argument("--label", metavar="COLUMN", help="a classifier's classes (label)")
+    command.add_argument("--hold-out", metavar="COLUMN", help="a classifier: only the pictures that training with --hold-out left out")
+    command.add_argument("--samples", type=int, default=2000, help="made pictures that a classifier judges (2000)")
+    command.add_argument("--count", type=int, default=5000, help="the most pictures on each side of a distance (5000)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--json", metavar="FILE", help="also write the numbers here; a card reads evaluation.json in the model's folder")
+
+    command = add("build-emoji64", build_emoji64, "make the dataset emoji64 from clones of the public repositories it comes from")
+    command.add_argument("--noto", required=True, metavar="CLONE", help="of https://github.com/googlefonts/noto-emoji")
+    command.add_argument("--blobmoji", required=True, metavar="CLONE", help="of https://github.com/C1710/blobmoji")
+    command.add_argument("--emojitwo", required=True, metavar="CLONE", help="of https://github.com/EmojiTwo/emojitwo")
+    command.add_argument("--emojibase", required=True, metavar="CLONE", help="of https://github.com/milesj/emojibase, or npm's emojibase-data")
+    command.add_argument("--out", default="emoji64", help="the folder for train.parquet and test.parquet (emoji64)")
 
     command = add("card", card, "write a model folder's card, its sample grid and its golden samples")
     command.add_argument("folder", help="a run or a model's folder")
     command.add_argument("--name", help="what the card calls the model (the folder's name)")
     command.add_argument("--license", help="such as apache-2.0, mit or cc-by-sa-3.0 (that of the card that is there)")
-    command.add_argument("--dataset", help="a dataset that the package can attribute: mnist")
+    command.add_argument("--dataset", help="a dataset that the package can attribute: mnist or emoji64")
 
     command = add("push", push, "publish a run or a model's folder on the Hub, with its card")
     command.add_argument("folder", help="a run, a model's folder, or a bundled name")
@@ -121,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--token", help="a token with the right to write (the stored one, or HF_TOKEN)")
     command.add_argument("--revision", help="the branch to push to; it is made where there is none")
     command.add_argument("--message", help="of the commit")
-    command.add_argument("--dataset", help="a dataset that the package can attribute: mnist")
+    command.add_argument("--dataset", help="a dataset that the package can attribute: mnist or emoji64")
     command.add_argument("--overwrite-card", action="store_true", help="replace a card that was edited by hand on the Hub")
     command.add_argument("--from-state-dict", metavar="CLASS", help="the folder is a .safetensors file with a state dict of this class")
     command.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="with --from-state-dict: an argument of the class")
@@ -199,7 +240,7 @@ def sample(options: argparse.Namespace) -> None:
         if not options.model:
             raise GenartError("no_model_named", choices=", ".join(genart_hub.bundled()))
         model = generative(options)
-        label = int(options.label) if options.label and options.label.isdecimal() else options.label
+        label = _label(options.label)
         x = model.sample(options.n, options.seed, label=label, truncation=options.truncation)
         columns = None if len(x) == 1 else options.columns
         recipe = model.recipe(options.seed, len(x), label, options.truncation, columns)
@@ -207,12 +248,18 @@ def sample(options: argparse.Namespace) -> None:
     print(f"{images.save_png(picture, options.out, recipe)}: {len(x)} of {recipe['model']}, seeds from {recipe['seed']}")
 
 
+def _label(text: str | None) -> str | list[str] | None:
+    """A class index or name; several, one for each picture, with commas."""
+    return [part.strip() for part in text.split(",")] if text and "," in text else text
+
+
 def walk(options: argparse.Namespace) -> None:
     from genart_hub import images, latents
 
     model = generative(options)
     keys = latents.keys_of(model, latents.parse_seeds(options.seeds), options.truncation)
-    frames = latents.frames(model, latents.walk(keys, options.frames, options.method, options.loop))
+    z = latents.walk(keys, options.frames, options.method, options.loop)
+    frames = latents.frames(model, z, label=_label(options.label))
     pictures = [images.enlarge(picture) for picture in images.to_pil(frames)]
     print(f"{images.save_animation(pictures, options.out, options.fps)}: {len(pictures)} frames through seeds {options.seeds}")
 
@@ -227,30 +274,33 @@ def reconstruct(options: argparse.Namespace) -> None:
     picture = images.open_picture(options.picture)
     picture = images.center_digit(picture, model.image_size) if options.digit else picture
     x = images.from_pil(picture, model.image_size, model.channels).to(next(model.parameters()).device)
+    label = options.label or latents.nearest_class(model, x, options.seed)
     if hasattr(model, "reconstruct"):
-        x_hat = model.reconstruct(x)
+        x_hat = model.reconstruct(x) if label is None else model.reconstruct(x, label)
     else:
-        steps = latents.invert(model, x, options.steps, options.seed)
+        steps = latents.invert(model, x, options.steps, options.seed, label=label)
         for _, z, _ in tqdm(steps, total=options.steps, unit="step"):  # noqa: B007 - the last z is the best
             pass
-        with torch.no_grad():
-            x_hat = model.generate(z)
+        x_hat = latents.frames(model, z, label=label)
     error = (x - x_hat).square().mean().item() / 4
     path = images.save_png(images.enlarge(images.grid(torch.cat([x, x_hat]), columns=2)), options.out)
     print(f"{path}: the picture and {options.model}'s answer, mean squared error {error:.4f} (pixels in [0, 1])")
 
 
 def train(options: argparse.Namespace) -> None:
-    from genart_hub.train.recipes import pick_recipe
-    from genart_hub.train.recipes import train as run_training
+    from genart_hub.train.recipes import Recipe, pick_recipe
+    from genart_hub.train.training import train as run_training
 
-    class_name = CLASSES[options.model]
-    family = genart_hub.MODELS[class_name].family
-    changes = {"epochs": options.epochs, "batch_size": options.batch_size, "lr": options.lr, "beta": options.beta}
-    recipe = pick_recipe(family, options.recipe, **changes)
+    cls = genart_hub.MODELS[CLASSES[options.model]]
+    augment = options.augment if options.augment is None else tuple(filter(None, options.augment.split(",")))
+    same_name = {field.name for field in dataclasses.fields(Recipe)} & vars(options).keys() - {"augment"}
+    changes = {name: getattr(options, name) for name in same_name}
+    changes |= {"augment": () if augment == ("none",) else augment}
+    changes |= {"class_weights": dict(_weight(text) for text in options.class_weight) or None}
+    recipe = pick_recipe(cls.family, options.recipe or cls.default_recipe, **changes)
     try:
         run = run_training(
-            class_name,
+            cls.__name__,
             options.data,
             options.out,
             recipe,
@@ -261,16 +311,46 @@ def train(options: argparse.Namespace) -> None:
             options.device,
             options.save_minutes,
             command=_command(options),
+            fit_pictures=options.fit,
+            split=options.split,
+            conditional=options.conditional,
+            label=options.label,
+            hold_out=options.hold_out,
+            accumulate=options.accumulate,
+            precision=options.precision,
+            token=options.token,
         )
     except KeyboardInterrupt:
-        print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
+        if _is_first_process():
+            print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
         raise
-    print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes. Load it with from_pretrained({str(run.folder)!r}).")
+    if _is_first_process():
+        best = f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}." if run.best else ""
+        print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes.{best}")
+        print(f"Load it with from_pretrained({str(run.folder)!r}).")
+
+
+def _is_first_process() -> bool:
+    """Whether this is the process that talks: torchrun and accelerate launch number them."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _weight(text: str) -> tuple[str, float]:
+    """NAME=W of --class-weight."""
+    name, _, value = text.rpartition("=")
+    try:
+        if not name:
+            raise ValueError("no =")
+        return name, number("train", "class_weight", float(value), 0, 1e6)
+    except GenartError:
+        raise
+    except ValueError as error:
+        raise GenartError("bad_weight", text=text) from error
 
 
 def _command(options: argparse.Namespace) -> str:
     """The command that was given, with the folders' names only: a card carries no path of anybody's machine."""
-    words = [word for word in options.arguments if word != "--resume"]
+    words = [word for word in options.arguments if word not in ("--resume", "--token", options.token)]
     short = {options.data: "/".join(Path(options.data).parts[-2:]), options.out: Path(options.out).name}
     return "genart-hub " + shlex.join(short.get(word, word) for word in words)
 
@@ -285,36 +365,70 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def evaluate(options: argparse.Namespace) -> None:
     from genart_hub import data
+    from genart_hub.evaluate import check_features, pick_features, table
     from genart_hub.evaluate import evaluate as measure
-    from genart_hub.evaluate import table
     from genart_hub.files import replacing
+    from genart_hub.models.base import FeatureNetwork, check_generative
 
-    features = genart_hub.from_pretrained(options.features) if options.features else None
+    features = _eye(options.features) if options.features else None
+    names = _with_best(options.models)
+    settings = {"fit": options.fit, "split": options.split}
     results = {}
-    pictures = {}
-    for name in options.models:
+    for name in names:
         model = load(options, name)
-        shape = model.image_size, model.channels
-        pictures[shape] = pictures.get(shape) or data.load(options.data, *shape)
-        results[_title(name, options.models)] = measure(model, pictures[shape], features, options.samples, options.count, options.seed)
+        if isinstance(model, FeatureNetwork):
+            pictures = data.load(options.data, model.image_size, model.channels, **settings)
+            pictures = pictures.labelled_by(options.label) if options.label else pictures
+            rows = pictures.hold_out(options.hold_out)[1] if options.hold_out else None
+            results[_title(name, names)] = measure(model, pictures, rows=rows)
+            continue
+        check_generative(model, genart_hub.bundled())
+        eye = check_features(features or pick_features(model))
+        size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
+        pictures = data.load(options.data, model.image_size, model.channels, **settings)
+        reference = data.load(options.reference or options.data, size, eye.channels, **settings)
+        results[_title(name, names)] = measure(model, pictures, eye, options.samples, options.count, options.seed, reference)
     print(table(results))
     if options.json:
         words = [Path(word).name if word in (*options.models, options.features) else word for word in options.arguments]
-        words = ["/".join(Path(word).parts[-2:]) if word == options.data else word for word in words]
+        words = ["/".join(Path(word).parts[-2:]) if word in (options.data, options.reference) else word for word in words]
         cut = words.index("--json") if "--json" in words else len(words)
         numbers = {
             "command": "genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]),
             "results": {name: [m.as_dict() for m in measures] for name, measures in results.items()},
-            "training": {_title(name, options.models): about for name in options.models if (about := _training_of(name))},
+            "training": {_title(name, names): about for name in names if (about := _training_of(name))},
         }
         with replacing(options.json) as file:
             file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _eye(name: str) -> Any:
+    if name == "inception":
+        from genart_hub.inception import Inception
+
+        return Inception()
+    return genart_hub.from_pretrained(name)
+
+
+def _with_best(names: list[str]) -> list[str]:
+    """The models, and after each run that kept its best state, that one."""
+    from genart_hub.train.fit import BEST, CHECKPOINT
+
+    with_best = []
+    for name in names:
+        run = Path(name)
+        with_best += [name, str(run / BEST)] if (run / CHECKPOINT).is_file() and (run / BEST / "config.json").is_file() else [name]
+    return with_best
+
+
 def _title(name: str, names: list[str]) -> str:
-    """What a table calls a model: its folder's name, unless two share it."""
-    short = Path(name).name
-    return short if [Path(other).name for other in names].count(short) == 1 else name
+    """What a table calls a model: its folder's name, unless two share it; a run's best state keeps the run's name before it."""
+    short = [_short(other) for other in names]
+    return _short(name) if short.count(_short(name)) == 1 else name
+
+
+def _short(name: str) -> str:
+    return "/".join(Path(name).parts[-2:]) if Path(name).name == "best" else Path(name).name
 
 
 def _training_of(name: str) -> dict[str, Any] | None:
@@ -322,6 +436,13 @@ def _training_of(name: str) -> dict[str, Any] | None:
 
     file = Path(name) / TRAINING
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def build_emoji64(options: argparse.Namespace) -> None:
+    from genart_hub import emoji64
+
+    clones = {name: getattr(options, name) for name in ("noto", "blobmoji", "emojitwo", "emojibase")}
+    print(emoji64.summary(emoji64.build(options.out, **clones)))
 
 
 def card(options: argparse.Namespace) -> None:

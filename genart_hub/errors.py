@@ -9,9 +9,15 @@ MESSAGES = {
     "too_large": "{where}: {name} must be at most {high}, got {value}.",
     "not_sizes": "{where}: {name} must be a list of whole numbers of at least 1, got {value}.",
     "not_binary": "{where}: every pixel must be -1 or 1; draw them with metrics.binarise first.",
+    "not_levels": "{where}: every pixel must be one of the 256 levels of an 8-bit picture, k / 127.5 - 1; round them first.",
     "bad_truncation": "{where}: truncation must be above 0 and at most 1, got {value}.",
     "not_choice": "{where}: {name} must be one of {choices}, got {value}.",
     "no_classes": "{where} has no classes, so it takes no label; got {value}. Leave the label out.",
+    "not_power_of_two": "{where}: {name} must be a power of two between {low} and {high}, got {value}. Use {near} (--size {near} in training).",
+    "bad_class_names": "{where}: class_names must be a list of different texts, got {value}.",
+    "class_count": "{where}: num_classes is {num_classes}, but there are {count} class_names. Leave num_classes out.",
+    "label_count": "{where}: give one label, or one for each of the {n} pictures; got {count}.",
+    "bad_label": "{where}: there is no class {value}. Choose one of: {choices}.",
     "bad_latents": "{where}: latents must be of shape (B, {latent_dim}), got {shape}.",
     "bad_images": "{where}: images must be of shape (B, {channels}, {size}, {size}), got {shape}.",
     "bad_seeds": "Seeds are whole numbers with commas between them, such as 0, 7, 42; got {value}.",
@@ -62,6 +68,8 @@ MESSAGES = {
     "cannot_write": "{path} could not be written ({reason}). Nothing was changed.",
     "no_features": "No bundled feature network sees pictures of {channels} channels and {size} px. Train one with genart-hub train classifier, "
     "and pass it with --features.",
+    "no_inception": "The weights of the Inception network could not be downloaded ({reason}). Check the network, or measure with a bundled "
+    "feature network, which needs none: {choices}.",
     # pictures
     "bad_picture": "{file} is not a picture that can be read ({reason}). Use a PNG, JPEG, GIF or WebP file.",
     "picture_too_large": "{file} has {width}x{height} pixels; at most {limit:,} are taken. Make it smaller first.",
@@ -82,13 +90,32 @@ MESSAGES = {
     "reason_type": "it is a {type}",
     "reason_empty": "it is empty",
     "reason_pickle": "it is a pickle under another name, which is never opened",
+    "reason_row": "row {row} names no picture below it",
+    "reason_label": "the label of row {row} is {value}",
+    "reason_gone": "it is gone again",
     "reason_pointer": "it is a Git LFS pointer; run git lfs pull",
+    "reason_no_emojis": "it is no list of emojis",
     # data
     "no_data": "{path} does not exist. Give a .parquet file or a folder of pictures.",
     "empty_data": "{path} holds no pictures. Give a .parquet file with an image column or a folder of pictures.",
     "no_labels": "{path} has no labels, which are needed to {purpose}. Use class folders or a parquet file with a label column.",
-    "broken_pictures": "{path}: {count} pictures cannot be read, the first is {first}. Remove them and start again.",
+    "broken_pictures": "{path}: {count} of {total} pictures cannot be read, where {limit} may be; the first is {first}. Remove them and start again.",
+    "empty_class": "{path}: the class {name} has no picture that can be read. Add pictures to it, or remove it.",
+    "missing_labels": "{path}: {count} pictures have no label, which is needed to {purpose}. Label them, or leave them out.",
+    "no_image_column": "{path} has no image column; it has {choices}. Give a table whose pictures stand in a column as Hugging Face `datasets` writes it.",
+    "no_split": "{path} has no split {split}. Choose one of: {choices}.",
+    "bad_table": "{file} is no table of pictures ({reason}). Give each picture a line with its file_name, as Hugging Face imagefolder has it.",
+    "hub_no_dataset": "{name} is no file or folder here, and the Hub has no such dataset that this token may see. Check the spelling, or pass token= for a private one.",
+    "hub_no_dataset_now": "{name} is no file or folder here, and the Hub at {endpoint} could not be reached. Check the network, or set HF_ENDPOINT to a mirror.",
+    "bad_dataset": "{name} cannot be loaded as a dataset of pictures ({reason}). Download it and give a folder of its parquet files or pictures.",
     "few_pictures": "{path} has {count} pictures, fewer than {low} ({purpose}). Add pictures or make the number smaller.",
+    "other_classes": "{path}: the model has no class {name}. Name the column that holds its classes with --label; there are {column}.",
+    "precision_refused": "Training in {precision} needs another device than {device} ({reason}). Leave --precision out.",
+    "no_column": "{path} has no column {column}; it has {choices}.",
+    "nothing_held_out": "{path}: no class has all of three or more variants of {column}, so nothing can be held out.",
+    "uneven_batch": "A batch of {batch_size} cannot be cut into {parts} equal parts. Choose a multiple of {parts} (processes times accumulation).",
+    "no_emojis": "{path} has no pictures of the style {style} that can be used under png/128. Give a clone of {url}.",
+    "no_emojibase": "{path} has no usable {file} ({reason}). Give a clone of https://github.com/milesj/emojibase, or its npm package emojibase-data.",
     "needs_package": "This needs the package {package}. Install it with: pip install {install}",
     # training
     "unknown_recipe": "There is no recipe {recipe} for {model}; there are {choices}.",
@@ -103,6 +130,7 @@ MESSAGES = {
     # the command line
     "no_model_named": "Name a model: {choices}, a folder, or a Hub id owner/name.",
     "bad_setting": "--set takes NAME=JSON, such as latent_dim=20; got {text} ({reason}).",
+    "bad_weight": "--class-weight takes NAME=W, such as cats=2; got {text}.",
     # the app
     "unexpected": "Something went wrong here ({reason}). Please try again.",
 }
@@ -145,6 +173,15 @@ def whole(where: str, name: str, value: object, low: int | None = None, high: in
     if isinstance(result, bool) or not hasattr(result, "__index__"):
         raise GenartError("not_whole", where=where, name=name, value=shorten(value))
     return _bounded(where, name, int(result), low, high)
+
+
+def power_of_two(where: str, name: str, value: object, low: int, high: int) -> int:
+    """`value` as a power of two within [low, high], or an error that names the nearest one."""
+    result = whole(where, name, value)
+    if not low <= result <= high or result & (result - 1):
+        near = min((2**k for k in range(low.bit_length() - 1, high.bit_length())), key=lambda power: abs(power - result))
+        raise GenartError("not_power_of_two", where=where, name=name, low=low, high=high, value=shorten(value), near=near)
+    return result
 
 
 def number(where: str, name: str, value: object, low: float | None = None, high: float | None = None) -> float:

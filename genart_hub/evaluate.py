@@ -1,6 +1,6 @@
-"""Measure models under one protocol: every number with what it was measured on, and real pictures measured beside the made ones."""
+"""Measure models under one protocol: every number with what it was measured on, its error, and real pictures beside the made ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,25 +8,29 @@ import torch
 from torch import Tensor, nn
 
 import genart_hub
-from genart_hub import metrics
-from genart_hub.cards import figure
+from genart_hub import images, metrics
+from genart_hub.cards import matrix
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError, whole
 from genart_hub.hub import HubModel
-from genart_hub.models.base import MAX_SEED, Generative, check_generative, evaluating
-from genart_hub.models.classifier import Classifier
-from genart_hub.models.vae import VAE
+from genart_hub.models.base import MAX_SEED, FeatureNetwork, Generative, check_generative, evaluating
 
 BATCH = 500
+JUDGED = 100  # up to so many classes, the share of each is worth a line
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One number. real: the same metric for real pictures, where there is one; protocol: counts, split, feature network, seed."""
+    """One number. error: its standard error; real, real_error: the same metric for real pictures, where there is one (the floor).
+
+    protocol: counts, split, resize, feature network, seed.
+    """
 
     name: str
     value: float
+    error: float | None
     real: float | None
+    real_error: float | None
     protocol: str
     metric: str
 
@@ -34,106 +38,260 @@ class Measure:
         return asdict(self)
 
 
-def pick_features(model: Generative) -> Classifier:
-    """The bundled feature network for pictures of this model's size and channels."""
-    for name in genart_hub.bundled("features"):
-        features = genart_hub.from_pretrained(name)
-        if (features.image_size, features.channels) == (model.image_size, model.channels):
-            return features
-    raise GenartError("no_features", channels=model.channels, size=model.image_size)
+def pick_features(model: Generative) -> FeatureNetwork:
+    """The bundled feature network for pictures like this model's: of its channels, and of the size nearest to its own."""
+    networks = [genart_hub.from_pretrained(name) for name in genart_hub.bundled("features")]
+    fitting = [features for features in networks if features.channels == model.channels]
+    if not fitting:
+        raise GenartError("no_features", channels=model.channels, size=model.image_size)
+    return min(fitting, key=lambda features: abs(features.image_size - model.image_size))
+
+
+def check_features(features: Any) -> Any:
+    """`features`, if it is a feature network; else an error that names the bundled ones."""
+    if not hasattr(features, "features") or not hasattr(features, "image_size"):
+        name = features.source.name if getattr(features, "source", None) else type(features).__name__
+        raise GenartError("not_features", model=name, choices=", ".join(genart_hub.bundled("features")))
+    return features
 
 
 def evaluate(
-    model: HubModel, pictures: Pictures, features: Classifier | None = None, samples: int = 2000, count: int = 5000, seed: int = 0
+    model: HubModel,
+    pictures: Pictures,
+    features: FeatureNetwork | None = None,
+    samples: int = 2000,
+    count: int = 5000,
+    seed: int = 0,
+    reference: Pictures | None = None,
+    rows: Tensor | None = None,
 ) -> list[Measure]:
-    """Every metric that fits the model, on `pictures`, which the model should not have been trained on.
+    """Every metric that fits the model.
 
-    samples: how many made pictures are shown to the classifier. count: the most pictures on each side of the Fréchet distance;
-    the real ones are cut in two halves, one the reference and one for the floor, and as many are made.
+    pictures: at the model's own size, for reconstructions, and for a classifier (`rows` of them). reference: the real pictures that made
+    ones are compared with, best at the size of `features` (None: `pictures`). samples: how many made pictures the classifier judges.
+    count: the most pictures on each side of a distance; the reference is cut in two halves, one to compare with and one for the floor,
+    and as many are made.
     """
     samples, count = whole("evaluate", "samples", samples, 2), whole("evaluate", "count", count, 2)
-    if isinstance(model, Classifier):
-        labels = pictures.require_labels("measure a classifier")
-        with evaluating(model):
-            logits = torch.cat([_run(model, model, x) for x in _chunks(pictures)])
-        protocol = f"{len(pictures):,} pictures of {pictures.path.name}"
-        return [Measure("accuracy", metrics.accuracy(logits, labels), None, protocol, "accuracy")]
-    features = features or pick_features(model)
-    if not isinstance(features, Classifier):
-        name = features.source.name if getattr(features, "source", None) else type(features).__name__
-        raise GenartError("not_features", model=name, choices=", ".join(genart_hub.bundled("features")))
-    check_generative(model, genart_hub.bundled())
     seed = whole("evaluate", "seed", seed, 0, MAX_SEED)
-    with evaluating(model), evaluating(features):
-        measures = _of_samples(model, pictures, features, samples, count, seed)
-        return measures + (_of_reconstructions(model, pictures, seed) if isinstance(model, VAE) else [])
+    if isinstance(model, FeatureNetwork):
+        return _of_labels(model, pictures if rows is None else pictures.take(rows), held_out=rows is not None)
+    features = check_features(features or pick_features(model))
+    check_generative(model, genart_hub.bundled())
+    with evaluating(model), evaluating(features) if isinstance(features, nn.Module) else evaluating(model):
+        measures = _of_samples(model, reference or pictures, features, samples, count, seed)
+        return measures + (_of_reconstructions(model, pictures, seed) if model.family == "vae" else [])
 
 
-def _of_samples(model: Generative, pictures: Pictures, features: Classifier, samples: int, count: int, seed: int) -> list[Measure]:
+def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int = 0) -> Callable[[Generative], float]:
+    """A function model -> Fréchet distance of `count` samples to as many of `pictures`, for choosing the best of a run's states."""
+    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count]
+    real = pictures.take(order)
+    with evaluating(features):
+        reference = _features(features, real)
+
+    def distance(model: Generative) -> float:
+        with evaluating(model), evaluating(features):
+            made = _made_features(model, features, len(reference), seed, _labels_like(model, real))
+        return metrics.frechet_distance(reference, made)
+
+    return distance
+
+
+# ---- made pictures beside real ones ----
+
+
+def _of_samples(model: Generative, pictures: Pictures, features: FeatureNetwork, samples: int, count: int, seed: int) -> list[Measure]:
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
     half = min(count, len(pictures) // 2)
-    if half < 2:
-        raise GenartError("few_pictures", path=str(pictures.path), count=len(pictures), low=4, purpose="two halves")
+    if half < 8:
+        raise GenartError("few_pictures", path=str(pictures.path), count=len(pictures), low=16, purpose="two halves to compare")
     reference, other = pictures.take(order[:half]), pictures.take(order[half : 2 * half])
-    made = torch.cat([model.sample(min(BATCH, max(half, samples) - k), seed + k).cpu() for k in range(0, max(half, samples), BATCH)])
-    real_features, other_features = _features(features, reference), _features(features, other)
-    made_features = torch.cat([_run(features, features.features, x) for x in made.split(BATCH)])
-    made_logits = _run(features, features.head, made_features[:samples])
-    real_logits = _run(features, features.head, torch.cat([real_features, other_features]))
-    made_shares, real_shares = metrics.class_shares(made_logits), metrics.class_shares(real_logits)
+    real, floor = _features(features, reference), _features(features, other)
+    made = _made_features(model, features, half, seed, _labels_like(model, reference))
 
-    eye = f"{features.source.name}@{features.source.sha256[:8]}" if features.source else "features"
-    split = pictures.path.name
-    judged = f"{samples:,} made (seeds from {seed}), {len(real_logits):,} real of {split}, {eye}"
-    halves = f"{half:,} made (seeds from {seed}) against {half:,} real of {split}; real: the other {half:,}; {eye}"
-    return [
-        Measure("recognised (p > 0.9)", metrics.recognised_share(made_logits), metrics.recognised_share(real_logits), judged, "recognised"),
-        Measure("evenness of the classes", metrics.evenness(made_shares), metrics.evenness(real_shares), judged, "evenness"),
-        Measure("rarest class", made_shares.min().item(), real_shares.min().item(), judged, "rarest"),
-        Measure("commonest class", made_shares.max().item(), real_shares.max().item(), judged, "commonest"),
-        Measure(
-            "Fréchet distance",
-            metrics.frechet_distance(real_features, made_features[:half]),
-            metrics.frechet_distance(real_features, other_features),
-            halves,
-            "frechet",
-        ),
-    ]
+    source = getattr(features, "source", None)
+    eye = f"{source.name}@{source.sha256[:8]}" if source else type(features).__name__
+    resized = f"resized to {features.image_size} px (bicubic) where they differ"
+    protocol = (
+        f"{half:,} made (seeds from {seed}, classes as in the reference, {resized}) against {half:,} real of {split_of(pictures)}; "
+        f"real: the other {half:,}; {eye}"
+    )
+    measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, eye)
+
+    def add(name: str, metric: str, values: tuple[float, float], floors: tuple[float, float]) -> None:
+        measures.append(Measure(name, *values, *floors, protocol, metric))
+
+    def distance(of: Callable, error_of: Callable, fake: Tensor) -> tuple[float, float]:
+        return of(real, fake), error_of(real, fake)
+
+    frechet = (metrics.frechet_distance, metrics.frechet_distance_error)
+    add("Fréchet distance", "frechet", distance(*frechet, made), distance(*frechet, floor))
+    kernel = (metrics.kernel_distance, metrics.kernel_distance_error)
+    add("kernel distance (KID)", "kid", distance(*kernel, made), distance(*kernel, floor))
+    pairs = zip(
+        metrics.precision_recall(real, made) + metrics.density_coverage(real, made),
+        metrics.precision_recall(real, floor) + metrics.density_coverage(real, floor),
+        strict=True,
+    )
+    for name, (values, floors) in zip(("precision", "recall", "density", "coverage"), pairs, strict=True):
+        add(name, name, _mean(values), _mean(floors))
+    return measures
 
 
-def _of_reconstructions(model: VAE, pictures: Pictures, seed: int) -> list[Measure]:
-    x = pictures.images()
-    x_hat = torch.cat([_run(model, model.reconstruct, chunk) for chunk in x.split(BATCH)])
+def _of_classes(
+    model: Generative, features: FeatureNetwork, pictures: Pictures, real: Tensor, samples: int, seed: int, eye: str
+) -> list[Measure]:
+    """What a classifier makes of the samples: only where the eye is one. real: the features of real pictures."""
+    if not isinstance(features, FeatureNetwork):
+        return []
+    protocol = f"{samples:,} made (seeds from {seed}), {len(real):,} real of {split_of(pictures)}, {eye}"
+    logits = _run(features, features.head, _made_features(model, features, samples, seed, None))
+    real_logits = _run(features, features.head, real)
+    measures = []
+    if features.num_classes <= JUDGED:
+        shares, real_shares = metrics.class_shares(logits), metrics.class_shares(real_logits)
+        recognised, real_recognised = (metrics.recognised(each).double() for each in (logits, real_logits))
+        measures = [
+            Measure("recognised (p > 0.9)", *_mean(recognised), *_mean(real_recognised), protocol, "recognised"),
+            Measure("evenness of the classes", metrics.evenness(shares), None, metrics.evenness(real_shares), None, protocol, "evenness"),
+            Measure("rarest class", shares.min().item(), None, real_shares.min().item(), None, protocol, "rarest"),
+            Measure("commonest class", shares.max().item(), None, real_shares.max().item(), None, protocol, "commonest"),
+        ]
+    groups = _groups(model, features, pictures)
+    if groups is not None:
+        asked = torch.arange(samples) % model.num_classes
+        logits = _run(features, features.head, _made_features(model, features, samples, seed, asked))
+        right = (_grouped(logits, groups, model.num_classes).argmax(dim=1) == asked).double()
+        order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[: len(real)]
+        real_right = (_grouped(real_logits, groups, model.num_classes).argmax(dim=1) == pictures.labels[order]).double()
+        asked_protocol = f"{samples:,} made (seeds from {seed}, the classes in turn), {len(real):,} real of {split_of(pictures)}, {eye}"
+        measures.append(Measure("is the class asked for", *_mean(right), *_mean(real_right), asked_protocol, "label_accuracy"))
+    return measures
+
+
+def _groups(model: Generative, features: FeatureNetwork, pictures: Pictures) -> Tensor | None:
+    """The model's class of each of the eye's classes: the same one, or the one that real pictures of it have. Returns (K,), or None."""
+    if not model.num_classes or pictures.labels is None or tuple(pictures.class_names) != tuple(model.class_names):
+        return None
+    if tuple(model.class_names) == tuple(features.class_names):
+        return torch.arange(features.num_classes)
+    known = {name: k for k, name in enumerate(features.class_names)}
+    for values in pictures.columns.values():
+        if all(str(value) in known for value in values):
+            groups = torch.full((features.num_classes,), model.num_classes)
+            groups[torch.tensor([known[str(value)] for value in values])] = pictures.labels
+            return groups
+    return None
+
+
+def _grouped(logits: Tensor, groups: Tensor, num_classes: int) -> Tensor:
+    """The probability of each group, from the logits (N, K) of finer classes. Returns (N, num_classes)."""
+    shares = torch.zeros(len(logits), num_classes + 1).index_add_(1, groups, logits.softmax(dim=1))
+    return shares[:, :num_classes]
+
+
+def _labels_like(model: Generative, real: Pictures) -> Tensor | None:
+    """The classes that samples must have to be compared with these pictures: theirs."""
+    return real.labels if model.num_classes and tuple(real.class_names) == tuple(model.class_names) else None
+
+
+def _made_features(model: Generative, features: FeatureNetwork, n: int, seed: int, labels: Tensor | None) -> Tensor:
+    """The features of n samples. Picture k has seed `seed` + k, and the class labels[k] where they are given."""
+    made = []
+    for k in range(0, n, BATCH):
+        label = None if labels is None else labels[k : min(k + BATCH, n)].tolist()
+        x_hat = model.sample(min(BATCH, n - k), seed + k, label=label)
+        made.append(_run(features, features.features, images.resize(x_hat, features.image_size, features.channels)))
+    return torch.cat(made)
+
+
+def split_of(pictures: Pictures) -> str:
+    """What a protocol calls these pictures: the last two names of their path."""
+    return "/".join(pictures.path.parts[-2:])
+
+
+# ---- reconstructions and labels ----
+
+
+def _of_reconstructions(model: Generative, pictures: Pictures, seed: int) -> list[Measure]:
+    shape = (model.channels, model.image_size, model.image_size)
+    if tuple(pictures.pictures.shape[1:]) != shape:
+        raise GenartError("bad_images", where="evaluate", channels=shape[0], size=shape[1], shape=tuple(pictures.pictures.shape))
     generator = torch.Generator().manual_seed(seed)
-    bound = metrics.bernoulli_elbo(model, metrics.binarise(x, generator), seed)
-    split = f"{len(pictures):,} of {pictures.path.name}"
-    binarised = f"{split}, pixels binarised with seed {seed}, 1 draw of z"
+    errors: dict[str, list[Tensor]] = {"mse": [], "psnr": [], "ssim": [], "elbo": [], "kl": []}
+    for k, x in _chunks(pictures):
+        labels = _labels_like(model, pictures)
+        label = () if labels is None else (labels[k : k + len(x)],)
+        x_hat = _run(model, lambda x, label=label: model.reconstruct(x, *label), x)
+        for name, metric in (("mse", metrics.squared_error), ("psnr", metrics.psnr), ("ssim", metrics.ssim)):
+            errors[name].append(metric(x, x_hat))
+        seen = metrics.binarise(x, generator) if model.likelihood == "bernoulli" else x
+        bound = metrics.elbo(model, seen, seed + k, label=label[0] if label else None)
+        errors["elbo"].append(-(bound.reconstruction + bound.kl))
+        errors["kl"].append(bound.kl)
+    values = {name: torch.cat(each).double().cpu() for name, each in errors.items()}
+    split = f"{len(pictures):,} of {split_of(pictures)} at {model.image_size} px"
+    drawn = "pixels binarised" if model.likelihood == "bernoulli" else "8-bit pixels, dequantised"
+    bound = f"{split}, {drawn} with seed {seed}, 1 draw of z"
+    bits = metrics.bits_per_dimension(values["elbo"], pictures.pictures[0].numel())
     return [
-        Measure("reconstruction error (MSE, pixels in [0, 1])", metrics.reconstruction_mse(x, x_hat), None, split, "mse"),
-        Measure("ELBO (nats)", bound.elbo, None, binarised, "elbo"),
-        Measure("KL (nats)", bound.kl, None, binarised, "kl"),
+        Measure("reconstruction error (MSE, pixels in [0, 1])", *_mean(values["mse"]), None, None, split, "mse"),
+        Measure("reconstruction PSNR (dB)", *_mean(values["psnr"]), None, None, split, "psnr"),
+        Measure("reconstruction SSIM", *_mean(values["ssim"]), None, None, split, "ssim"),
+        Measure("ELBO (nats)", *_mean(values["elbo"]), None, None, bound, "elbo"),
+        Measure("bits per dimension", *_mean(bits), None, None, bound, "bits_per_dimension"),
+        Measure("KL (nats)", *_mean(values["kl"]), None, None, bound, "kl"),
     ]
+
+
+def _of_labels(model: FeatureNetwork, pictures: Pictures, held_out: bool) -> list[Measure]:
+    labels = pictures.require_labels("measure a classifier")
+    if model.class_names and tuple(pictures.class_names) != tuple(model.class_names):
+        labels = _relabelled(model, pictures)
+    with evaluating(model):
+        logits = torch.cat([_run(model, model, x) for _, x in _chunks(pictures)])
+    held = ", variants of their class that training left out" if held_out else ""
+    protocol = f"{len(pictures):,} pictures of {split_of(pictures)}{held}"
+    measures = [Measure("accuracy", *_mean(metrics.top_k_accuracy(logits, labels, 1)), None, None, protocol, "accuracy")]
+    if model.num_classes > 20:
+        top = metrics.top_k_accuracy(logits, labels, 5)
+        measures.append(Measure("accuracy, top 5", *_mean(top), None, None, protocol, "top_5_accuracy"))
+    return measures
+
+
+def _relabelled(model: FeatureNetwork, pictures: Pictures) -> Tensor:
+    """The pictures' labels in the order of the model's classes."""
+    known = {name: k for k, name in enumerate(model.class_names)}
+    names = [pictures.class_names[label] if pictures.class_names else str(label) for label in pictures.labels.tolist()]
+    missing = next((name for name in names if name not in known), None)
+    if missing is not None:
+        raise GenartError("other_classes", path=str(pictures.path), name=missing, column=", ".join(pictures.columns) or "none")
+    return torch.tensor([known[name] for name in names])
 
 
 def table(results: dict[str, list[Measure]]) -> str:
-    """The results as a Markdown table: a row for each model and metric."""
-    lines = ["| model | metric | value | real | protocol |", "|---|---|---|---|---|"]
-    for name, measures in results.items():
-        for m in measures:
-            lines.append(f"| {name} | {m.name} | {figure(m.value)} | {'–' if m.real is None else figure(m.real)} | {m.protocol} |")
-    return "\n".join(lines)
+    """The results as a Markdown table: a row for each metric, a column for each model."""
+    return matrix({name: [measure.as_dict() for measure in measures] for name, measures in results.items()})
 
 
-def _chunks(pictures: Pictures):
+def _mean(values: Tensor) -> tuple[float, float]:
+    return values.double().mean().item(), metrics.mean_error(values)
+
+
+def _chunks(pictures: Pictures) -> Iterator[tuple[int, Tensor]]:
     for k in range(0, len(pictures), BATCH):
-        yield pictures.images(slice(k, k + BATCH))
+        yield k, pictures.images(slice(k, k + BATCH))
 
 
-def _features(features: Classifier, pictures: Pictures) -> Tensor:
-    return torch.cat([_run(features, features.features, x) for x in _chunks(pictures)])
+def _features(features: FeatureNetwork, pictures: Pictures) -> Tensor:
+    """The features of real pictures, made to the eye's size where they have another."""
+    resized = (images.resize(x, features.image_size, features.channels) for _, x in _chunks(pictures))
+    return torch.cat([_run(features, features.features, x) for x in resized])
 
 
 @torch.no_grad()
 def _run(module: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """function(x) on the device that `module` is on, brought back to the CPU."""
-    return function(x.to(next(module.parameters()).device)).cpu()
+    device = next(module.parameters()).device if isinstance(module, nn.Module) else x.device
+    return function(x.to(device)).cpu()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps, PngImagePlugin
 from torch import Tensor
 
@@ -49,6 +50,19 @@ def as_uint8(picture: Image.Image, size: int, channels: int) -> Tensor:
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
     levels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
     return levels.view(size, size, channels).movedim(-1, 0).contiguous()
+
+
+def resize(x: Tensor, size: int, channels: int) -> Tensor:
+    """Tensors of another size or colour, for a network that needs them so: bicubic with antialiasing; grey is tiled, colour becomes luma.
+
+    x: (B, C, H, W) in [-1, 1]. Returns (B, channels, size, size) in [-1, 1].
+    """
+    if x.shape[1] != channels:
+        luma = torch.tensor([0.299, 0.587, 0.114], device=x.device, dtype=x.dtype).view(1, 3, 1, 1)  # ITU-R BT.601, as Pillow does
+        x = x.expand(-1, 3, -1, -1) if channels == 3 else (x * luma).sum(dim=1, keepdim=True)
+    if x.shape[2:] == (size, size):
+        return x
+    return F.interpolate(x, size=(size, size), mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
 
 
 def flatten(picture: Image.Image) -> Image.Image:

@@ -71,28 +71,51 @@ def walk(keys: Tensor | Sequence[Tensor], num_frames: int, method: str = "slerp"
     return interpolate(stops[k], stops[k + 1], (positions - k).to(keys.device))
 
 
+def nearest_class(model: Generative, x: Tensor, seed: int = 0, n: int = 64) -> Tensor | None:
+    """The class of whose n seeded samples one comes nearest to each picture. x: (B, C, H, W). Returns (B,), None without classes."""
+    check_generative(model, [])
+    if not model.num_classes:
+        return None
+    x, z = model.check_images(x.detach()), model.latents(n, seed).to(next(model.parameters()))
+    with torch.no_grad(), evaluating(model):
+        pictures = (model.generate(z, label).flatten(1) for label in range(model.num_classes))
+        distances = torch.stack([torch.cdist(x.flatten(1), x_hat).amin(dim=1) for x_hat in pictures])  # (num_classes, B)
+    return distances.argmin(dim=0)
+
+
 def invert(
-    model: Generative, x: Tensor, num_steps: int = 200, seed: int = 0, num_starts: int = 8, lr: float = 0.1
+    model: Generative,
+    x: Tensor,
+    num_steps: int = 200,
+    seed: int = 0,
+    num_starts: int = 8,
+    lr: float = 0.1,
+    label: object = None,
 ) -> Iterator[tuple[int, Tensor, float]]:
     """Look for the latents whose pictures are x, by Adam on z from the best of many seeded starts.
 
-    Zhu et al. 2016, https://arxiv.org/abs/1609.03552, section 3. x: (B, C, H, W) in [-1, 1].
+    Zhu et al. 2016, https://arxiv.org/abs/1609.03552, section 3. x: (B, C, H, W) in [-1, 1]. label: the class of all pictures, or B of
+    them; None is `nearest_class` where the model has classes, and the z found are latents of that class.
     Yields (step, z, error) after each of `num_steps` steps: z (B, Z), the best so far for each picture; error, the mean squared
     error of G(z) over all pictures and pixels, which never rises. The last yield is the best.
     """
     check_generative(model, [])
     x = model.check_images(x.detach())
     num_steps, num_starts = whole("invert", "num_steps", num_steps, 1), whole("invert", "num_starts", num_starts, 1)
+    label = nearest_class(model, x, seed) if label is None else model.check_label(label, len(x))
+    classes = [None] if label is None else label.tolist()
     with torch.no_grad(), evaluating(model):
         z = model.latents(32 * num_starts, seed).to(x)
-        distances = torch.cdist(x.flatten(1), model.generate(z).flatten(1))
+        made = {one: _generate(model, z, one).flatten(1) for one in set(classes)}
+        distances = torch.stack([torch.cdist(one[None].flatten(1), made[k])[0] for one, k in zip(x, classes * len(x), strict=False)])
         z = z[distances.topk(num_starts, largest=False).indices]  # (B, S, Z)
+    each = None if label is None else label.repeat_interleave(num_starts)
     best_z, best = z[:, 0].clone(), torch.full((len(x),), float("inf"), device=x.device)
     z.requires_grad_()
     adam = torch.optim.Adam([z], lr=lr)
     for step in range(1, num_steps + 1):
         with torch.enable_grad(), evaluating(model):
-            x_hat = model.generate(z.flatten(0, 1)).unflatten(0, z.shape[:2])  # (B, S, C, H, W)
+            x_hat = _generate(model, z.flatten(0, 1), each).unflatten(0, z.shape[:2])  # (B, S, C, H, W)
             errors = (x_hat - x[:, None]).square().flatten(2).mean(dim=2)  # (B, S)
             (z.grad,) = torch.autograd.grad(errors.sum(), z)
         error, k = errors.detach().min(dim=1)
@@ -109,11 +132,21 @@ def keys_of(model: Generative, seeds: Sequence[int], truncation: float = 1.0) ->
     return torch.cat([model.latents(1, seed, truncation) for seed in seeds])
 
 
-def frames(model: Generative, z: Tensor, batch_size: int = 64) -> Tensor:
-    """The pictures of a walk. z: (N, Z). Returns (N, C, H, W) float32 in [-1, 1]."""
+def frames(model: Generative, z: Tensor, batch_size: int = 64, label: object = None) -> Tensor:
+    """The pictures of a walk. z: (N, Z). label: the class of all, or N of them (None: the first class, where the model has classes).
+
+    Returns (N, C, H, W) float32 in [-1, 1].
+    """
     parameter = next(model.parameters())
+    label = model.check_label(0 if label is None and model.num_classes else label, len(z))
+    labels = [None] * len(z) if label is None else label.split(batch_size)
     with torch.no_grad(), evaluating(model):
-        return torch.cat([model.generate(part.to(parameter.device, parameter.dtype)).float() for part in z.split(batch_size)])
+        parts = zip(z.split(batch_size), labels, strict=False)
+        return torch.cat([_generate(model, part.to(parameter.device, parameter.dtype), k).float() for part, k in parts])
+
+
+def _generate(model: Generative, z: Tensor, label: object) -> Tensor:
+    return model.generate(z) if label is None else model.generate(z, label)
 
 
 def parse_seeds(text: str, most: int = 16) -> list[int]:

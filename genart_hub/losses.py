@@ -1,6 +1,8 @@
 """Objectives of GANs and VAEs as plain functions. Images are in [-1, 1]; adversarial losses take logits, shape (B,)."""
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,76 @@ def minimax_generator_loss(fake_logits: Tensor) -> Tensor:
     Goodfellow et al. 2014, eq. 1. fake_logits: (B,). Returns a scalar in nats.
     """
     return -F.softplus(fake_logits).mean()
+
+
+def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """L_D = E_x[max(0, 1 - D(x))] + E_z[max(0, 1 + D(G(z)))].
+
+    Lim & Ye 2017, https://arxiv.org/abs/1705.02894; Miyato et al. 2018, eq. 16. real_logits, fake_logits: (B,). Returns a scalar.
+    """
+    return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
+
+
+def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
+    """L_G = -E_z[D(G(z))], that of the hinge and of the Wasserstein objective.
+
+    Miyato et al. 2018, eq. 17; Arjovsky et al. 2017, eq. 3. fake_logits: (B,). Returns a scalar.
+    """
+    return -fake_logits.mean()
+
+
+def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """L_D = E_z[D(G(z))] - E_x[D(x)], which needs `gradient_penalty` to bound the critic's slope.
+
+    Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875. real_logits, fake_logits: (B,). Returns a scalar.
+    """
+    return fake_logits.mean() - real_logits.mean()
+
+
+def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """L_D = E[-log sigmoid(D(x) - D(G(z)))]: each real picture paired with a made one.
+
+    Jolicoeur-Martineau 2019, https://arxiv.org/abs/1807.00734; Huang et al. 2024, https://arxiv.org/abs/2501.05441, eq. 2.
+    real_logits, fake_logits: (B,). Returns a scalar in nats.
+    """
+    return F.softplus(fake_logits - real_logits).mean()
+
+
+def relativistic_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """L_G = E[-log sigmoid(D(G(z)) - D(x))], the same pairs the other way round.
+
+    The papers of `relativistic_discriminator_loss`. real_logits, fake_logits: (B,). Returns a scalar in nats.
+    """
+    return F.softplus(real_logits - fake_logits).mean()
+
+
+class Objective(NamedTuple):
+    """An adversarial game. discriminator: (real_logits, fake_logits) -> loss; generator: (fake_logits) -> loss, or, paired, of both."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[..., Tensor]
+    paired: bool = False
+
+
+OBJECTIVES = {
+    "non-saturating": Objective(discriminator_loss, generator_loss),
+    "minimax": Objective(discriminator_loss, minimax_generator_loss),
+    "hinge": Objective(hinge_discriminator_loss, hinge_generator_loss),
+    "wasserstein": Objective(wasserstein_discriminator_loss, hinge_generator_loss),
+    "relativistic": Objective(relativistic_discriminator_loss, relativistic_generator_loss, paired=True),
+}
+
+
+def gradient_penalty(discriminate: Callable[[Tensor], Tensor], x: Tensor, x_hat: Tensor, u: Tensor) -> Tensor:
+    """E[(||grad D(u x + (1 - u) x_hat)|| - 1)^2], between pairs of a real and a made picture: WGAN-GP, without its factor lambda.
+
+    Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, eq. 3. discriminate: (B, C, H, W) -> (B,); x, x_hat: (B, C, H, W);
+    u: (B,) in [0, 1). Returns a scalar.
+    """
+    u = u.view(-1, *[1] * (x.ndim - 1))
+    between = (u * x + (1 - u) * x_hat).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminate(between).sum(), between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
 def r1_penalty(logits: Tensor, x: Tensor) -> Tensor:

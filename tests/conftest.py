@@ -21,6 +21,14 @@ torch.set_num_threads(1)
 TINY = {"image_size": 8, "channels": 1, "latent_dim": 4, "hidden_dims": [16], "num_classes": 3, "width": 2, "feature_dim": 5}
 
 
+@pytest.fixture(autouse=True)
+def picture_cache(tmp_path_factory, monkeypatch):
+    """Where decoded pictures are kept: never the home's cache."""
+    folder = tmp_path_factory.mktemp("picture-cache")
+    monkeypatch.setenv("GENART_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def tiny():
     """tiny(cls, **changes): a small model of any class, in eval mode, always with the same weights."""

@@ -1023,3 +1023,24 @@ def patched_client(hub: HubServer, monkeypatch, cache: str | os.PathLike, token:
     monkeypatch.setattr(_git_credential, "ENDPOINT", hub.url)
     monkeypatch.setattr(_detect_agent, "_registry", _detect_agent._EMPTY_REGISTRY)
     _http.close_session()  # its connections' proxies were read from the old environment
+    if "datasets" in sys.modules:  # else it reads the environment when it is imported
+        _patched_datasets(hub, monkeypatch, cache)
+
+
+def _patched_datasets(hub: HubServer, monkeypatch, cache: Path) -> None:
+    """The same for the package `datasets`, as 5.2.0 reads its settings. Import it before `patched_client`, so that they come back."""
+    from datasets import config
+
+    settings = {
+        "HF_ENDPOINT": hub.url,
+        "HUB_DATASETS_URL": hub.url + "/datasets/{repo_id}/resolve/{revision}/{path}",
+        "HF_CACHE_HOME": str(cache),
+        "HF_DATASETS_CACHE": cache / "datasets",
+        "DOWNLOADED_DATASETS_PATH": cache / "datasets" / "downloads",
+        "EXTRACTED_DATASETS_PATH": cache / "datasets" / "downloads" / "extracted",
+        "HF_MODULES_CACHE": cache / "modules",
+        "HF_HUB_OFFLINE": False,
+        "HF_DATASETS_OFFLINE": False,
+    }
+    for name, value in settings.items():
+        monkeypatch.setattr(config, name, value)

@@ -553,6 +553,17 @@ def test_a_spaces_card_is_checked(hub, api):
         api.upload_file(path_or_fileobj=b"---\ncolorFrom: black\n---\n", path_in_repo="README.md", repo_id="me/art", repo_type="space")
 
 
+def test_the_package_datasets_loads_from_the_server_and_gets_its_settings_back(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    before = {name: value for name, value in vars(datasets.config).items() if name.isupper()}
+    with HubServer() as hub, pytest.MonkeyPatch.context() as monkeypatch:
+        patched_client(hub, monkeypatch, tmp_path)
+        hub.add("me/words", {"train.csv": b"text\na\nb\n", "test.csv": b"text\nc\n"}, type="dataset")
+        assert datasets.load_dataset("me/words", split="train")["text"][:] == ["a", "b"]
+        assert {file.parts[0] for file in (path.relative_to(tmp_path) for path in tmp_path.rglob("*.arrow"))} == {"datasets"}
+    assert {name: value for name, value in vars(datasets.config).items() if name.isupper()} == before
+
+
 def test_another_process_is_set_up_by_its_environment(hub, tmp_path):
     hub.add("me/private", {"config.json": b"{}"}, private=True)
     code = "import huggingface_hub as h; print(h.hf_hub_download('me/private', 'config.json'))"

@@ -50,6 +50,115 @@ def test_adversarial_losses_are_finite_where_the_log_of_the_sigmoid_is_not(logit
         assert abs(loss.item()) in (0.0, 1e4, 2e4)
 
 
+def relu(value):
+    return max(0.0, value)
+
+
+def test_hinge_discriminator_loss_asks_for_a_margin_of_one_on_either_side():
+    expected = sum(relu(1 - logit) for logit in (2.0, -1.0, 0.5)) / 3 + sum(relu(1 + logit) for logit in (0.3, -3.0)) / 2
+    assert losses.hinge_discriminator_loss(real_logits, fake_logits).item() == pytest.approx(expected)
+
+
+def test_hinge_discriminator_loss_is_zero_beyond_the_margins_and_two_when_undecided():
+    assert losses.hinge_discriminator_loss(torch.tensor([1.0, 7.0]), torch.tensor([-1.0, -9.0])).item() == 0
+    assert losses.hinge_discriminator_loss(torch.zeros(4), torch.zeros(7)).item() == 2
+
+
+def test_hinge_generator_loss_is_minus_the_mean_fake_logit():
+    assert losses.hinge_generator_loss(fake_logits).item() == pytest.approx((-0.3 + 3.0) / 2)
+
+
+def test_wasserstein_loss_is_the_mean_fake_logit_minus_the_mean_real_one():
+    expected = (0.3 - 3.0) / 2 - (2.0 - 1.0 + 0.5) / 3
+    assert losses.wasserstein_discriminator_loss(real_logits, fake_logits).item() == pytest.approx(expected)
+
+
+def test_relativistic_losses_are_of_each_pairs_difference():
+    real, fake = [2.0, -1.0], [0.3, -3.0]
+    pairs = torch.tensor(real), torch.tensor(fake)
+    discriminator = -(log_sigmoid(2.0 - 0.3) + log_sigmoid(-1.0 + 3.0)) / 2
+    generator = -(log_sigmoid(0.3 - 2.0) + log_sigmoid(-3.0 + 1.0)) / 2
+    assert losses.relativistic_discriminator_loss(*pairs).item() == pytest.approx(discriminator, rel=1e-6)
+    assert losses.relativistic_generator_loss(*pairs).item() == pytest.approx(generator, rel=1e-6)
+
+
+def test_a_relativistic_loss_depends_on_which_picture_meets_which():
+    real, fake = torch.tensor([2.0, -1.0]), torch.tensor([0.3, -3.0])
+    assert losses.relativistic_generator_loss(real, fake) != losses.relativistic_generator_loss(real, fake.flip(0))
+
+
+def generator_loss(objective, real, fake):
+    return objective.generator(real, fake) if objective.paired else objective.generator(fake)
+
+
+@pytest.mark.parametrize("name", losses.OBJECTIVES)
+def test_the_discriminator_raises_real_logits_and_lowers_fake_ones(name):
+    real, fake = (logits.clone().requires_grad_() for logits in (torch.tensor([0.4, -0.9]), torch.tensor([0.3, -0.8])))
+    up, down = torch.autograd.grad(losses.OBJECTIVES[name].discriminator(real, fake), (real, fake))
+    assert torch.all(up < 0)
+    assert torch.all(down > 0)
+
+
+@pytest.mark.parametrize("name", losses.OBJECTIVES)
+def test_the_generator_raises_fake_logits(name):
+    real, fake = torch.tensor([0.4, -0.9]), torch.tensor([0.3, -0.8], requires_grad=True)
+    (gradient,) = torch.autograd.grad(generator_loss(losses.OBJECTIVES[name], real, fake), fake)
+    assert torch.all(gradient < 0)
+
+
+@pytest.mark.parametrize("name", losses.OBJECTIVES)
+def test_an_objective_is_another_when_real_and_fake_are_swapped(name):
+    objective, real, fake = losses.OBJECTIVES[name], torch.tensor([2.0, -1.0]), torch.tensor([0.3, -3.0])
+    assert abs(objective.discriminator(real, fake) - objective.discriminator(fake, real)) > 0.1
+    assert abs(generator_loss(objective, real, fake) - generator_loss(objective, fake, real)) > 0.1
+
+
+@pytest.mark.parametrize("name", losses.OBJECTIVES)
+@pytest.mark.parametrize("logit", [-1e4, 1e4])
+def test_an_objective_and_its_gradient_are_finite_for_large_logits(name, logit):
+    real, fake = torch.full((3,), logit, requires_grad=True), torch.full((3,), -logit, requires_grad=True)
+    for loss in (losses.OBJECTIVES[name].discriminator(real, fake), generator_loss(losses.OBJECTIVES[name], real, fake)):
+        assert torch.isfinite(loss)
+        gradients = torch.autograd.grad(loss, (real, fake), allow_unused=True)
+        assert all(torch.isfinite(gradient).all() for gradient in gradients if gradient is not None)
+
+
+@pytest.mark.parametrize("name", losses.OBJECTIVES)
+def test_an_objective_is_a_mean_over_the_batch(name):
+    real, fake = torch.tensor([0.4, -0.9]), torch.tensor([0.3, -0.8])
+    objective = losses.OBJECTIVES[name]
+    torch.testing.assert_close(objective.discriminator(real, fake), objective.discriminator(real.repeat(3), fake.repeat(3)))
+    torch.testing.assert_close(generator_loss(objective, real, fake), generator_loss(objective, real.repeat(3), fake.repeat(3)))
+
+
+@pytest.mark.parametrize("length", [0.5, 1.0, 5.0])
+def test_the_gradient_penalty_of_a_linear_discriminator_is_of_its_weights_norm(length):
+    weight = length * torch.tensor([0.6, 0.8]).view(1, 1, 1, 2)
+    x, x_hat = torch.randn(2, 6, 1, 1, 2, generator=torch.Generator().manual_seed(0))
+    penalty = losses.gradient_penalty(lambda x: (x * weight).sum(dim=(1, 2, 3)), x, x_hat, torch.rand(6))
+    assert penalty.item() == pytest.approx((length - 1) ** 2, abs=1e-6)
+
+
+@pytest.mark.parametrize(("u", "seen"), [(1.0, 3.0), (0.0, -1.0), (0.25, 0.0)])
+def test_the_gradient_penalty_is_taken_between_a_made_picture_and_at_u_of_one_the_real(u, seen):
+    x, x_hat = torch.full((2, 1, 1, 1), 3.0), torch.full((2, 1, 1, 1), -1.0)
+    penalty = losses.gradient_penalty(lambda x: x.square().sum(dim=(1, 2, 3)) / 2, x, x_hat, torch.full((2,), u))  # of slope x
+    assert penalty.item() == pytest.approx((abs(seen) - 1) ** 2)
+
+
+def test_the_gradient_penalty_has_a_place_for_each_pair_and_a_norm_for_each_picture():
+    x, x_hat = torch.ones(2, 2, 1, 1), torch.zeros(2, 2, 1, 1)
+    penalty = losses.gradient_penalty(lambda x: x.square().sum(dim=(1, 2, 3)) / 2, x, x_hat, torch.tensor([1.0, 0.5]))
+    assert penalty.item() == pytest.approx(((math.sqrt(2) - 1) ** 2 + (math.sqrt(0.5) - 1) ** 2) / 2)
+
+
+def test_the_gradient_penalty_teaches_the_weights_and_not_the_pictures():
+    weight, x = torch.tensor([3.0, 4.0], requires_grad=True), torch.ones(5, 2, requires_grad=True)
+    losses.gradient_penalty(lambda x: x @ weight, x, torch.zeros(5, 2), torch.rand(5)).backward()
+    torch.testing.assert_close(weight.grad, 2 * (5 - 1) * torch.tensor([0.6, 0.8]))
+    assert x.grad is None
+
+
 def test_r1_of_a_linear_discriminator_is_its_squared_weight_norm():
     weight = torch.tensor([3.0, 4.0]).view(1, 1, 1, 2)
     x = torch.zeros(5, 1, 1, 2, requires_grad=True)

@@ -1,7 +1,10 @@
 """The stations: one paper a file. A new model is one file here and its name in MODELS."""
 
 from genart_hub.models.classifier import Classifier
+from genart_hub.models.conv_vae import ConvVAE
+from genart_hub.models.dcgan import DCGAN
 from genart_hub.models.gan import GAN
+from genart_hub.models.resnet import ResNet
 from genart_hub.models.vae import VAE
 
-MODELS = {model.__name__: model for model in (GAN, VAE, Classifier)}
+MODELS = {model.__name__: model for model in (GAN, VAE, DCGAN, ConvVAE, Classifier, ResNet)}

@@ -1,6 +1,6 @@
 """What every generative model shares: seeded latents, `sample`, and the recipe of a picture."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from genart_hub.errors import GenartError, number, shorten, whole
 from genart_hub.hub import HubModel
 
 MAX_COUNT = 100_000
+MAX_CLASSES = 100_000
 MAX_SEED = 2**53 - 1  # the largest whole number that survives JSON and a browser
 
 
@@ -21,9 +22,17 @@ class Generative(nn.Module, HubModel):
     family: ClassVar[str]
     arxiv: ClassVar[str | None] = None
     about: ClassVar[dict[str, str]] = {}  # what a card says of the model, in "en" and "zh"
+    default_recipe: ClassVar[str] = "default"
+    sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
+    channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
     image_size: int
     channels: int
     latent_dim: int
+    class_names: tuple[str, ...] = ()  # empty: the model takes no label
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
 
     def generate(self, z: Tensor, label: object = None) -> Tensor:
         """Latents to pictures. z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""
@@ -45,16 +54,47 @@ class Generative(nn.Module, HubModel):
     @torch.no_grad()
     def sample(self, n: int = 1, seed: int = 0, *, label: object = None, truncation: float = 1.0) -> Tensor:
         """n pictures; picture k is the picture of seed `seed` + k, whatever n is. Returns (n, C, H, W) float32 in [-1, 1]."""
-        self.check_label(label)
         z = self.latents(n, seed, truncation)
+        label = self.labels(n, seed) if label is None else self.check_label(label, len(z))
         parameter = next(self.parameters())
+        z = z.to(parameter.device, parameter.dtype)
         with evaluating(self):
-            return self.generate(z.to(parameter.device, parameter.dtype)).float()
+            return (self.generate(z) if label is None else self.generate(z, label)).float()
 
-    def check_label(self, label: object) -> None:
-        """Refuse a label where the model has no classes."""
-        if label is not None:
-            raise GenartError("no_classes", where=type(self).__name__, value=shorten(label))
+    def labels(self, n: int, seed: int = 0) -> Tensor | None:
+        """The classes that `sample` gives n pictures without a label: that of picture k is drawn from seed `seed` + k, after its latent.
+
+        Returns (n,) int64, or None where the model has no classes.
+        """
+        if not self.num_classes:
+            return None
+        where = type(self).__name__
+        n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
+        generator, z, drawn = torch.Generator(), torch.empty(self.latent_dim), []
+        for k in range(n):
+            z.normal_(generator=generator.manual_seed(seed + k))
+            drawn.append(torch.randint(self.num_classes, (), generator=generator))
+        return torch.stack(drawn)
+
+    def check_label(self, label: object, n: int = 1) -> Tensor | None:
+        """The classes of n pictures. label: a class index, a class name, or n of them; None gives the classes in turn.
+
+        Returns (n,) int64 where the weights are, or None where the model has no classes, and refuses a label then.
+        """
+        where = type(self).__name__
+        if not self.num_classes:
+            if label is not None:
+                raise GenartError("no_classes", where=where, value=shorten(label))
+            return None
+        if label is None:
+            indices = [k % self.num_classes for k in range(n)]
+        else:
+            label = label.tolist() if hasattr(label, "tolist") else label  # tensors and arrays
+            several = label if isinstance(label, Sequence) and not isinstance(label, str) else [label] * n
+            if len(several) != n:
+                raise GenartError("label_count", where=where, n=n, count=len(several))
+            indices = [index_of_class(where, one, self.class_names) for one in several]
+        return torch.tensor(indices, device=next(self.parameters()).device)
 
     def check_latents(self, z: Tensor) -> Tensor:
         """Refuse latents that are not (B, Z). Returns them where the weights are, in their precision."""
@@ -86,6 +126,67 @@ class Generative(nn.Module, HubModel):
             "scale": scale,
             "genart_hub_version": __version__,
         }
+
+
+class FeatureNetwork(nn.Module, HubModel):
+    """A classifier whose last features measure pictures of one small domain, where Inception is the wrong eye."""
+
+    family: ClassVar[str] = "features"
+    arxiv: ClassVar[str | None] = None
+    about: ClassVar[dict[str, str]] = {}
+    default_recipe: ClassVar[str] = "default"
+    sizes: ClassVar[tuple[int, ...]] = ()
+    channels_last: ClassVar[bool] = False
+    image_size: int
+    channels: int
+    class_names: tuple[str, ...]
+    backbone: nn.Module  # (B, C, H, W) -> (B, D)
+    head: nn.Module  # (B, D) -> (B, num_classes)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer sees. x: (B, C, H, W) in [-1, 1]. Returns (B, D)."""
+        if x.ndim != 4 or tuple(x.shape[1:]) != (self.channels, self.image_size, self.image_size):
+            values = {"channels": self.channels, "size": self.image_size, "shape": tuple(x.shape)}
+            raise GenartError("bad_images", where=type(self).__name__, **values)
+        return self.backbone(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits of the classes. x: (B, C, H, W) in [-1, 1]. Returns (B, num_classes)."""
+        return self.head(self.features(x))
+
+
+def names_of_classes(where: str, num_classes: object, class_names: object, low: int = 0) -> tuple[str, ...]:
+    """The classes' names, or their numbers as names. Raises GenartError for names that are no texts, not unique, or of another count."""
+    num_classes = whole(where, "num_classes", num_classes, 0, MAX_CLASSES)
+    names = tuple(class_names) if isinstance(class_names, list | tuple) else (None,)
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names) or len(names) > MAX_CLASSES:
+        raise GenartError("bad_class_names", where=where, value=shorten(class_names))
+    if names and num_classes not in (0, len(names)):
+        raise GenartError("class_count", where=where, num_classes=num_classes, count=len(names))
+    names = names or tuple(map(str, range(num_classes)))
+    if len(names) < low:
+        raise GenartError("too_small", where=where, name="num_classes", low=low, value=len(names))
+    return names
+
+
+def index_of_class(where: str, label: object, class_names: Sequence[str]) -> int:
+    """The index of a class that is given by its index or its name, or an error that lists the classes."""
+    if isinstance(label, str):
+        name = label.strip()
+        if name in class_names:
+            return class_names.index(name)
+        label = int(name) if name.isdecimal() and len(name) < 10 else label
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    if isinstance(label, bool) or not hasattr(label, "__index__") or not 0 <= label.__index__() < len(class_names):
+        choices = ", ".join(f"{index} {name}" if name != str(index) else name for index, name in enumerate(class_names[:20]))
+        more = ", …" if len(class_names) > 20 else ""
+        raise GenartError("bad_label", where=where, value=shorten(label), choices=choices + more)
+    return label.__index__()
 
 
 def check_generative(model: Any, choices: list[str]) -> Generative:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
+from genart_hub import losses
 from genart_hub.errors import sizes, whole
 from genart_hub.models.base import Generative, evaluating
 
@@ -13,6 +14,7 @@ class VAE(Generative):
     """An encoder and a mirrored decoder of linear layers, with a Bernoulli likelihood for each pixel."""
 
     family = "vae"
+    likelihood = "bernoulli"
     arxiv = "1312.6114"
     about = {
         "en": "A variational autoencoder: an encoder of linear layers gives a picture's place in the latent space, and a decoder draws it "
@@ -40,12 +42,20 @@ class VAE(Generative):
         """The logits of p(x | z)'s Bernoulli pixels. z: (B, Z). Returns (B, C, H, W)."""
         return self.decoder(self.check_latents(z)).unflatten(1, (self.channels, self.image_size, self.image_size))
 
-    def forward(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode, draw z with `generator`, decode. Returns the logits (B, C, H, W), and mu and logvar (B, Z)."""
+    def forward(
+        self, x: Tensor, generator: Generator | None = None, label: object = None, eps: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns the logits (B, C, H, W), mu, logvar (B, Z)."""
+        self.check_label(label)
         mu, logvar = self.encode(x)
-        eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
+        if eps is None:
+            eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
         z = mu + (0.5 * logvar).exp() * eps  # reparameterisation, section 2.4
         return self.decode(z), mu, logvar
+
+    def nll(self, p: Tensor, x: Tensor) -> Tensor:
+        """-log p(x | z) in nats, summed over the pixels. p: what `decode` gave. Returns (B,)."""
+        return losses.bernoulli_nll(p, x)
 
     def generate(self, z: Tensor, label: object = None) -> Tensor:
         """The mean of p(x | z). z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""

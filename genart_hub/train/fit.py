@@ -3,9 +3,10 @@
 import json
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,23 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from genart_hub.data import Batches, seeded
+from genart_hub import images
+from genart_hub.data import Batches
 from genart_hub.errors import GenartError, first_line
-from genart_hub.files import replacing, save_tensors
+from genart_hub.files import save_tensors
+from genart_hub.train.diagnose import diagnose, explain, spread
+from genart_hub.train.log import Log
+from genart_hub.train.noise import Noise
 
-CHECKPOINT, LOG = "checkpoint.safetensors", "metrics.jsonl"
+CHECKPOINT, BEST = "checkpoint.safetensors", "best"
 
 
 @dataclass
 class Run:
     """A run's folder and all that must survive a cut: the model, its optimizers, its average, and how far it is.
 
-    description: JSON values that a resumed run must agree on (class, arguments, recipe, data).
+    description: JSON values that a resumed run must agree on (class, arguments, recipe, data). networks: the sub-networks as accelerate
+    prepared them. best: the step and the score of the model in the folder `best`.
     """
 
     folder: Path
@@ -38,12 +44,14 @@ class Run:
     ema_decay: float | None = None
     step: int = 0
     seconds: float = 0.0
+    networks: list[nn.Module] = field(default_factory=list)
+    best: dict[str, float] | None = None
 
     def __post_init__(self):
         self.folder = Path(self.folder)
         self.learning_rates = {name: [g["lr"] for g in optimizer.param_groups] for name, optimizer in self.optimizers.items()}
         self.ema = None
-        if self.ema_decay is not None:
+        if self.ema_decay:
             self.ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.ema_decay), use_buffers=True)
 
     @property
@@ -64,7 +72,7 @@ class Run:
         for name, optimizer in self.optimizers.items():
             for index, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in state.items()}
-        about = {"step": self.step, "seconds": round(self.seconds, 3), "description": self.description}
+        about = {"step": self.step, "seconds": round(self.seconds, 3), "description": self.description, "best": self.best}
         metadata = {"format": "pt", "run": json.dumps(about)}
         save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, self.folder / CHECKPOINT, metadata)
         self.averaged.save_pretrained(self.folder)
@@ -92,25 +100,31 @@ class Run:
             for key, value in _below(tensors, f"optimizer.{name}.").items():
                 index, _, entry = key.partition(".")
                 state.setdefault(int(index), {})[entry] = value
-            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+            groups = optimizer.state_dict()["param_groups"]
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            for index, entries in state.items():  # in the memory format of the weights, which fused optimizers count on
+                for entry, value in entries.items():
+                    if value.shape == parameters[index].shape:
+                        entries[entry] = torch.empty_like(parameters[index]).copy_(value)
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.step, self.seconds = about["step"], about["seconds"]
-        self._cut_log()
+        self.best = about.get("best")
 
-    def _cut_log(self) -> None:
-        """Drop what was logged after the checkpoint: those steps come again."""
-        log = self.folder / LOG
-        if log.is_file():
-            lines = [line for line in log.read_text(encoding="utf-8").splitlines() if _step_of(line) <= self.step]
-            with replacing(log) as file:
-                file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def _step_of(line: str) -> float:
-    """The step of a line of the log; a line that was cut counts as after everything."""
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+    def look(self, log: Log, batches: Batches, score: Callable[[nn.Module], float] | None) -> dict[str, float]:
+        """Draw the samples of the same seeds, say how varied they are, and keep the model if it is the best so far."""
+        model, numbers = self.averaged, {}
+        if hasattr(model, "sample"):
+            columns = model.num_classes if 4 <= model.num_classes <= 16 else 8
+            n = 64 // columns * columns
+            x_hat = model.sample(n, seed=0, label=[k % model.num_classes for k in range(n)] if model.num_classes else None).cpu()
+            numbers["spread"] = spread(x_hat, batches.some(n))
+            log.grid(self.step, images.sheet(x_hat, columns))
+        if score is not None:
+            numbers["score"] = score(model)
+            if math.isfinite(numbers["score"]) and (not self.best or numbers["score"] < self.best["score"]):
+                self.best = {"step": self.step, "score": numbers["score"]}
+                model.save_pretrained(self.folder / BEST)
+        return numbers
 
 
 def _agree(was: Any, now: Any) -> bool:
@@ -134,60 +148,96 @@ def fit(
     save_minutes: float = 2.0,
     log_every: int = 100,
     progress: bool = True,
+    *,
+    accelerator: Any = None,
+    accumulate: int = 1,
+    look_every: int | None = None,
+    score: Callable[[nn.Module], float] | None = None,
 ) -> dict[str, float]:
-    """Call `step(*batches[k], generator=...)` for k up to `num_steps`, from where `run` stands. Returns the last numbers logged.
+    """Call `step(*batches[k], noise=...)` for k up to `num_steps`, from where `run` stands. Returns the last numbers logged.
 
     Everything random in step k depends on (seed, k) alone, so a run that was cut and goes on gives the same bits as one that was not.
     schedule: the share of the run that is over -> the factor of the learning rate. Ctrl-C and SIGTERM save, then end the run.
+    accelerator: accelerate's, whose processes each see their part of a batch. accumulate: cut each part again, into as many pieces.
+    look_every: how often the run's samples are drawn and `score`, lower is better, is asked; the best model is kept in the folder `best`.
     Raises GenartError when a number to log or a weight is not finite; the last checkpoint is kept.
     """
+    processes, rank = (accelerator.num_processes, accelerator.process_index) if accelerator else (1, 0)
+    main, parts = rank == 0, processes * accumulate
     start = run.step if run else 0
     begun, saved_at, saved_step = time.perf_counter(), time.perf_counter(), start
     seconds_before, numbers = (run.seconds if run else 0.0), {}
-    generator = torch.Generator()
+    log = Log(run.folder, start) if run and main else None
+    told: set[str] = set()
     torch.set_flush_denormal(True)
-    with _interruptible() as interrupted, tqdm(total=num_steps, initial=start, unit="step", disable=not progress) as bar:
+    device = getattr(batches, "device", "cpu")
+    with _interruptible() as interrupted, tqdm(total=num_steps, initial=start, unit="step", disable=not (progress and main)) as bar:
         for k in range(start, num_steps):
             if run and schedule:
                 run.set_learning_rate(schedule(k / num_steps))
-            logged = step(*batches[k], generator=generator.manual_seed(seeded(seed, k).initial_seed()))
+            logged: dict[str, Tensor] = {}
+            for piece in range(accumulate):
+                part = piece * processes + rank
+                batch = batches[k] if parts == 1 else batches.part(k, part)
+                with accelerator.accumulate(*run.networks) if accelerator else nullcontext():
+                    shares = step(*batch, noise=Noise(seed, k, part, parts, device))
+                logged = shares if accumulate == 1 else {name: logged.get(name, 0) + value / accumulate for name, value in shares.items()}
             if run and run.ema is not None:
                 run.ema.update_parameters(run.model)
             bar.update()
             if run:
                 run.step, run.seconds = k + 1, seconds_before + time.perf_counter() - begun
-            stop = interrupted()
-            save = run and (stop or time.perf_counter() - saved_at > 60 * save_minutes)
-            if (k + 1) % log_every == 0 or k + 1 == num_steps or save:
-                numbers = {name: float(value) for name, value in logged.items()}
-                if not _finite(numbers, run):
-                    path = str(run.folder) if run else "memory"
-                    raise GenartError("diverged", step=k + 1, saved=saved_step, path=path)
-            if (k + 1) % log_every == 0 or k + 1 == num_steps:
-                rate = (k + 1 - start) * batches.batch_size / (time.perf_counter() - begun)
-                bar.set_postfix({name: f"{value:.3g}" for name, value in numbers.items()} | {"pictures/s": f"{rate:,.0f}"}, refresh=False)
-                if run:
-                    _log(run, numbers)
-            if save:
+            last = k + 1 == num_steps
+            stop = _any(accelerator, interrupted()) if processes == 1 or (k + 1) % 10 == 0 else False
+            look = run and look_every and ((k + 1) % look_every == 0 or last)
+            save = run and main and (stop or time.perf_counter() - saved_at > 60 * save_minutes)
+            note = (k + 1) % log_every == 0 or last
+            if note:
+                numbers = {name: float(value) for name, value in _mean(accelerator, logged).items()}
+                seen = (k + 1 - start) * batches.batch_size / (time.perf_counter() - begun)
+                bar.set_postfix({name: f"{value:.3g}" for name, value in numbers.items()} | {"pictures/s": f"{seen:,.0f}"}, refresh=False)
+            if (note or save or look) and not _finite(numbers if note else {name: float(value) for name, value in logged.items()}, run):
+                raise GenartError("diverged", step=k + 1, saved=saved_step, path=str(run.folder) if run else "memory")
+            if log and note:
+                log.numbers(k + 1, run.seconds, numbers)
+            if log and look:
+                log.numbers(k + 1, run.seconds, run.look(log, batches, score))
+            if log and (note or look):
+                found = diagnose(log.history)
+                for code in sorted(found - told):
+                    bar.write(f"step {k + 1:,}: {explain(code, log.history)}", file=sys.stderr)
+                    log.numbers(k + 1, run.seconds, {"diagnosis": code})
+                told = found
+            if save and not last:
                 run.save()
                 saved_at, saved_step = time.perf_counter(), k + 1
-            if stop:
+            if stop and not last:
                 raise KeyboardInterrupt
-    if run:
+    if run and main:
         run.save()
+    if log:
+        log.close()
     return numbers
+
+
+def _any(accelerator: Any, flag: bool) -> bool:
+    """Whether any process says so."""
+    if accelerator is None or accelerator.num_processes == 1:
+        return flag
+    return accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum").item() > 0
+
+
+def _mean(accelerator: Any, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The numbers to log, averaged over the processes."""
+    if accelerator is None or accelerator.num_processes == 1:
+        return numbers
+    return accelerator.reduce({name: value.detach().float() for name, value in numbers.items()}, "mean")
 
 
 def _finite(numbers: dict[str, float], run: Run | None) -> bool:
     """Whether the numbers to log are finite, and the weights too: a loss is measured before its update."""
     weights = run.model.parameters() if run else ()
     return all(math.isfinite(value) for value in numbers.values()) and all(bool(weight.isfinite().all()) for weight in weights)
-
-
-def _log(run: Run, numbers: dict[str, float]) -> None:
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with open(run.folder / LOG, "a", encoding="utf-8") as log:
-        log.write(json.dumps({"step": run.step, "seconds": round(run.seconds, 1), **numbers}) + "\n")
 
 
 @contextmanager

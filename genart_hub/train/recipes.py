@@ -1,70 +1,98 @@
 """The settings by name, keyed by a model's family, and `train`, which makes a run of them."""
 
-import json
+import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from genart_hub import data
-from genart_hub.cards import TRAINING
-from genart_hub.errors import GenartError, number, whole
-from genart_hub.files import replacing, sha256_of
-from genart_hub.hub import pick_device
-from genart_hub.models import MODELS
-from genart_hub.models.base import MAX_SEED
-from genart_hub.train.fit import CHECKPOINT, Run, fit
+from genart_hub.augment import POLICIES
+from genart_hub.errors import GenartError, choice, number, whole
+from genart_hub.losses import OBJECTIVES
 from genart_hub.train.steps import classifier_step, gan_step, vae_step
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything of a training run but the model and the data. r1 is for GANs, beta and binarised for VAEs; decay lowers the rate to 0."""
+    """Everything of a training run but the model and the data.
+
+    batch_size: pictures an update, over all processes. schedule, warmup: of the learning rate; warmup is its share of the run. objective,
+    r1, r1_every, gp: of a GAN; beta, binarised: of a VAE; dropout, smoothing: of a classifier. augment: differentiable augmentations;
+    flip: mirror half of the pictures. balance: draw all classes equally often; class_weights: how often a class is drawn, relative to
+    its share.
+    """
 
     epochs: int
     batch_size: int
     lr: float
     betas: tuple[float, float] = (0.9, 0.999)
     ema: float | None = None
-    decay: bool = False
+    schedule: str = "constant"
+    warmup: float = 0.0
+    objective: str = "non-saturating"
     r1: float = 0.0
+    r1_every: int = 1
+    gp: float = 0.0
     beta: float = 1.0
     binarised: bool = False
+    dropout: float = 0.0
+    smoothing: float = 0.0
+    augment: tuple[str, ...] = ()
+    flip: bool = False
+    balance: bool = False
+    class_weights: dict[str, float] | None = None
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "gan": {
-        "default": Recipe(epochs=100, batch_size=64, lr=2e-4, betas=(0.5, 0.999), ema=0.998, decay=True, r1=0.1),
+        "default": Recipe(epochs=100, batch_size=64, lr=2e-4, betas=(0.5, 0.999), ema=0.998, schedule="linear", r1=0.1),
         "article": Recipe(epochs=100, batch_size=32, lr=2e-4),
+        "convolutional": Recipe(
+            epochs=100, batch_size=64, lr=3e-4, betas=(0.5, 0.99), ema=0.998, schedule="linear", objective="relativistic", r1=0.05,
+            r1_every=4, augment=("translation", "brightness"),
+        ),
+        "dcgan-paper": Recipe(epochs=100, batch_size=128, lr=2e-4, betas=(0.5, 0.999)),
     },
     "vae": {
-        "default": Recipe(epochs=100, batch_size=128, lr=1e-3, ema=0.998, decay=True, beta=2.0),
+        "default": Recipe(epochs=100, batch_size=128, lr=1e-3, ema=0.998, schedule="linear", beta=2.0),
         "example": Recipe(epochs=10, batch_size=128, lr=1e-3),
+        "convolutional": Recipe(epochs=100, batch_size=64, lr=1e-3, ema=0.998, schedule="cosine", warmup=0.01),
     },
     "features": {
-        "default": Recipe(epochs=8, batch_size=128, lr=1e-3, decay=True),
+        "default": Recipe(epochs=8, batch_size=128, lr=1e-3, schedule="linear", dropout=0.25, augment=("translation",)),
+        "residual": Recipe(
+            epochs=60, batch_size=64, lr=2e-3, schedule="cosine", warmup=0.02, smoothing=0.1, dropout=0.1, flip=True,
+            augment=("translation", "brightness", "contrast", "saturation"),
+        ),
     },
-}
+}  # fmt: skip
 
 
-def linear_decay(t: float) -> float:
-    """1 for the first half of a run, then straight down to 0. t: the share of the run that is over."""
-    return min(1.0, 2 * (1 - t))
+def rate(schedule: str, warmup: float, t: float) -> float:
+    """The factor of the learning rate when the share t of a run is over.
+
+    "constant"; "linear": 1 for the first half, then straight down to 0; "cosine": half a wave down to 0 (Loshchilov & Hutter 2017).
+    """
+    factor = {"constant": 1.0, "linear": min(1.0, 2 * (1 - t)), "cosine": 0.5 * (1 + math.cos(math.pi * t))}[schedule]
+    return factor * min(1.0, t / warmup) if warmup > 0 else factor
+
+
+SCHEDULES = ("constant", "linear", "cosine")
 
 
 def make_step(model: torch.nn.Module, recipe: Recipe) -> tuple[Callable, dict[str, torch.optim.Optimizer]]:
     """The step of the model's family, and the optimizers that it drives."""
     adam = partial(torch.optim.Adam, lr=recipe.lr, betas=recipe.betas, fused=True)
     if model.family == "gan":
-        g_adam, d_adam = adam(model.generator.parameters()), adam(model.discriminator.parameters())
-        return partial(gan_step, model, g_adam, d_adam, r1=recipe.r1), {"generator": g_adam, "discriminator": d_adam}
-    optimizer = adam(model.parameters())
+        optimizers = {"generator": adam(model.generator.parameters()), "discriminator": adam(model.discriminator.parameters())}
+        settings = {"objective": OBJECTIVES[recipe.objective], "r1": recipe.r1, "r1_every": recipe.r1_every, "gp": recipe.gp}
+        return partial(gan_step, augment=recipe.augment, **settings), optimizers
     if model.family == "vae":
-        return partial(vae_step, model, optimizer, beta=recipe.beta, binarised=recipe.binarised), {"model": optimizer}
-    return partial(classifier_step, model, optimizer), {"model": optimizer}
+        return partial(vae_step, beta=recipe.beta, binarised=recipe.binarised), {"model": adam(model.parameters())}
+    settings = {"augment": recipe.augment, "dropout": recipe.dropout, "smoothing": recipe.smoothing}
+    return partial(classifier_step, **settings), {"model": adam(model.parameters())}
 
 
 def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
@@ -76,74 +104,13 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
     whole("train", "epochs", recipe.epochs, 1)
     whole("train", "batch_size", recipe.batch_size, 2 if family == "gan" else 1)  # batch normalisation needs two
     number("train", "lr", recipe.lr, 0, 10)
+    if recipe.ema is not None:
+        number("train", "ema", recipe.ema, 0, 1)
+    choice("train", "schedule", recipe.schedule, SCHEDULES)
+    choice("train", "objective", recipe.objective, OBJECTIVES)
+    for policy in recipe.augment:
+        choice("train", "augment", policy, POLICIES)
+    for key in ("r1", "gp", "beta", "warmup"):
+        number("train", key, getattr(recipe, key), 0)
+    whole("train", "r1_every", recipe.r1_every, 1)
     return recipe
-
-
-def train(
-    class_name: str,
-    path: str | Path,
-    out: str | Path,
-    recipe: Recipe,
-    arguments: dict[str, Any] | None = None,
-    size: int | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    device: str | None = None,
-    save_minutes: float = 2.0,
-    progress: bool = True,
-    command: str | None = None,
-) -> Run:
-    """Train a new MODELS[class_name] on the pictures of `path` into the folder `out`, or go on with the run that is there.
-
-    arguments: of the constructor; the size and channels of the pictures are added. command: for the card.
-    Returns the run, saved; its folder loads with from_pretrained, and holds the averaged weights where the recipe averages.
-    """
-    cls, out = MODELS[class_name], Path(out)
-    seed = whole("train", "seed", seed, 0, MAX_SEED)
-    if (out / CHECKPOINT).exists() and not resume:
-        raise GenartError("run_exists", path=str(out))
-    if resume and not (out / CHECKPOINT).exists():
-        raise GenartError("no_checkpoint", path=str(out))
-    pictures = data.load(path, size)
-    arguments = {"image_size": pictures.pictures.shape[-1], "channels": pictures.pictures.shape[1]} | (arguments or {})
-    if cls.family == "features":
-        pictures.require_labels("train a classifier")
-        arguments.setdefault("num_classes", pictures.num_classes)
-    batches = data.Batches(pictures, recipe.batch_size, seed, with_labels=cls.family == "features", device=pick_device(device))
-    torch.manual_seed(seed)
-    try:
-        model = cls(**arguments).to(batches.device).train()
-    except TypeError as error:
-        raise GenartError("config_refused", file="arguments", name=class_name, reason=f"{error}.") from error
-    step, optimizers = make_step(model, recipe)
-    description = {
-        "model": class_name,
-        "arguments": model.config,
-        "recipe": asdict(recipe),
-        "data": pictures.sha256,
-        "file": sha256_of(path) if Path(path).is_file() else None,
-        "seed": seed,
-    }
-    run = Run(out, model, optimizers, description, recipe.ema)
-    if resume:
-        run.load()
-    num_steps = recipe.epochs * batches.per_epoch
-    schedule = linear_decay if recipe.decay else None
-    fit(step, batches, num_steps, run, seed, schedule, save_minutes, progress=progress)
-    about = {
-        "command": command,
-        "class": class_name,
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "pictures": len(pictures),
-        "file": Path(path).name,
-        "file_sha256": description["file"],
-        "steps": run.step,
-        "seconds": round(run.seconds),
-        "device": str(batches.device),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__.split("+")[0],
-    }
-    with replacing(out / TRAINING) as file:
-        file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    return run

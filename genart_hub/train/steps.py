@@ -1,73 +1,139 @@
-"""One step of each objective. A step draws its noise from the generator that it is given, never from the global one."""
+"""One step of each objective. A step draws its noise from what it is given, never from the global generator.
+
+Gradients are cleared after an update, not before, so that they can be gathered over several parts of a batch.
+"""
+
+from collections.abc import Callable
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genart_hub import losses
-from genart_hub.metrics import accuracy, binarise
-from genart_hub.models.classifier import Classifier
-from genart_hub.models.gan import GAN
-from genart_hub.models.vae import VAE
+from genart_hub.augment import diff_augment
+from genart_hub.metrics import accuracy
+from genart_hub.models.base import FeatureNetwork, Generative
+from genart_hub.train.noise import Noise
 
 
 def gan_step(
-    gan: GAN, g_optimizer: Optimizer, d_optimizer: Optimizer, x: Tensor, generator: Generator | None = None, r1: float = 0.0
+    gan: Generative,
+    g_optimizer: Optimizer,
+    d_optimizer: Optimizer,
+    x: Tensor,
+    label: Tensor | None = None,
+    *,
+    noise: Noise,
+    objective: losses.Objective = losses.OBJECTIVES["non-saturating"],
+    r1: float = 0.0,
+    r1_every: int = 1,
+    gp: float = 0.0,
+    augment: tuple[str, ...] = (),
+    backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> dict[str, Tensor]:
-    """One step of the discriminator, then one of the generator. Goodfellow et al. 2014, algorithm 1; R1: Mescheder et al. 2018.
+    """One step of the discriminator, then one of the generator. Goodfellow et al. 2014, algorithm 1.
 
-    x: (B, C, H, W) real pictures. r1: the weight of E[||grad_x D(x)||^2]. Returns the numbers to log.
+    x: (B, C, H, W) real pictures; label: (B,) for a conditional GAN. r1: the weight of E[||grad_x D(x)||^2] (Mescheder et al. 2018),
+    taken every r1_every-th step at r1_every times the weight (Karras et al. 2020, section B); gp: that of WGAN-GP's penalty.
+    Returns the numbers to log.
     """
-    z = torch.randn(len(x), gan.latent_dim, generator=generator).to(x.device)
-    x_hat, x = gan.generate(z), x.detach().requires_grad_(r1 > 0)
+    given = () if label is None else (label,)
+    x_hat = gan.generate(noise.normal(len(x), gan.latent_dim), *given)
+    penalised = r1 > 0 and noise.step % r1_every == 0
+    real = diff_augment(x, augment, noise).detach().requires_grad_(penalised)
+    fake = diff_augment(x_hat, augment, noise)
 
-    real_logits, fake_logits = gan.discriminate(x), gan.discriminate(x_hat.detach())
-    d_loss = losses.discriminator_loss(real_logits, fake_logits)
-    penalty = r1 * losses.r1_penalty(real_logits, x) if r1 > 0 else 0.0
-    d_optimizer.zero_grad()
-    (d_loss + penalty).backward()
+    real_logits, fake_logits = gan.discriminate(real, *given), gan.discriminate(fake.detach(), *given)
+    d_loss = objective.discriminator(real_logits, fake_logits)
+    penalty = r1 * r1_every * losses.r1_penalty(real_logits, real) if penalised else 0.0
+    if gp > 0:
+        u = noise.uniform(len(x))
+        penalty += gp * losses.gradient_penalty(lambda between: gan.discriminate(between, *given), real, fake.detach(), u)
+    backward(d_loss + penalty)
     d_optimizer.step()
+    d_optimizer.zero_grad()
 
-    gan.discriminator.requires_grad_(False)  # its gradients are not wanted here
-    g_loss = losses.generator_loss(gan.discriminate(x_hat))
-    g_optimizer.zero_grad()
-    g_loss.backward()
+    with frozen(gan) as judge:
+        fooled = judge.discriminate(fake, *given)
+        g_loss = objective.generator(judge.discriminate(real.detach(), *given), fooled) if objective.paired else objective.generator(fooled)
+        backward(g_loss)
     g_optimizer.step()
-    gan.discriminator.requires_grad_(True)
+    g_optimizer.zero_grad()
 
     right = (real_logits > 0).float().mean() / 2 + (fake_logits < 0).float().mean() / 2
+    if objective.paired:
+        right = (real_logits > fake_logits).float().mean()
     return {"d_loss": d_loss.detach(), "g_loss": g_loss.detach(), "d_accuracy": right}
 
 
+@contextmanager
+def frozen(gan: Generative):
+    """The GAN with a discriminator whose own gradients are not wanted: outside of any wrapper that waits for them."""
+    wrapped = gan.discriminator
+    gan.discriminator = getattr(wrapped, "module", wrapped).requires_grad_(False)
+    try:
+        yield gan
+    finally:
+        gan.discriminator.requires_grad_(True)
+        gan.discriminator = wrapped
+
+
 def vae_step(
-    vae: VAE, optimizer: Optimizer, x: Tensor, generator: Generator | None = None, beta: float = 1.0, binarised: bool = False
+    vae: Generative,
+    optimizer: Optimizer,
+    x: Tensor,
+    label: Tensor | None = None,
+    *,
+    noise: Noise,
+    beta: float = 1.0,
+    binarised: bool = False,
+    backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> dict[str, Tensor]:
     """Minimise reconstruction + beta * KL, in nats per picture. Kingma & Welling 2014, eq. 7; beta: Higgins et al. 2017.
 
-    x: (B, C, H, W). binarised: draw each pixel anew as -1 or 1, so that the Bernoulli likelihood is a normalised one
-    (Burda et al. 2016). Returns the numbers to log.
+    x: (B, C, H, W); label: (B,) for a conditional VAE. binarised: draw each pixel anew as -1 or 1, so that the Bernoulli likelihood
+    is a normalised one (Burda et al. 2016). Returns the numbers to log.
     """
-    x = binarise(x, generator) if binarised else x
-    logits, mu, logvar = vae(x, generator)
-    reconstruction = losses.bernoulli_nll(logits, x).mean()
+    if binarised:
+        x = 2 * (noise.uniform(*x.shape) < (x + 1) / 2).float() - 1
+    p, mu, logvar = vae(x, label=label, eps=noise.normal(len(x), vae.latent_dim))
+    reconstruction = vae.nll(p, x).mean()
     kl = losses.kl_to_standard_normal(mu, logvar).mean()
-    optimizer.zero_grad()
-    (reconstruction + beta * kl).backward()
+    backward(reconstruction + beta * kl)
     optimizer.step()
+    optimizer.zero_grad()
     return {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
 
 def classifier_step(
-    classifier: Classifier, optimizer: Optimizer, x: Tensor, labels: Tensor, generator: Generator | None = None
+    classifier: FeatureNetwork,
+    optimizer: Optimizer,
+    x: Tensor,
+    label: Tensor,
+    *,
+    noise: Noise,
+    augment: tuple[str, ...] = (),
+    dropout: float = 0.0,
+    smoothing: float = 0.0,
+    backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> dict[str, Tensor]:
-    """Minimise the cross-entropy on pictures moved by up to 2 px. x: (B, C, H, W); labels: (B,). Returns the numbers to log."""
-    dy, dx = torch.randint(-2, 3, (2,), generator=generator).tolist()
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):  # dropout draws from the global generator
-        torch.manual_seed(torch.randint(2**62, (), generator=generator).item())
-        logits = classifier(x.roll((dy, dx), dims=(2, 3)))
-    loss = F.cross_entropy(logits, labels)
-    optimizer.zero_grad()
-    loss.backward()
+    """Minimise the cross-entropy. x: (B, C, H, W); label: (B,). dropout: the share of the features that the last layer does not see.
+
+    smoothing: the share of the target that is spread over all classes (Szegedy et al. 2016). Returns the numbers to log.
+    """
+    features = classifier.features(diff_augment(x, augment, noise))
+    if dropout > 0:
+        features = features * noise.coin(1 - dropout, *features.shape) / (1 - dropout)
+    logits = classifier.head(features)
+    loss = F.cross_entropy(logits, label, label_smoothing=smoothing)
+    backward(loss)
     optimizer.step()
-    return {"loss": loss.detach(), "accuracy": torch.tensor(accuracy(logits, labels))}
+    optimizer.zero_grad()
+    return {"loss": loss.detach(), "accuracy": torch.tensor(accuracy(logits, label), device=x.device)}
+
+
+def trained_parts(model: nn.Module) -> list[str]:
+    """The names of a model's sub-networks that are trained."""
+    return [name for name, module in model.named_children() if any(p.requires_grad for p in module.parameters())]

@@ -9,9 +9,22 @@ import gradio as gr
 
 import genart_hub
 from genart_hub import images
-from genart_hub.errors import GenartError, whole
+from genart_hub.errors import GenartError, choice, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, new_folder, on_gpu, parsed, seed_of, unchecked
+from genart_hub.ui.parts import (
+    LADDERS,
+    MODEL_CALL,
+    Shelf,
+    class_of,
+    guarded,
+    how,
+    ladder_of,
+    new_folder,
+    on_gpu,
+    parsed,
+    seed_of,
+    unchecked,
+)
 from genart_hub.ui.texts import t
 
 MOST = 16
@@ -26,7 +39,9 @@ def build(shelf: Shelf) -> None:
 
     @on_gpu
     @guarded
-    def compare(n: float, seed: float, truncation: float, prompt: str, request: gr.Request, progress=gr.Progress()):
+    def compare(
+        n: float, seed: float, truncation: float, prompt: str, ladder: str, label: str, request: gr.Request, progress=gr.Progress()
+    ):
         lang = texts.language(request)
         n = whole(texts.say(lang, "comparison"), texts.say(lang, "count"), parsed(n), 1, MOST)
         seed, truncation = seed_of(seed, lang), parsed(truncation)
@@ -44,10 +59,14 @@ def build(shelf: Shelf) -> None:
             galleries[k] = [(str(path), texts.say(lang, "caption", seed=seed + j)) for j, path in enumerate(paths)]
             rows.append(figures(name, model, len(x), seconds))
 
+        choice(texts.say(lang, "comparison"), texts.say(lang, "ladder"), ladder, LADDERS)
+        label = class_of(label)
         for k, name in enumerate(names):
+            if ladder_of(name) != ladder:
+                continue
             model = shelf.generative(name)
             model.sample(n)  # the first call at a batch size pays for what later ones have
-            answer(k, name, model, n=n, truncation=truncation)
+            answer(k, name, model, n=n, truncation=truncation, **({"label": label} if model.class_names else {}))
             yield *galleries, table, status
         status = texts.say(lang, "no_diffusion")
         if pipeline_name:
@@ -62,6 +81,17 @@ def build(shelf: Shelf) -> None:
                 status = texts.say(lang, "diffusion_failed", reason=texts.sentence(lang, error))
         yield *galleries, table, status
 
+    def show_ladder(ladder: str, request: gr.Request):
+        lang = texts.language(request)
+        classes = [(texts.class_name(lang, one), one) for one in classes_of(shelf, ladder)]
+        any_class = (texts.say(lang, "label_any"), "")
+        return *(gr.update(visible=ladder_of(name) == ladder) for name in names), gr.update(choices=[any_class, *classes], value="")
+
+    first = next((ladder for ladder in LADDERS if any(ladder_of(name) == ladder for name in names)), "digits")
+    with gr.Row():
+        ladder = unchecked(gr.Radio([(t(one), one) for one in LADDERS], value=first, label=t("ladder")))
+        classes = [(t("label_any"), ""), *((texts.t_class(one), one) for one in classes_of(shelf, first))]
+        label = unchecked(gr.Dropdown(classes, value="", label=t("label"), info=t("label_info")))
     with gr.Row():
         count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
         seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
@@ -75,15 +105,24 @@ def build(shelf: Shelf) -> None:
             "columns": 4, "height": "auto", "format": "png", "object_fit": "contain", "interactive": False,
             "elem_classes": "few-pixels", "buttons": ["fullscreen"], "show_label": False,
         }  # fmt: skip
-        galleries = []
+        galleries, columns = [], []
         for name in [*names, Path(pipeline_name).name or "Stable Diffusion"]:
-            with gr.Column(min_width=280, visible=name in names or bool(pipeline_name)):
+            visible = ladder_of(name) == first if name in names else bool(pipeline_name)
+            with gr.Column(min_width=280, visible=visible) as column:
+                columns.append(column)
                 gr.Markdown(name, elem_classes="title")
                 galleries.append(gr.Gallery(label=name, **options))
     table = gr.Dataframe(headers=[""] * len(COLUMNS), label=t("figures"), interactive=False, wrap=True)
     how("comparison_how")
 
-    go.click(compare, [count, seed, truncation, prompt], [*galleries, table, status], api_name="compare", **MODEL_CALL)
+    ladder.change(show_ladder, ladder, [*columns[: len(names)], label], api_visibility="private", show_progress="hidden")
+    go.click(compare, [count, seed, truncation, prompt, ladder, label], [*galleries, table, status], api_name="compare", **MODEL_CALL)
+
+
+def classes_of(shelf: Shelf, ladder: str) -> tuple[str, ...]:
+    """The classes that the conditional models of a ladder know."""
+    models = (shelf.generative(name) for name in genart_hub.bundled() if ladder_of(name) == ladder)
+    return next((model.class_names for model in models if model.class_names), ())
 
 
 def figures(name: str, model: Any, n: int, seconds: float) -> list[Any]:

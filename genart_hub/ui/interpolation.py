@@ -5,7 +5,21 @@ import gradio as gr
 from genart_hub import images, latents
 from genart_hub.errors import choice, number, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import MODEL_CALL, Shelf, guarded, how, model_box, new_folder, offered, on_gpu, parsed, stem, unchecked
+from genart_hub.ui.parts import (
+    MODEL_CALL,
+    Shelf,
+    class_box,
+    class_of,
+    guarded,
+    how,
+    model_box,
+    new_folder,
+    offered,
+    on_gpu,
+    parsed,
+    stem,
+    unchecked,
+)
 from genart_hub.ui.texts import t
 
 MOST_FRAMES = 240
@@ -16,14 +30,16 @@ def build(shelf: Shelf) -> None:
 
     @on_gpu
     @guarded
-    def walk(model_name: str, seeds: str, method: str, frames: float, fps: float, loop: bool, truncation: float, request: gr.Request):
+    def walk(
+        model_name: str, seeds: str, method: str, frames: float, fps: float, loop: bool, truncation: float, label: str, request: gr.Request
+    ):
         model, lang = shelf.generative(model_name), texts.language(request)
         where = texts.say(lang, "interpolation")
         frames = whole(where, texts.say(lang, "frames"), parsed(frames), 2, MOST_FRAMES)
         fps = number(where, texts.say(lang, "fps"), parsed(fps), 1, 50)
         method = choice(where, texts.say(lang, "method"), method, latents.METHODS)
         keys = latents.keys_of(model, latents.parse_seeds(seeds), parsed(truncation))
-        x = latents.frames(model, latents.walk(keys, frames, method, bool(loop)))
+        x = latents.frames(model, latents.walk(keys, frames, method, bool(loop)), label=class_of(label))
         pictures = [images.enlarge(picture) for picture in images.to_pil(x)]
         folder = new_folder()
         webp, gif = (str(images.save_animation(pictures, folder / f"{stem(model)}-walk.{suffix}", fps)) for suffix in ("webp", "gif"))
@@ -32,6 +48,7 @@ def build(shelf: Shelf) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered())
+            label = class_box(shelf, model)
             seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"))
             method = unchecked(gr.Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method")))
             frames = unchecked(gr.Slider(2, MOST_FRAMES, value=72, step=1, label=t("frames")))
@@ -49,4 +66,4 @@ def build(shelf: Shelf) -> None:
                 webp = gr.DownloadButton(t("webp"), size="sm")
     how("interpolation_how")
 
-    go.click(walk, [model, seeds, method, frames, fps, loop, truncation], [animation, gif, webp], api_name="walk", **MODEL_CALL)
+    go.click(walk, [model, seeds, method, frames, fps, loop, truncation, label], [animation, gif, webp], api_name="walk", **MODEL_CALL)

@@ -37,6 +37,7 @@ except ImportError:
 MODEL_CALL = {"concurrency_id": "model", "concurrency_limit": 1}  # one model call at a time
 
 
+LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
 TRUSTED_BYTES = 20_000_000_000  # for the pipeline that the host has named: setting GENART_SD_MODEL is consent
 
 
@@ -181,6 +182,37 @@ def model_box(names: list[str], label: str = "model", **options) -> gr.Dropdown:
     return gr.Dropdown(
         names, value=names[0] if names else None, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True, **options
     )
+
+
+def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
+    """The classes of the model that is chosen in `box`; hidden where it has none."""
+
+    def choices(name: str, lang: str | None) -> dict[str, Any]:
+        try:
+            names = shelf.generative(name).class_names
+        except GenartError:  # told when the model is asked for pictures
+            names = ()
+        called = [texts.class_name(lang, one) if lang else texts.t_class(one) for one in names]
+        return {"choices": [(texts.t("label_any"), ""), *zip(called, names, strict=True)], "value": "", "visible": bool(names)}
+
+    @on_gpu
+    def update(name: str, request: gr.Request):
+        return gr.update(**choices(name, texts.language(request)))
+
+    options = choices(box.value, None) if box.value else {"choices": [], "visible": False}
+    label = unchecked(gr.Dropdown(label=texts.t("label"), info=texts.t("label_info"), **options))
+    box.change(update, box, label, api_visibility="private", show_progress="hidden", **MODEL_CALL)
+    return label
+
+
+def class_of(value: object) -> object:
+    """What a class box holds, as `sample` takes it: nothing chosen is None."""
+    return parsed(value.strip() or None) if isinstance(value, str) else value
+
+
+def ladder_of(name: str) -> str | None:
+    """The ladder that a bundled model stands on, by the pictures that its name ends with."""
+    return next((ladder for ladder, pictures in LADDERS.items() if name.endswith(pictures)), None)
 
 
 def hub_search(*boxes: gr.Dropdown) -> None:

@@ -43,8 +43,10 @@ def build(shelf: Shelf) -> None:
         if not hasattr(model, "reconstruct"):
             raise GenartError("not_vae", model=model_name, choices=", ".join(genart_hub.bundled("vae")))
         x = prepare(picture, model, tidy)
-        x_hat = model.reconstruct(x)
-        figure = texts.say(texts.language(request), "error_figure", error=reconstruction_mse(x, x_hat))
+        lang = texts.language(request)
+        label = latents.nearest_class(model, x)
+        x_hat = model.reconstruct(x) if label is None else model.reconstruct(x, label)
+        figure = texts.say(lang, "error_figure", error=reconstruction_mse(x, x_hat)) + as_class(lang, model, label)
         folder = new_folder()
         return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure
 
@@ -56,10 +58,12 @@ def build(shelf: Shelf) -> None:
         x = prepare(picture, model, tidy)
         folder = new_folder()
         seen = show(x, folder / "seen.png")
-        for step, z, _ in latents.invert(model, x, steps):
+        label = latents.nearest_class(model, x)
+        for step, z, _ in latents.invert(model, x, steps, label=label):
             if step == 1 or step % SHOW_EVERY == 0 or step == steps:
-                x_hat = latents.frames(model, z)
+                x_hat = latents.frames(model, z, label=label)
                 figure = texts.say(lang, "error_step", step=step, steps=steps, error=reconstruction_mse(x.cpu(), x_hat.cpu()))
+                figure += as_class(lang, model, label)
                 yield seen, show(x_hat, folder / f"{stem(model)}-{step}.png"), figure
 
     @guarded
@@ -110,6 +114,13 @@ def answer(key: str) -> tuple[gr.Image, gr.Markdown]:
         gr.Markdown(t(key), elem_classes="title")
         options = {"format": "png", "interactive": False, "height": 240, "elem_classes": "few-pixels", "buttons": ["download"]}
         return gr.Image(label=t(key), show_label=False, **options), gr.Markdown(elem_classes="figure")
+
+
+def as_class(lang: str, model: Generative, label: torch.Tensor | None) -> str:
+    """As which class a conditional model saw the picture."""
+    if label is None:
+        return ""
+    return texts.say(lang, "error_class", label=texts.class_name(lang, model.class_names[int(label[0])]))
 
 
 def prepare(path: str | None, model: Generative, tidy: bool) -> torch.Tensor:

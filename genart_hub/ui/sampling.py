@@ -2,9 +2,11 @@
 
 import secrets
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
+from torch import Tensor
 
 from genart_hub import images, remake
 from genart_hub.errors import whole
@@ -13,6 +15,8 @@ from genart_hub.ui import texts
 from genart_hub.ui.parts import (
     MODEL_CALL,
     Shelf,
+    class_box,
+    class_of,
     guarded,
     how,
     hub_search,
@@ -36,31 +40,30 @@ def build(shelf: Shelf) -> None:
 
     @on_gpu
     @guarded
-    def sample(model_name: str, n: float, seed: float, truncation: float, request: gr.Request):
+    def sample(model_name: str, n: float, seed: float, truncation: float, label: str, request: gr.Request):
         model = shelf.generative(model_name)
         lang = texts.language(request)
         n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, MOST)
         seed, truncation = seed_of(seed, lang), parsed(truncation)
-        x = model.sample(n, seed, truncation=truncation)
+        label = class_of(label)
+        x = model.sample(n, seed, truncation=truncation, label=label)
         truncation = float(truncation)
-        scores = _scores(model, x)
-        folder = new_folder()
-        gallery = []
+        classes = model.labels(n, seed) if label is None else model.check_label(label, n)
+        scores = _scores(model, x, classes)
+        folder, gallery = new_folder(), []
+        recipe_of = partial(model.recipe, truncation=truncation, label=label)
         for k, picture in enumerate(images.to_pil(x)):
-            path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", model.recipe(seed + k, truncation=truncation))
-            caption = texts.say(lang, "caption", seed=seed + k)
-            if scores is not None:
-                caption = texts.say(lang, "caption_score", seed=seed + k, score=scores[k])
-            gallery.append((str(path), caption))
+            path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", recipe_of(seed + k))
+            gallery.append((str(path), _caption(lang, model, seed + k, None if classes is None else int(classes[k]), scores and scores[k])))
         columns = min(COLUMNS, n)
-        recipe = model.recipe(seed, n, truncation=truncation, columns=columns)
+        recipe = recipe_of(seed, n, columns=columns)
         grid = images.save_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)
         archive = folder / f"{stem(model)}-{seed}.zip"
         with zipfile.ZipFile(archive, "w") as packed:
             for path in [Path(path) for path, _ in gallery] + [grid]:
                 packed.write(path, path.name)
         note = texts.say(lang, "score_note") if scores is not None else ""
-        return gallery, gallery[0][0], str(grid), str(archive), _code(model, n, seed, truncation), note
+        return gallery, gallery[0][0], str(grid), str(archive), _code(model, n, seed, truncation, label), note
 
     def dice() -> int:
         return secrets.randbelow(2**31)
@@ -68,13 +71,17 @@ def build(shelf: Shelf) -> None:
     @guarded
     def restore(png: str | None, request: gr.Request):
         if png is None:
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return (gr.skip(),) * 5
         recipe = remake.read(png)
         name = shelf.check(remake.name_of(recipe))
-        remake.check_weights(shelf.get(name), recipe)
+        model = shelf.generative(name)
+        remake.check_weights(model, recipe)
         lang = texts.language(request)
         whole(texts.say(lang, "sampling"), texts.say(lang, "count"), recipe["n"], 1, MOST)
-        return name, recipe["n"], recipe["seed"], recipe["truncation"]
+        label = model.class_names[int(model.check_label(recipe["label"])[0])] if recipe["label"] is not None else ""
+        names = [(texts.class_name(lang, one), one) for one in model.class_names]
+        classes = gr.update(choices=[(texts.say(lang, "label_any"), ""), *names], value=label, visible=bool(names))
+        return name, recipe["n"], recipe["seed"], recipe["truncation"], classes
 
     def choose(gallery: list, event: gr.SelectData) -> str | None:
         return gallery[event.index][0] if gallery else None
@@ -83,6 +90,7 @@ def build(shelf: Shelf) -> None:
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered())
             hub_search(model)
+            label = class_box(shelf, model)
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
             seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
             roll = gr.Button(t("dice"), size="sm")
@@ -102,7 +110,7 @@ def build(shelf: Shelf) -> None:
             code = gr.Code(label=t("code"), language="python", lines=3, interactive=False)
     how("sampling_how")
 
-    inputs, outputs = [model, count, seed, truncation], [gallery, one, grid, archive, code, note]
+    inputs, outputs = [model, count, seed, truncation, label], [gallery, one, grid, archive, code, note]
     go.click(sample, inputs, outputs, api_name="sample", **MODEL_CALL)
     roll.click(dice, None, seed, api_name="dice").then(sample, inputs, outputs, api_name="sample_after_dice", **MODEL_CALL)
     restored = dropped.upload(restore, dropped, inputs, api_name="restore", **MODEL_CALL)
@@ -110,12 +118,19 @@ def build(shelf: Shelf) -> None:
     gallery.select(choose, gallery, one, api_visibility="private", show_progress="hidden")  # a click cannot come by API
 
 
-def _scores(model: Generative, x) -> list[float] | None:
+def _scores(model: Generative, x: Tensor, classes: Tensor | None) -> list[float] | None:
     """The discriminator's probability that each picture is real, for a model that has one."""
-    return model.score(x).tolist() if hasattr(model, "score") else None
+    if not hasattr(model, "score"):
+        return None
+    return (model.score(x) if classes is None else model.score(x, classes)).tolist()
 
 
-def _code(model: Generative, n: int, seed: int, truncation: float) -> str:
+def _caption(lang: str, model: Generative, seed: int, label: int | None, score: float | None) -> str:
+    caption = texts.say(lang, "caption", seed=seed) if score is None else texts.say(lang, "caption_score", seed=seed, score=score)
+    return caption if label is None else f"{texts.class_name(lang, model.class_names[label])} · {caption}"
+
+
+def _code(model: Generative, n: int, seed: int, truncation: float, label: object) -> str:
     name = remake.name_of(model.recipe(seed))
-    more = "" if truncation == 1 else f", truncation={truncation:g}"
+    more = ("" if truncation == 1 else f", truncation={truncation:g}") + ("" if label is None else f", label={label!r}")
     return f'import genart_hub\n\nx = genart_hub.from_pretrained("{name}").sample({n}, seed={seed}{more})'

@@ -4,6 +4,16 @@ import gradio as gr
 
 from genart_hub.errors import GenartError
 
+CLASSES_ZH = {
+    "smileys-emotion": "笑脸与情感",
+    "people-body": "人物与身体",
+    "animals-nature": "动物与自然",
+    "food-drink": "食物与饮料",
+    "travel-places": "旅行与地点",
+    "activities": "活动",
+    "objects": "物品",
+}
+
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("genart_hub · how machines learned to paint", "genart_hub · 机器如何学会绘画"),
     "heading": ("# How machines learned to paint", "# 机器如何学会绘画"),
@@ -41,6 +51,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dice": ("🎲 Another seed", "🎲 换一个种子"),
     "truncation": ("Truncation", "截断"),
     "truncation_info": ("Less than 1: more typical, less varied", "小于 1：更典型，变化更少"),
+    "label": ("Class", "类别"),
+    "label_info": ("Any: drawn from the seed", "任意：由种子决定"),
+    "label_any": ("any", "任意"),
+    **{f"class_{name}": (name, zh) for name, zh in CLASSES_ZH.items()},
     "generate": ("Generate", "生成"),
     "pictures": ("Pictures", "图片"),
     "caption": ("seed {seed}", "种子 {seed}"),
@@ -99,7 +113,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Step {step} of {steps} · mean squared error {error:.4f} (pixels from 0 to 1)",
         "第 {step} / {steps} 步 · 均方误差 {error:.4f}（像素取值 0 到 1）",
     ),
+    "error_class": (" · as {label}", " · 按类别“{label}”"),
     # comparison
+    "ladder": ("Trained on", "训练图片"),
+    "digits": ("digits (MNIST)", "数字（MNIST）"),
+    "emoji": ("emoji", "表情符号"),
     "comparison_how": (
         "The same request to every model: the same count and the same seeds. The GAN and the VAE draw in one forward pass; a **diffusion "
         "model** goes from noise to picture in many small steps, and can be told what to draw.",
@@ -140,6 +158,7 @@ ERRORS_ZH: dict[str, str] = {
     "too_large": "{where}：{name} 最多为 {high}，得到的是 {value}。",
     "not_sizes": "{where}：{name} 必须是由不小于 1 的整数组成的列表，得到的是 {value}。",
     "not_binary": "{where}：每个像素必须是 -1 或 1；请先用 metrics.binarise 采样。",
+    "not_levels": "{where}：每个像素必须是 8 位图片的 256 级之一，即 k / 127.5 - 1；请先取整。",
     "bad_truncation": "{where}：截断必须大于 0 且不超过 1，得到的是 {value}。",
     "not_choice": "{where}：{name} 必须是 {choices} 之一，得到的是 {value}。",
     "no_classes": "{where} 没有类别，不接受标签，得到的是 {value}。请去掉标签。",
@@ -188,6 +207,7 @@ ERRORS_ZH: dict[str, str] = {
     "weights_mismatch": "{file} 与 {name} 不符：{problems}。它属于另一个模型或另一个版本。",
     "cannot_write": "无法写入 {path}（{reason}）。没有改动任何文件。",
     "no_features": "没有能看 {channels} 通道、{size} 像素图片的自带特征网络。请用 genart-hub train classifier 训练一个，再用 --features 传入。",
+    "no_inception": "无法下载 Inception 网络的权重（{reason}）。请检查网络，或改用无需下载的自带特征网络：{choices}。",
     "bad_picture": "{file} 不是可读的图片（{reason}）。请使用 PNG、JPEG、GIF 或 WebP 文件。",
     "picture_too_large": "{file} 有 {width}x{height} 像素，最多接受 {limit:,} 像素。请先把它缩小。",
     "no_picture": "还没有图片。请上传、画一幅，或选择一个示例。",
@@ -205,12 +225,26 @@ ERRORS_ZH: dict[str, str] = {
     "reason_type": "它是 {type}",
     "reason_empty": "文件是空的",
     "reason_pickle": "它是改了名字的 pickle 文件，从不打开",
+    "reason_row": "第 {row} 行没有给出此处的图片",
+    "reason_label": "第 {row} 行的标签是 {value}",
+    "reason_gone": "它又不见了",
     "reason_pointer": "它是 Git LFS 指针；请运行 git lfs pull",
+    "reason_no_emojis": "它不是表情列表",
     "no_data": "{path} 不存在。请给出 .parquet 文件或图片文件夹。",
     "empty_data": "{path} 中没有图片。请给出带 image 列的 .parquet 文件或图片文件夹。",
     "no_labels": "{path} 没有标签，而（{purpose}）需要标签。请使用按类别分的文件夹，或带 label 列的 parquet 文件。",
-    "broken_pictures": "{path}：有 {count} 张图片无法读取，第一张是 {first}。请删除它们再开始。",
+    "broken_pictures": "{path}：{total} 张图片中有 {count} 张无法读取（最多允许 {limit}），第一张是 {first}。请删除它们再开始。",
+    "empty_class": "{path}：类别 {name} 没有可以读取的图片。请为它添加图片，或删除这个类别。",
+    "missing_labels": "{path}：有 {count} 张图片没有标签，而 {purpose} 需要标签。请补上标签，或去掉这些图片。",
+    "no_image_column": "{path} 没有图片列，只有 {choices}。请给出按 Hugging Face `datasets` 的方式存放图片列的表。",
+    "no_split": "{path} 没有 {split} 这一部分。可选：{choices}。",
+    "bad_table": "{file} 不是图片清单（{reason}）。请按 Hugging Face imagefolder 的格式，为每张图片写一行并给出 file_name。",
+    "hub_no_dataset": "{name} 不是这里的文件或文件夹，Hub 上也没有此 token 可见的这个数据集。请检查拼写；私有数据集请传入 token=。",
+    "hub_no_dataset_now": "{name} 不是这里的文件或文件夹，也无法连接 {endpoint} 的 Hub。请检查网络，或将 HF_ENDPOINT 设为镜像站。",
+    "bad_dataset": "无法把 {name} 作为图片数据集读取（{reason}）。请下载它，再给出其中 parquet 文件或图片所在的文件夹。",
     "few_pictures": "{path} 只有 {count} 张图片，少于 {low}（{purpose}）。请增加图片或减小该数。",
+    "no_emojis": "{path} 的 png/128 下没有可用的 {style} 风格图片。请给出 {url} 的克隆。",
+    "no_emojibase": "{path} 中没有可用的 {file}（{reason}）。请给出 https://github.com/milesj/emojibase 的克隆，或它的 npm 包 emojibase-data。",
     "needs_package": "这需要软件包 {package}。请安装：pip install {install}",
     "unknown_recipe": "{model} 没有配方 {recipe}；可用的有 {choices}。",
     "run_exists": "{path} 中已有一次训练。请用 --resume 继续，或换一个 --out。",
@@ -220,6 +254,17 @@ ERRORS_ZH: dict[str, str] = {
     "not_pipeline": "{name} 不是 diffusers 能加载的 Stable Diffusion 管线（{reason}）。请给出含 model_index.json 的文件夹或编号。",
     "empty_prompt": "提示词是空的。请写下图片应该画什么。",
     "long_prompt": "提示词有 {count:,} 个字符，最多接受 {limit:,} 个。请缩短它。",
+    "not_power_of_two": "{where}：{name} 必须是 {low} 到 {high} 之间的 2 的幂，得到的是 {value}。请改用 {near}（训练时用 --size {near}）。",
+    "bad_class_names": "{where}：class_names 必须是互不相同的文本列表，得到的是 {value}。",
+    "class_count": "{where}：num_classes 是 {num_classes}，但 class_names 有 {count} 个。请去掉 num_classes。",
+    "label_count": "{where}：请给出一个标签，或为 {n} 张图片各给一个；得到的是 {count} 个。",
+    "bad_label": "{where}：没有类别 {value}。请从中选择：{choices}。",
+    "other_classes": "{path}：模型没有类别 {name}。请用 --label 指定存放其类别的列；可用的有 {column}。",
+    "precision_refused": "不能在设备 {device} 上用 {precision} 训练（{reason}）。请去掉 --precision。",
+    "no_column": "{path} 没有列 {column}；有 {choices}。",
+    "nothing_held_out": "{path}：没有哪个类别具备列 {column} 的全部三种或更多变体，因此无法留出。",
+    "uneven_batch": "大小为 {batch_size} 的批次不能平均分成 {parts} 份。请选 {parts} 的倍数（进程数乘以累积次数）。",
+    "bad_weight": "--class-weight 接受 NAME=W，例如 cats=2；得到的是 {text}。",
     "no_model_named": "请指定模型：{choices}、一个文件夹，或形如 owner/name 的 Hub 编号。",
     "bad_setting": "--set 接受 NAME=JSON，例如 latent_dim=20；得到的是 {text}（{reason}）。",
     "unexpected": "这里出了问题（{reason}）。请再试一次。",
@@ -250,6 +295,16 @@ def typed(value: object, key: str, lang: str) -> object:
 def say(lang: str, key: str, **values) -> str:
     """A text that a handler writes, in `lang`."""
     return TEXTS[key][LANGUAGES.index(lang)].format(**values)
+
+
+def t_class(name: str):
+    """A class that the page shows in its reader's language, where it is one that we know."""
+    return t(f"class_{name}") if name in CLASSES_ZH else name
+
+
+def class_name(lang: str, name: str) -> str:
+    """A class as a reader calls it, where it is one that we know."""
+    return CLASSES_ZH.get(name, name) if lang == "zh" else name
 
 
 def sentence(lang: str, error: GenartError) -> str:

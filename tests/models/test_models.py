@@ -2,24 +2,41 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import genart_hub
 from genart_hub.errors import GenartError
-from genart_hub.models.base import Generative, evaluating
+from genart_hub.models.base import FeatureNetwork, Generative, evaluating, index_of_class, names_of_classes
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
 
 GENERATIVE = [cls for cls in genart_hub.MODELS.values() if issubclass(cls, Generative)]
 every_model = pytest.mark.parametrize("cls", genart_hub.MODELS.values(), ids=genart_hub.MODELS)
+CONDITIONAL = [cls for cls in GENERATIVE if "class_names" in inspect.signature(cls).parameters]
+CONVOLUTIONAL = [cls for cls in genart_hub.MODELS.values() if cls.channels_last]
+EYES = [cls for cls in genart_hub.MODELS.values() if issubclass(cls, FeatureNetwork)]
+ANIMALS = ("cat", "dog", "7")
 every_generative_model = pytest.mark.parametrize("cls", GENERATIVE, ids=lambda cls: cls.__name__)
+every_conditional_model = pytest.mark.parametrize("cls", CONDITIONAL, ids=lambda cls: cls.__name__)
+every_convolutional_model = pytest.mark.parametrize("cls", CONVOLUTIONAL, ids=lambda cls: cls.__name__)
+every_eye = pytest.mark.parametrize("cls", EYES, ids=lambda cls: cls.__name__)
 
 
 def whole_arguments(cls) -> list[str]:
     return [p.name for p in inspect.signature(cls).parameters.values() if isinstance(p.default, int)]
+
+
+def with_lively_classes(model):
+    """The same model with random weights in what its classes look up, where a fresh one has none or all alike."""
+    generator = torch.Generator().manual_seed(1)
+    for layer in model.modules():
+        if isinstance(layer, nn.Embedding):
+            layer.weight.data.normal_(generator=generator)
+    return model
 
 
 def pictures(model, n=3):
@@ -48,6 +65,8 @@ def test_a_model_saves_and_loads_to_the_bit(cls, tiny, tmp_path):
 @every_model
 def test_a_refused_argument_is_named_with_its_model(cls, tiny, value):
     for name in whole_arguments(cls):
+        if value == 0 and name == "num_classes" and issubclass(cls, Generative):
+            continue  # no classes
         with pytest.raises(GenartError, match=f"^{cls.__name__}: {name} must be "):
             tiny(cls, **{name: value})
 
@@ -107,7 +126,7 @@ def test_sampling_in_train_mode_gives_the_same_pictures_and_every_mode_back(cls,
     model = tiny(cls)
     expected, state = model.sample(4, 2), {key: value.clone() for key, value in model.state_dict().items()}
     model.train()
-    next(model.children())[0].eval()
+    next(next(model.children()).children()).eval()
     modes = [module.training for module in model.modules()]
     assert torch.equal(model.sample(4, 2), expected)
     assert [module.training for module in model.modules()] == modes
@@ -126,7 +145,7 @@ def test_sampling_neither_reads_nor_moves_the_global_generator(cls, tiny):
 
 @every_generative_model
 def test_truncation_scales_the_latents(cls, tiny):
-    model = tiny(cls)
+    model = tiny(cls, num_classes=0)
     torch.testing.assert_close(model.latents(3, 1, truncation=0.7), 0.7 * model.latents(3, 1))
     torch.testing.assert_close(model.sample(3, 1, truncation=0.7), model.generate(0.7 * model.latents(3, 1)).detach())
     assert torch.equal(model.sample(3, 1, truncation=1), model.sample(3, 1))
@@ -150,7 +169,8 @@ def test_a_count_or_a_seed_that_makes_no_sense_is_refused(cls, tiny, n, seed, na
 
 @every_generative_model
 def test_a_model_without_classes_refuses_a_label(cls, tiny):
-    model = tiny(cls)
+    model = tiny(cls, num_classes=0)
+    assert (model.num_classes, model.class_names, model.labels(2)) == (0, (), None)
     for call in (lambda: model.sample(1, label=3), lambda: model.generate(model.latents(1), label="3")):
         with pytest.raises(GenartError, match="has no classes") as error:
             call()
@@ -166,7 +186,7 @@ def test_latents_of_another_shape_are_refused(cls, tiny, shape):
 
 @every_generative_model
 def test_the_picture_sends_a_finite_gradient_to_every_weight_of_its_maker(cls, tiny):
-    model = tiny(cls)
+    model = tiny(cls, likelihood="unit-gaussian")  # a learned variance does not show in the picture
     model.generate(model.latents(4)).square().sum().backward()
     gradients = [p.grad for p in (model.generator if cls.family == "gan" else model.decoder).parameters()]
     assert all(gradient is not None and gradient.isfinite().all() and gradient.abs().sum() > 0 for gradient in gradients)
@@ -188,6 +208,187 @@ def test_evaluating_gives_the_modes_back_after_an_error(gan):
     with evaluating(gan):
         assert not any(module.training for module in gan.modules())
     assert all(module.training for module in gan.modules())
+
+
+# ---- models with classes ----
+
+
+@every_conditional_model
+@pytest.mark.parametrize(
+    "label", [2, 2.0, "2", " 2 ", [2, 2, 2], (2, "2", 2.0), torch.tensor(2), torch.tensor([2, 2, 2]), np.int64(2), np.full(3, 2)]
+)
+def test_a_class_is_given_by_its_index_in_any_form(cls, tiny, label):
+    assert tiny(cls).check_label(label, 3).tolist() == [2, 2, 2]
+
+
+@every_conditional_model
+def test_a_class_is_given_by_its_name_which_comes_before_an_index(cls, tiny):
+    model = tiny(cls, num_classes=0, class_names=[*ANIMALS, *"abcdef"])
+    assert model.check_label(["dog", " cat", "7", "8", 7], 5).tolist() == [1, 0, 2, 8, 7]
+
+
+@every_conditional_model
+@pytest.mark.parametrize(
+    "label", [3, -1, "3", "-1", "bird", "", 0.5, float("nan"), True, [0, 3], [[0], [1]], {"a": 0}, torch.tensor([0.5, 1])]
+)
+def test_a_class_that_there_is_not_is_refused_with_those_there_are(cls, tiny, label):
+    model = tiny(cls, num_classes=0, class_names=ANIMALS)
+    for call in (lambda: model.sample(2, label=label), lambda: model.generate(model.latents(2), label)):
+        with pytest.raises(GenartError, match=f"^{cls.__name__}: there is no class .* Choose one of: 0 cat, 1 dog, 2 7.$") as error:
+            call()
+        assert error.value.code == "bad_label"
+
+
+@every_conditional_model
+@pytest.mark.parametrize("label", [[0], [0, 1, 2], [], torch.tensor([0, 1, 2])])
+def test_labels_of_another_count_than_the_pictures_are_refused(cls, tiny, label):
+    with pytest.raises(GenartError, match=rf"{cls.__name__}: .* each of the 2 pictures; got {len(label)}") as error:
+        tiny(cls).sample(2, label=label)
+    assert error.value.code == "label_count"
+
+
+@every_conditional_model
+def test_the_class_of_a_seed_is_drawn_after_its_latent(cls, tiny):
+    model, generator = tiny(cls, num_classes=5), torch.Generator()
+    expected = []
+    for seed in range(9, 29):
+        generator.manual_seed(seed)
+        torch.empty(model.latent_dim).normal_(generator=generator)
+        expected.append(torch.randint(5, (), generator=generator).item())
+    assert model.labels(20, 9).tolist() == expected
+    assert set(expected) == set(range(5))
+
+
+@every_conditional_model
+def test_a_sample_without_a_label_has_the_classes_of_its_seeds(cls, tiny):
+    model = with_lively_classes(tiny(cls))
+    labels = model.labels(6, 40)
+    assert [model.labels(1, 40 + k).item() for k in range(6)] == labels.tolist()
+    assert torch.equal(model.sample(6, 40), model.generate(model.latents(6, 40), labels).detach())
+    assert torch.equal(model.sample(6, 40, label=labels), model.sample(6, 40))
+
+
+@every_conditional_model
+def test_generating_without_a_label_takes_the_classes_in_turn(cls, tiny):
+    model = with_lively_classes(tiny(cls))
+    z = model.latents(5)
+    assert torch.equal(model.generate(z), model.generate(z, [0, 1, 2, 0, 1]))
+
+
+@every_conditional_model
+def test_two_classes_give_different_pictures_of_one_latent_and_one_class_the_same(cls, tiny):
+    model = with_lively_classes(tiny(cls))
+    cat, dog = model.sample(3, 1, label=0), model.sample(3, 1, label=1)
+    assert ((cat - dog).abs().flatten(1).amax(dim=1) > 1e-3).all()
+    assert torch.equal(model.sample(3, 1, label="0"), cat)
+    torch.testing.assert_close(model.sample(3, 1, label=[0, 1, 0])[1], dog[1])
+
+
+@pytest.mark.parametrize("cls", [*CONDITIONAL, *EYES], ids=lambda cls: cls.__name__)
+def test_class_names_go_through_a_file(cls, tiny, tmp_path):
+    model = tiny(cls, num_classes=0, class_names=["猫", "dog", "a b"])
+    loaded = genart_hub.from_pretrained(model.save_pretrained(tmp_path / "model"))
+    assert (loaded.class_names, loaded.num_classes) == (("猫", "dog", "a b"), 3)
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items())
+
+
+def test_classes_without_names_are_named_by_their_numbers():
+    assert names_of_classes("here", 3, ()) == ("0", "1", "2")
+    assert names_of_classes("here", 2, ["a", "b"]) == names_of_classes("here", 0, ("a", "b")) == ("a", "b")
+    assert names_of_classes("here", 0, []) == ()
+
+
+@pytest.mark.parametrize("names", ["cat", None, 3, ["a", "a"], ["a", ""], ["a", 1], {"a": "b"}, {"a", "b"}])
+def test_class_names_that_are_no_list_of_different_texts_are_refused(names):
+    with pytest.raises(GenartError, match="here: class_names must be a list of different texts"):
+        names_of_classes("here", 0, names)
+
+
+def test_a_number_of_classes_that_is_not_that_of_their_names_is_refused():
+    with pytest.raises(GenartError, match="num_classes is 3, but there are 2 class_names"):
+        names_of_classes("here", 3, ["a", "b"])
+    with pytest.raises(GenartError, match="here: num_classes must be at least 2, got 1"):
+        names_of_classes("here", 1, [], low=2)
+
+
+def test_only_the_first_twenty_classes_are_listed():
+    with pytest.raises(GenartError, match=r": 0, 1, .*, 18, 19, …\.$"):
+        index_of_class("here", "x", [str(k) for k in range(21)])
+
+
+# ---- convolutional models ----
+
+
+@every_conditional_model
+@pytest.mark.parametrize(("size", "near"), [(50, 64), (7, 8), (0, 8), (24, 16), (600, 512), (1024, 512)])
+def test_an_image_size_that_is_no_power_of_two_names_the_nearest_one(cls, tiny, size, near):
+    with pytest.raises(GenartError, match=rf"^{cls.__name__}: image_size must be a power of two .*, got {size}\. Use {near} ") as error:
+        tiny(cls, image_size=size)
+    assert error.value.code == "not_power_of_two"
+
+
+@every_convolutional_model
+@pytest.mark.parametrize("classes", [0, 3])
+def test_channels_last_weights_give_the_same_numbers(cls, tiny, classes):
+    classes = max(classes, 2) if issubclass(cls, FeatureNetwork) else classes
+    plain, last = (with_lively_classes(tiny(cls, image_size=16, channels=3, width=4, num_classes=classes)) for _ in range(2))
+    last = last.to(memory_format=torch.channels_last)
+    for x, x_last in zip(outputs(plain), outputs(last), strict=True):
+        torch.testing.assert_close(x_last, x, rtol=0, atol=1e-4)
+
+
+def outputs(model) -> list[torch.Tensor]:
+    """Everything that a model says of three pictures and three latents."""
+    x = pictures(model)
+    if isinstance(model, FeatureNetwork):
+        return [model.features(x), model(x)]
+    return [model.sample(3, 1), *([model.discriminate(x)] if model.family == "gan" else [*model.encode(x), model.reconstruct(x)])]
+
+
+@every_convolutional_model
+def test_channels_last_weights_are_saved_as_others(cls, tiny, tmp_path):
+    model = tiny(cls, width=4).to(memory_format=torch.channels_last)
+    loaded = genart_hub.from_pretrained(model.save_pretrained(tmp_path / "model"))
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in model.state_dict().items())
+    for x, x_loaded in zip(outputs(model), outputs(loaded), strict=True):
+        torch.testing.assert_close(x_loaded, x, rtol=0, atol=1e-4)
+
+
+@every_convolutional_model
+def test_what_is_said_of_a_picture_does_not_depend_on_its_batch(cls, tiny):
+    model = with_lively_classes(tiny(cls, image_size=16, width=4))
+    model.train()
+    for _ in range(3):  # so that the running statistics are those of something
+        outputs(model)
+    model.eval()
+    x, z = pictures(model, 5), torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    if isinstance(model, FeatureNetwork):
+        calls = [lambda part: model(x[part])]
+    else:
+        calls = [lambda part: model.generate(z[part], 1)]
+        calls += [lambda part: model.discriminate(x[part], 1)] if model.family == "gan" else [lambda part: model.encode(x[part], 1)[0]]
+    for call in calls:
+        torch.testing.assert_close(call(slice(2, 3)), call(slice(None))[2:3], rtol=0, atol=1e-5)
+
+
+# ---- feature networks ----
+
+
+@every_eye
+def test_an_eye_gives_features_and_the_logits_of_its_classes(cls, tiny):
+    eye = tiny(cls, num_classes=4)
+    x = pictures(eye)
+    features = eye.features(x)
+    assert (features.ndim, len(features), eye(x).shape) == (2, 3, (3, 4))
+    torch.testing.assert_close(eye(x), features @ eye.head.weight.T + eye.head.bias)
+
+
+@every_eye
+def test_an_eye_needs_two_classes_and_pictures_of_its_size(cls, tiny):
+    with pytest.raises(GenartError, match=f"{cls.__name__}: num_classes must be at least 2, got 1"):
+        tiny(cls, num_classes=1)
+    with pytest.raises(GenartError, match=rf"{cls.__name__}: images must be of shape \(B, 1, 8, 8\), got \(2, 3, 8, 8\)"):
+        tiny(cls)(torch.zeros(2, 3, 8, 8))
 
 
 # ---- GAN ----

@@ -1,0 +1,67 @@
+"""Differentiable augmentation, so that a GAN can learn from few pictures. Zhao et al. 2020, https://arxiv.org/abs/2006.10738.
+
+Real and made pictures go through the same functions, so the generator never learns to make augmented pictures. Pictures are
+(B, C, H, W) in [-1, 1], and what is random comes as an argument, one value a picture.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def brightness(x: Tensor, u: Tensor) -> Tensor:
+    """x + (u - 1/2). u: (B,) in [0, 1)."""
+    return x + (u - 0.5).view(-1, 1, 1, 1)
+
+
+def saturation(x: Tensor, u: Tensor) -> Tensor:
+    """The distance to the picture's own grey times 2u. u: (B,) in [0, 1)."""
+    grey = x.mean(dim=1, keepdim=True)
+    return grey + (x - grey) * (2 * u).view(-1, 1, 1, 1)
+
+
+def contrast(x: Tensor, u: Tensor) -> Tensor:
+    """The distance to the picture's mean times (u + 1/2). u: (B,) in [0, 1)."""
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    return mean + (x - mean) * (u + 0.5).view(-1, 1, 1, 1)
+
+
+def translation(x: Tensor, shift: Tensor) -> Tensor:
+    """Each picture moved by whole pixels, its border going on outwards. shift: (B, 2), rows down and columns to the right."""
+    limit = int(shift.abs().max()) if len(shift) else 0
+    if not limit:
+        return x
+    H, W = x.shape[2:]
+    padded = F.pad(x, (limit,) * 4, mode="replicate").unbind()
+    corners = (limit - shift).tolist()
+    return torch.stack([one[:, top : top + H, left : left + W] for one, (top, left) in zip(padded, corners, strict=True)])
+
+
+def cutout(x: Tensor, centre: Tensor) -> Tensor:
+    """A square of half the side, at `centre` (B, 2) in rows and columns, made grey (0)."""
+    H, W = x.shape[2:]
+    rows = (torch.arange(H, device=x.device) - centre[:, :1]).abs() <= H // 4  # (B, H)
+    columns = (torch.arange(W, device=x.device) - centre[:, 1:]).abs() <= W // 4
+    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
+
+
+def flip(x: Tensor, mirrored: Tensor) -> Tensor:
+    """Those pictures mirrored, left and right, whose entry of `mirrored` (B,) is not 0."""
+    return torch.where(mirrored.bool().view(-1, 1, 1, 1), x.flip(3), x)
+
+
+POLICIES = ("brightness", "saturation", "contrast", "translation", "cutout")
+
+
+def diff_augment(x: Tensor, policy: tuple[str, ...], noise) -> Tensor:
+    """The augmentations of `policy`, in its order. noise: train.noise.Noise, or anything with its `uniform` and `integers`."""
+    B, _, H, W = x.shape
+    for name in policy:
+        if name == "translation":  # by an eighth of the side
+            down, right = noise.integers(-(H // 8), H // 8, B, 1), noise.integers(-(W // 8), W // 8, B, 1)
+            x = translation(x, torch.cat([down, right], dim=1))
+        elif name == "cutout":
+            x = cutout(x, torch.cat([noise.integers(0, H - 1, B, 1), noise.integers(0, W - 1, B, 1)], dim=1))
+        else:
+            x = {"brightness": brightness, "saturation": saturation, "contrast": contrast}[name](x, noise.uniform(B))
+    return x

@@ -1,0 +1,45 @@
+"""What the numbers of a run mean, in plain words: the ways in which GANs and VAEs are known to fail."""
+
+from typing import Any
+
+from torch import Tensor
+
+MANY = 5  # lines of the log, 100 steps each
+EARLY = 500  # steps in which made pictures still look alike
+
+SENTENCES = {
+    "discriminator_won": "The discriminator has won: it tells all made pictures from real ones (accuracy {d_accuracy:.2f}), "
+    "so the generator learns little. Raise the R1 penalty (--r1), lower the learning rate, or add pictures or augmentation (--augment).",
+    "mode_collapse": "Mode collapse: the made pictures differ from one another by {spread:.0%} of what real ones do. "
+    "Raise the R1 penalty (--r1), lower the learning rate, or go back to an earlier checkpoint.",
+    "posterior_collapse": "Posterior collapse: the latent carries {kl:.2f} nats, so the decoder ignores it. "
+    "Lower --beta or the learning rate.",
+}
+
+
+def diagnose(history: list[dict[str, Any]]) -> set[str]:
+    """The codes of SENTENCES that the last lines of a log show. history: lines as they stand in metrics.jsonl."""
+    last = [line for line in history if "d_loss" in line or "kl" in line][-MANY:]
+    found = set()
+    if len(last) == MANY:
+        if all(line.get("d_accuracy", 0) > 0.99 and line.get("g_loss", 0) > 4 for line in last):
+            found.add("discriminator_won")
+        if all(line.get("kl", 1) < 0.5 for line in last):
+            found.add("posterior_collapse")
+    spreads = [line["spread"] for line in history if "spread" in line and line["step"] >= EARLY][-2:]
+    if len(spreads) == 2 and max(spreads) < 0.15:
+        found.add("mode_collapse")
+    return found
+
+
+def explain(code: str, history: list[dict[str, Any]]) -> str:
+    """The sentence of a code, with the last numbers."""
+    values: dict[str, Any] = {}
+    for line in history:
+        values |= line
+    return SENTENCES[code].format(**values)
+
+
+def spread(x_hat: Tensor, x: Tensor) -> float:
+    """How much made pictures differ from one another, relative to real ones: the ratio of the summed variances. (N, C, H, W) each."""
+    return (x_hat.var(dim=0).sum() / x.var(dim=0).sum().clamp(min=1e-12)).item()

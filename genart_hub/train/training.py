@@ -1,0 +1,269 @@
+"""`train`: pictures, a model and a recipe become a run, on one process or on many."""
+
+import copy
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import genart_hub
+from genart_hub import data, metrics
+from genart_hub.cards import TRAINING
+from genart_hub.data import Batches, Pictures
+from genart_hub.errors import GenartError, choice, first_line, whole
+from genart_hub.evaluate import fidelity
+from genart_hub.files import replacing, sha256_of
+from genart_hub.hub import pick_device
+from genart_hub.models import MODELS
+from genart_hub.models.base import MAX_SEED, evaluating
+from genart_hub.train.fit import CHECKPOINT, Run, fit
+from genart_hub.train.noise import Noise
+from genart_hub.train.recipes import Recipe, make_step, rate
+from genart_hub.train.steps import trained_parts
+
+PRECISIONS = ("auto", "no", "bf16", "fp16")
+LOOKS = 20  # in a run: samples drawn, and the best model kept
+
+
+def train(
+    class_name: str,
+    path: str | Path,
+    out: str | Path,
+    recipe: Recipe,
+    arguments: dict[str, Any] | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    device: str | None = None,
+    save_minutes: float = 2.0,
+    progress: bool = True,
+    command: str | None = None,
+    *,
+    fit_pictures: str = "crop",
+    split: str = "train",
+    conditional: bool = False,
+    label: str | None = None,
+    hold_out: str | None = None,
+    accumulate: int = 1,
+    precision: str = "auto",
+    token: str | None = None,
+) -> Run:
+    """Train a new MODELS[class_name] on the pictures of `path` into the folder `out`, or go on with the run that is there.
+
+    arguments: of the constructor; the size, the channels and, for a conditional model or a classifier, the classes of the pictures are
+    added. label: the column that holds the classes; hold_out: the column of which one variant a class is left out. accumulate: pieces that
+    a batch is cut into, for less memory. precision: auto, no, bf16 or fp16. command: for the card. Under torchrun or accelerate launch,
+    every process calls this, and the first one writes.
+    Returns the run, saved; its folder loads with from_pretrained, and holds the averaged weights where the recipe averages.
+    """
+    cls, out = MODELS[class_name], Path(out)
+    seed, accumulate = whole("train", "seed", seed, 0, MAX_SEED), whole("train", "accumulate", accumulate, 1, 1024)
+    if (out / CHECKPOINT).exists() and not resume:
+        raise GenartError("run_exists", path=str(out))
+    if resume and not (out / CHECKPOINT).exists():
+        raise GenartError("no_checkpoint", path=str(out))
+    accelerator = _accelerator(pick_device(device), precision, accumulate)
+    try:
+        with accelerator.main_process_first():
+            options = {"fit": fit_pictures, "split": split, "token": token, "progress": progress and accelerator.is_main_process}
+            pictures = _load(cls, path, size, options)
+        run, batches, step = _prepare(
+            cls, pictures, path, out, recipe, arguments, seed, accelerator, accumulate, conditional, label, hold_out, split, fit_pictures
+        )
+        if resume:
+            run.load()
+        if progress and accelerator.is_main_process:
+            print(_told(accelerator, batches, run), file=sys.stderr)
+        num_steps = recipe.epochs * batches.per_epoch
+        schedule = partial(rate, recipe.schedule, recipe.warmup)
+        score = _score(run.model, batches, pictures, hold_out, seed) if accelerator.is_main_process else None
+        look_every = max(1, num_steps // LOOKS)
+        fit(
+            step, batches, num_steps, run, seed, schedule, save_minutes, progress=progress,
+            accelerator=accelerator, accumulate=accumulate, look_every=look_every, score=score,
+        )  # fmt: skip
+        if accelerator.is_main_process:
+            _write_about(run, pictures, path, recipe, seed, command, accelerator)
+        accelerator.wait_for_everyone()
+    finally:
+        if accelerator.num_processes > 1:
+            accelerator.end_training()
+    return run
+
+
+def _accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
+    """Accelerate's view of the processes: one, or those that torchrun or accelerate launch started."""
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise GenartError("needs_package", package="accelerate", install='"genart-hub[train]"') from error
+    choice("train", "precision", precision, PRECISIONS)
+    if precision == "auto":  # never on a CPU, where half precision is slower
+        precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "no"
+    try:
+        return Accelerator(cpu=device.type == "cpu", mixed_precision=precision, gradient_accumulation_steps=accumulate)
+    except (ValueError, RuntimeError) as error:
+        raise GenartError("precision_refused", precision=precision, device=device.type, reason=first_line(error)) from error
+
+
+def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]) -> Pictures:
+    """The pictures, at a size that the class can take where none was asked for: the smallest that loses nothing, else the largest."""
+    if size is not None or not cls.sizes:
+        return data.load(path, size, **options)
+    side = data.smallest_side(path, **options)
+    return data.load(path, next((allowed for allowed in cls.sizes if allowed >= side), cls.sizes[-1]), **options)
+
+
+def _prepare(
+    cls: type,
+    pictures: Pictures,
+    path: str | Path,
+    out: Path,
+    recipe: Recipe,
+    arguments: dict[str, Any] | None,
+    seed: int,
+    accelerator: Any,
+    accumulate: int,
+    conditional: bool,
+    label: str | None,
+    hold_out: str | None,
+    split: str,
+    fit_pictures: str,
+) -> tuple[Run, Batches, Callable]:
+    """The run, its batches, and the step bound to them."""
+    if label:
+        pictures = pictures.labelled_by(label)
+    rows = pictures.hold_out(hold_out)[0] if hold_out else None
+    arguments = {"image_size": pictures.pictures.shape[-1], "channels": pictures.pictures.shape[1]} | (arguments or {})
+    with_labels = conditional or cls.family == "features"
+    if with_labels:
+        pictures.require_labels("train with classes")
+        pictures.require_every_class()
+        arguments = {"num_classes": pictures.num_classes, "class_names": list(pictures.class_names)} | arguments
+    device = accelerator.device
+    torch.manual_seed(seed)
+    try:
+        model = cls(**arguments).to(device).train()
+    except TypeError as error:
+        raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=f"{error}.") from error
+    if cls.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    parts = accelerator.num_processes * accumulate
+    weights = _class_weights(recipe, pictures)
+    batches = Batches(pictures, recipe.batch_size, seed, with_labels, device, rows, weights, recipe.flip, parts, cls.channels_last)
+    if recipe.batch_size // parts < 2 and cls.family == "gan":
+        raise GenartError("too_small", where="train", name="batch_size", low=2 * parts, value=recipe.batch_size)
+    step, optimizers = make_step(model, recipe)
+    wired = _wired(model, accelerator)
+    prepared = [accelerator.prepare_optimizer(optimizer) for optimizer in optimizers.values()]
+    description = {
+        "model": cls.__name__,
+        "arguments": model.config,
+        "recipe": asdict(recipe),
+        "data": pictures.sha256,
+        "file": sha256_of(path) if Path(path).is_file() else None,
+        "seed": seed,
+    }
+    networks = [getattr(wired, name) for name in trained_parts(model)]
+    run = Run(out, model, optimizers, description, recipe.ema, networks=networks)
+    return run, batches, partial(step, wired, *prepared, backward=accelerator.backward)
+
+
+def _class_weights(recipe: Recipe, pictures: Pictures) -> Tensor | str | None:
+    if recipe.balance:
+        return "balanced"
+    if not recipe.class_weights:
+        return None
+    for name in recipe.class_weights:
+        choice("train", "class_weights", name, pictures.class_names)
+    return torch.tensor([recipe.class_weights.get(name, 1.0) for name in pictures.class_names])
+
+
+def _wired(model: nn.Module, accelerator: Any) -> nn.Module:
+    """A copy of the model that shares its weights, with each trained sub-network prepared by itself, as several processes need it."""
+    wired = copy.copy(model)
+    wired._modules = dict(model._modules)
+    for name in trained_parts(model):
+        setattr(wired, name, accelerator.prepare_model(getattr(model, name)))
+    return wired
+
+
+def _score(model: nn.Module, batches: Batches, pictures: Pictures, hold_out: str | None, seed: int) -> Callable[[nn.Module], float] | None:
+    """What chooses the best state of a run, lower is better.
+
+    A GAN: the Fréchet distance of 1,000 samples to training pictures; a VAE: minus the ELBO of some of them; a classifier: the share
+    of the pictures held out that it gets wrong, where there are any.
+    """
+    if model.family == "gan":
+        fitting = [name for name in genart_hub.bundled("features") if genart_hub.from_pretrained(name).channels == model.channels]
+        if not fitting or len(pictures) < 16:
+            return None
+        sizes = {name: genart_hub.from_pretrained(name).image_size for name in fitting}
+        eye = genart_hub.from_pretrained(min(fitting, key=lambda name: abs(sizes[name] - model.image_size)))
+        return fidelity(pictures, eye.to(batches.device), min(1000, len(pictures)), seed)
+    if model.family == "vae":
+        x = batches.some(500)
+        labels = batches.data.labels[batches.picked(500)] if batches.labels is not None else None
+        return partial(_minus_elbo, x=x, labels=labels, seed=seed)
+    if hold_out:
+        held = batches.data.take(batches.data.hold_out(hold_out)[1])
+        return partial(_error_rate, pictures=held)
+    return None
+
+
+@torch.no_grad()
+def _minus_elbo(vae: nn.Module, x: Tensor, labels: Tensor | None, seed: int) -> float:
+    """Reconstruction + KL in nats, the noise always the same."""
+    device = next(vae.parameters()).device
+    with evaluating(vae):
+        eps = Noise(seed).normal(len(x), vae.latent_dim).to(device)
+        p, mu, logvar = vae(x.to(device), label=labels, eps=eps)
+        kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1)
+        return (vae.nll(p, x.to(device)) + kl).mean().item()
+
+
+@torch.no_grad()
+def _error_rate(classifier: nn.Module, pictures: Pictures) -> float:
+    device = next(classifier.parameters()).device
+    with evaluating(classifier):
+        logits = [classifier(pictures.images(slice(k, k + 500)).to(device)).cpu() for k in range(0, len(pictures), 500)]
+    return 1 - metrics.accuracy(torch.cat(logits), pictures.labels)
+
+
+def _told(accelerator: Any, batches: Batches, run: Run) -> str:
+    """What a run says of itself before it starts."""
+    processes = accelerator.num_processes
+    where = f"{processes} process{'es' if processes > 1 else ''} on {accelerator.device.type}"
+    threads = f", {torch.get_num_threads()} threads each" if accelerator.device.type == "cpu" else ""
+    precision = "" if accelerator.mixed_precision == "no" else f", {accelerator.mixed_precision}"
+    count = f"{len(batches.rows):,} pictures, {batches.per_epoch:,} updates an epoch of {batches.batch_size}"
+    pieces = f" ({batches.batch_size // batches.parts} at once on each process)" if batches.parts > 1 else ""
+    return f"{where}{threads}{precision}; {count}{pieces}; from step {run.step:,}"
+
+
+def _write_about(run: Run, pictures: Pictures, path: str | Path, recipe: Recipe, seed: int, command: str | None, accelerator: Any) -> None:
+    about = {
+        "command": command,
+        "class": type(run.model).__name__,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "pictures": len(pictures),
+        "file": Path(path).name,
+        "file_sha256": run.description["file"],
+        "steps": run.step,
+        "seconds": round(run.seconds),
+        "device": accelerator.device.type,
+        "processes": accelerator.num_processes,
+        "precision": accelerator.mixed_precision,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__.split("+")[0],
+        "best": run.best,
+    }
+    with replacing(run.folder / TRAINING) as file:
+        file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

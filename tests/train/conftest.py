@@ -1,0 +1,38 @@
+"""Runs of tiny models, each in less than a second."""
+
+import pytest
+
+from genart_hub.train import Recipe, train
+
+GAN_RECIPE = Recipe(epochs=3, batch_size=4, lr=1e-3, betas=(0.5, 0.999), ema=0.9, schedule="linear", r1=0.1)
+DCGAN_RECIPE = Recipe(
+    epochs=3, batch_size=4, lr=1e-3, betas=(0.5, 0.99), ema=0.9, schedule="linear", objective="relativistic", r1=0.1, r1_every=2, flip=True,
+    augment=("translation", "brightness"),
+)  # fmt: skip
+FEATURES_RECIPE = Recipe(epochs=3, batch_size=4, lr=1e-3, schedule="linear", dropout=0.25, augment=("translation",))
+RESNET_RECIPE = Recipe(epochs=3, batch_size=4, lr=1e-3, schedule="cosine", warmup=0.1, smoothing=0.1, dropout=0.1, flip=True, balance=True)
+
+RUNS = {  # class: recipe, arguments, options of `train`
+    "GAN": (GAN_RECIPE, {"latent_dim": 4}, {}),
+    "VAE": (Recipe(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="linear"), {"latent_dim": 3, "hidden_dims": [16]}, {}),
+    "DCGAN": (DCGAN_RECIPE, {"latent_dim": 4, "width": 4}, {"size": 8, "conditional": True}),
+    "ConvVAE": (Recipe(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="cosine"), {"latent_dim": 3, "width": 2}, {"size": 8}),
+    "Classifier": (FEATURES_RECIPE, {"width": 2, "feature_dim": 5}, {}),
+    "ResNet": (RESNET_RECIPE, {"width": 2}, {"size": 8}),
+}
+
+
+@pytest.fixture(scope="session")
+def runs():
+    return RUNS
+
+
+@pytest.fixture
+def train_tiny():
+    """train_tiny(class name, data, out, **changes): the run of RUNS, with changes to its recipe, its arguments and its options."""
+
+    def run(name, path, out, recipe=None, arguments=None, seed=5, **options):
+        known = RUNS[name]
+        return train(name, path, out, recipe or known[0], arguments or known[1], seed=seed, progress=False, **(known[2] | options))
+
+    return run

@@ -1,0 +1,370 @@
+"""`train`: a run that was killed and resumed is the uncut run to the bit, one of other settings is refused, and what it leaves loads."""
+
+import copy
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import genart_hub
+from genart_hub import data, metrics
+from genart_hub.errors import GenartError
+from genart_hub.models.classifier import Classifier
+from genart_hub.train import Recipe
+
+
+NAMES = ("GAN", "VAE", "DCGAN", "ConvVAE", "Classifier", "ResNet")
+
+CUT = """
+import importlib, os, signal, sys, torch
+from genart_hub.train import Recipe, train
+
+training = importlib.import_module("genart_hub.train.training")
+torch.set_num_threads(1)
+make_step = training.make_step
+
+def cut(model, recipe):
+    step, optimizers = make_step(model, recipe)
+    def counted(*arguments, **options):
+        counted.calls += 1
+        if counted.calls == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*arguments, **options)
+    counted.calls = 0
+    return counted, optimizers
+
+training.make_step = cut
+for name, (recipe, arguments, options) in {runs!r}.items():
+    child = os.fork()
+    if not child:
+        train(name, {path!r}, os.path.join({out!r}, name), recipe, arguments, seed=5, save_minutes=0, progress=False, **options)
+        os._exit(1)
+    print(name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def states(folder):
+    return {str(file.relative_to(folder)): load_file(file) for file in sorted(Path(folder).rglob("*.safetensors"))}
+
+
+def same(a, b):
+    assert a.keys() == b.keys()
+    return all(a[file].keys() == b[file].keys() and all(torch.equal(a[file][key], b[file][key]) for key in a[file]) for file in a)
+
+
+def lines_of(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+# ---- cut and resumed ----
+
+
+@pytest.fixture(scope="module")
+def tiny_parquet(tmp_path_factory):
+    """Twelve noisy 8 x 8 pictures of three classes."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as writer
+
+    file = tmp_path_factory.mktemp("data") / "tiny.parquet"
+    levels = torch.randint(0, 256, (12, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    contents = [io.BytesIO() for _ in levels]
+    for one, content in zip(levels, contents, strict=True):
+        Image.frombytes("L", (8, 8), one.numpy().tobytes()).save(content, format="PNG")
+    rows = [{"bytes": content.getvalue(), "path": None} for content in contents]
+    writer.write_table(pyarrow.table({"image": rows, "label": [k % 3 for k in range(12)]}), file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def killed(runs, tiny_parquet, tmp_path_factory):
+    """A folder with a run of each class, killed in its sixth of nine steps."""
+    out = tmp_path_factory.mktemp("killed")
+    code = CUT.format(runs=runs, path=str(tiny_parquet), out=str(out))
+    environment = os.environ | {"PYTHONPATH": str(Path(genart_hub.__file__).parent.parent), "GENART_CACHE": str(out / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [f"{name} {-signal.SIGKILL}" for name in runs], done.stderr
+    return out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_was_killed_and_resumed_is_the_uncut_run_to_the_bit(name, killed, tiny_parquet, tmp_path, train_tiny):
+    torch.manual_seed(12345)
+    resumed = train_tiny(name, tiny_parquet, killed / name, resume=True)
+    uncut = train_tiny(name, tiny_parquet, tmp_path)
+    assert resumed.step == uncut.step == 9
+    assert resumed.best == uncut.best
+    assert same(states(killed / name), states(tmp_path))
+    numbers = [[{key: line[key] for key in line if key != "seconds"} for line in lines_of(folder)] for folder in (killed / name, tmp_path)]
+    assert numbers[0] == numbers[1]
+
+
+def test_every_model_is_among_the_runs(runs):
+    assert tuple(runs) == NAMES
+    assert set(NAMES) == set(genart_hub.MODELS)
+
+
+def test_another_seed_makes_another_run(parquet, tmp_path, train_tiny):
+    train_tiny("VAE", parquet, tmp_path / "a")
+    train_tiny("VAE", parquet, tmp_path / "b", seed=6)
+    assert not same(states(tmp_path / "a"), states(tmp_path / "b"))
+
+
+# ---- what a run leaves ----
+
+
+def test_the_finished_run_loads_as_the_averaged_model(parquet, tmp_path, train_tiny):
+    run = train_tiny("GAN", parquet, tmp_path / "run")
+    loaded = genart_hub.from_pretrained(tmp_path / "run")
+    assert (loaded.image_size, loaded.channels, loaded.latent_dim) == (8, 1, 4)
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in run.averaged.state_dict().items())
+    assert not torch.equal(loaded.generator[0].weight, run.model.generator[0].weight)
+
+
+def test_a_conditional_run_knows_its_classes_by_their_folders(picture_folder, tmp_path, train_tiny):
+    train_tiny("DCGAN", picture_folder, tmp_path / "run")
+    loaded = genart_hub.from_pretrained(tmp_path / "run")
+    assert loaded.class_names == ("cat", "dog")
+    assert not torch.equal(loaded.sample(1, 0, label="cat"), loaded.sample(1, 0, label="dog"))
+
+
+def test_training_json_tells_how_the_run_was_made(parquet, tmp_path, train_tiny):
+    run = train_tiny("VAE", parquet, tmp_path / "run", command="genart-hub train vae")
+    about = json.loads((tmp_path / "run" / "training.json").read_text())
+    wanted = {
+        "class": "VAE",
+        "seed": 5,
+        "pictures": 12,
+        "file": "tiny.parquet",
+        "steps": 9,
+        "device": "cpu",
+        "processes": 1,
+        "precision": "no",
+    }
+    assert {key: about[key] for key in wanted} == wanted
+    assert (about["command"], about["best"]) == ("genart-hub train vae", run.best)
+    assert Recipe(**about["recipe"]).lr == 1e-3
+
+
+def test_the_best_vae_is_that_of_the_highest_elbo_and_loads(parquet, tmp_path, train_tiny):
+    run = train_tiny("VAE", parquet, tmp_path / "run")
+    scores = {line["step"]: line["score"] for line in lines_of(tmp_path / "run") if "score" in line}
+    assert len(scores) == 9
+    assert run.best == {"step": min(scores, key=scores.get), "score": min(scores.values())}
+    best, x = genart_hub.from_pretrained(tmp_path / "run" / "best"), data.load(parquet).images()
+    with torch.no_grad():
+        mu, logvar = best.encode(x)
+        eps = torch.randn(12, 3, generator=data.seeded(5, 0))
+        nll = (
+            -torch.distributions.Bernoulli(logits=best.decode(mu + (0.5 * logvar).exp() * eps))
+            .log_prob(
+                (x + 1) / 2,
+            )
+            .sum()
+            / 12
+        )
+        q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
+        kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum() / 12
+    assert run.best["score"] == pytest.approx((nll + kl).item(), rel=1e-4)
+
+
+def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_a_bundled_eye(tmp_path, train_tiny, monkeypatch, tiny):
+    tiny(Classifier).save_pretrained(tmp_path / "eye")
+    monkeypatch.setattr(genart_hub, "bundled", lambda family=None: [str(tmp_path / "eye")])
+    for k in range(20):
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        Image.effect_noise((8, 8), 90).save(tmp_path / "pictures" / f"{k:02}.png")
+    run = train_tiny("GAN", tmp_path / "pictures", tmp_path / "run")
+    best, eye = (genart_hub.from_pretrained(tmp_path / name) for name in ("run/best", "eye"))
+    with torch.no_grad():
+        real, fake = eye.features(data.load(tmp_path / "pictures").images()), eye.features(best.sample(20, seed=5))
+    assert run.best["score"] == pytest.approx(metrics.frechet_distance(real, fake), rel=1e-3)
+
+
+def test_a_classifier_is_scored_on_the_variants_that_were_held_out(tmp_path, train_tiny):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as writer
+
+    rows, content = [], io.BytesIO()
+    for k in range(18):
+        content = io.BytesIO()
+        Image.effect_noise((8, 8), 90).save(content, format="PNG")
+        rows.append({"image": {"bytes": content.getvalue(), "path": None}, "name": "abcdef"[k % 6], "style": "xyz"[k // 6]})
+    writer.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "styles.parquet")
+    run = train_tiny("Classifier", tmp_path / "styles.parquet", tmp_path / "run", label="name", hold_out="style")
+    assert run.step == 9  # 12 of the 18 are trained on, in batches of 4
+    best, pictures = genart_hub.from_pretrained(tmp_path / "run" / "best"), data.load(tmp_path / "styles.parquet").labelled_by("name")
+    held = pictures.take(pictures.hold_out("style")[1])
+    assert len(held) == 6
+    wrong = (best(held.images()).argmax(1) != held.labels).double().mean()
+    assert run.best["score"] == pytest.approx(wrong.item())
+
+
+def test_a_run_is_looked_at_from_the_same_seeds_and_its_numbers_are_in_tensorboard(parquet, tmp_path, train_tiny):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator(str(tmp_path / "events"))
+    train_tiny("DCGAN", parquet, tmp_path)
+    assert {"d_loss", "g_loss", "d_accuracy", "spread"} <= set(accumulator.Reload().Tags()["scalars"])
+    assert len(list((tmp_path / "samples").iterdir())) == len(accumulator.Images("samples")) == 9
+
+
+@pytest.mark.parametrize("name", ["VAE", "ConvVAE"])
+def test_a_batch_cut_into_pieces_makes_the_run_of_the_whole_batch(name, parquet, tmp_path, train_tiny):
+    whole, pieces = (train_tiny(name, parquet, tmp_path / str(count), accumulate=count) for count in (1, 2))
+    for (key, a), b in zip(whole.model.state_dict().items(), pieces.model.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=2e-5, msg=lambda text, key=key: f"{key}: {text}")
+    a, b = ([line for line in lines_of(tmp_path / count) if "kl" in line][-1] for count in ("1", "2"))
+    assert (a["reconstruction"], a["kl"]) == pytest.approx((b["reconstruction"], b["kl"]), rel=1e-4)
+
+
+def test_a_gan_runs_in_pieces(parquet, tmp_path, train_tiny):
+    run = train_tiny("DCGAN", parquet, tmp_path / "run", accumulate=2)
+    assert run.step == 9
+    assert all(optimizer.state_dict()["state"][0]["step"] == 9 for optimizer in run.optimizers.values())
+
+
+def test_training_goes_on_without_tensorboard(parquet, tmp_path, train_tiny, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # importing it raises ImportError
+    train_tiny("VAE", parquet, tmp_path / "run")
+    assert lines_of(tmp_path / "run")[-1]["step"] == 9
+    assert not (tmp_path / "run" / "events").exists()
+
+
+# ---- refused ----
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("arguments", {"arguments": {"latent_dim": 5, "hidden_dims": [16]}}),
+        ("recipe", {"recipe": Recipe(epochs=3, batch_size=4, lr=2e-3, ema=0.9, schedule="linear")}),
+        ("seed", {"seed": 6}),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_settings(parquet, tmp_path, what, change, train_tiny):
+    train_tiny("VAE", parquet, tmp_path / "run")
+    with pytest.raises(GenartError, match=f"another {what}") as error:
+        train_tiny("VAE", parquet, tmp_path / "run", resume=True, **change)
+    assert error.value.code == "other_run"
+
+
+def test_a_run_is_not_resumed_on_other_data(parquet, picture_folder, tmp_path, train_tiny):
+    recipe = Recipe(epochs=1, batch_size=4, lr=1e-3)
+    train_tiny("VAE", parquet, tmp_path / "run", recipe)
+    with pytest.raises(GenartError, match="another data"):
+        train_tiny("VAE", picture_folder, tmp_path / "run", recipe, resume=True)
+
+
+def test_a_run_is_not_resumed_as_another_model(parquet, tmp_path, train_tiny):
+    recipe = Recipe(epochs=1, batch_size=4, lr=1e-3)
+    train_tiny("VAE", parquet, tmp_path / "run", recipe)
+    with pytest.raises(GenartError, match="another model"):
+        train_tiny("GAN", parquet, tmp_path / "run", recipe, resume=True)
+
+
+def test_a_run_of_a_version_whose_recipes_had_fewer_fields_goes_on(parquet, tmp_path, train_tiny):
+    run = train_tiny("VAE", parquet, tmp_path / "run")
+    older = copy.deepcopy(run.description)
+    del older["recipe"]["gp"], older["recipe"]["class_weights"]
+    run.description = older
+    run.save()
+    assert train_tiny("VAE", parquet, tmp_path / "run", resume=True).step == 9
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten_and_an_empty_one_not_resumed(parquet, tmp_path, train_tiny):
+    train_tiny("VAE", parquet, tmp_path / "run")
+    before = states(tmp_path / "run")
+    for out, resume, code in ((tmp_path / "run", False, "run_exists"), (tmp_path / "none", True, "no_checkpoint")):
+        with pytest.raises(GenartError) as error:
+            train_tiny("VAE", parquet, out, resume=resume)
+        assert error.value.code == code
+    assert same(states(tmp_path / "run"), before)
+
+
+def test_a_damaged_checkpoint_is_told_in_a_sentence(parquet, tmp_path, train_tiny):
+    train_tiny("VAE", parquet, tmp_path / "run")
+    file = tmp_path / "run" / "checkpoint.safetensors"
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(GenartError) as error:
+        train_tiny("VAE", parquet, tmp_path / "run", resume=True)
+    assert error.value.code == "weights_unreadable"
+
+
+def test_an_argument_that_the_model_does_not_have_is_refused_by_name(parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError, match="depth"):
+        train_tiny("GAN", parquet, tmp_path / "run", arguments={"depth": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code", "words"),
+    [
+        ("GAN", {"batch_size": 13}, "few_pictures", "12 pictures, fewer than 13"),
+        ("VAE", {"class_weights": {"9": 2.0}}, "not_choice", "class_weights must be one of"),
+    ],
+)
+def test_a_recipe_that_the_data_cannot_serve_is_refused(name, change, code, words, parquet, tmp_path, train_tiny, runs):
+    with pytest.raises(GenartError, match=words) as error:
+        train_tiny(name, parquet, tmp_path / "run", replace(runs[name][0], **change))
+    assert error.value.code == code
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_picture_is_too_few(tmp_path, train_tiny):
+    (tmp_path / "pictures").mkdir()
+    Image.effect_noise((8, 8), 90).save(tmp_path / "pictures" / "only.png")
+    with pytest.raises(GenartError, match="1 pictures, fewer than 4"):
+        train_tiny("VAE", tmp_path / "pictures", tmp_path / "run")
+
+
+def test_a_learning_rate_far_too_large_diverges_in_a_sentence(parquet, tmp_path, train_tiny, runs):
+    with pytest.raises(GenartError, match="Lower the learning rate") as error:
+        train_tiny("VAE", parquet, tmp_path / "run", replace(runs["VAE"][0], lr=1e6))
+    assert error.value.code == "diverged"
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(("size", "near"), [(50, 64), (40, 32)])
+def test_a_size_that_a_dcgan_cannot_have_is_refused_with_the_nearest(size, near, parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError, match=f"--size {near}") as error:
+        train_tiny("DCGAN", parquet, tmp_path / "run", size=size)
+    assert error.value.code == "not_power_of_two"
+
+
+def test_pictures_become_the_smallest_size_of_the_model_that_loses_nothing(parquet, tmp_path, train_tiny, runs):
+    run = train_tiny("ConvVAE", parquet, tmp_path / "run", replace(runs["ConvVAE"][0], epochs=1), size=None)
+    assert run.model.image_size == 32
+
+
+def test_a_class_without_pictures_is_refused_by_name(picture_folder, tmp_path, train_tiny):
+    (picture_folder / "owl").mkdir()
+    with pytest.raises(GenartError, match="owl") as error:
+        train_tiny("Classifier", picture_folder, tmp_path / "run")
+    assert error.value.code == "empty_class"
+
+
+def test_pictures_without_classes_cannot_train_a_classifier_or_a_conditional_model(tmp_path, train_tiny):
+    (tmp_path / "pictures").mkdir()
+    for k in range(6):
+        Image.effect_noise((8, 8), 90).save(tmp_path / "pictures" / f"{k}.png")
+    for name in ("Classifier", "DCGAN"):
+        with pytest.raises(GenartError) as error:
+            train_tiny(name, tmp_path / "pictures", tmp_path / name)
+        assert error.value.code == "no_labels"
+
+
+def test_a_model_that_takes_no_classes_is_not_trained_with_them(parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError, match="num_classes"):
+        train_tiny("VAE", parquet, tmp_path / "run", conditional=True)
+
+
+def test_a_batch_that_cannot_be_cut_evenly_is_refused(parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError) as error:
+        train_tiny("VAE", parquet, tmp_path / "run", accumulate=3)
+    assert error.value.code == "uneven_batch"
