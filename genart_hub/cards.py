@@ -44,9 +44,9 @@ DATASETS = {
     "emoji64": Dataset(
         "emoji64",
         None,
-        "Noto Emoji © Google (Apache-2.0); Blobmoji © C1710 and contributors (Apache-2.0); EmojiTwo (CC BY 4.0). Names from emojibase (MIT) "
-        "and Unicode CLDR. `genart-hub build-emoji64` makes the dataset from clones of these public repositories: 6,140 training pictures, "
-        "473 test pictures of concepts that are not among them.",
+        "Noto Emoji © Google (Apache-2.0); Blobmoji © C1710 and contributors (Apache-2.0); EmojiTwo (CC BY 4.0). Names from "
+        "emojibase (MIT) and Unicode CLDR. `genart-hub build-emoji64` makes the dataset from clones of these public repositories: "
+        "6,140 training pictures, 473 test pictures of concepts that are not among them.",
         {"en": "emoji in three drawing styles, 64 × 64 px, colour", "zh": "三种画风的表情符号，64 × 64 像素，彩色"},
         "It knows emoji only, small and on white, and more than half of them are people. It draws no text and knows no words.",
     ),

@@ -145,7 +145,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--noto", required=True, metavar="CLONE", help="of https://github.com/googlefonts/noto-emoji")
     command.add_argument("--blobmoji", required=True, metavar="CLONE", help="of https://github.com/C1710/blobmoji")
     command.add_argument("--emojitwo", required=True, metavar="CLONE", help="of https://github.com/EmojiTwo/emojitwo")
-    command.add_argument("--emojibase", required=True, metavar="CLONE", help="of https://github.com/milesj/emojibase, or npm's emojibase-data")
+    command.add_argument("--emojibase", required=True, metavar="CLONE", help="of https://github.com/milesj/emojibase, or npm's package")
     command.add_argument("--out", default="emoji64", help="the folder for train.parquet and test.parquet (emoji64)")
 
     command = add("card", card, "write a model folder's card, its sample grid and its golden samples")

@@ -148,7 +148,6 @@ def load(
     *,
     fit: str = "crop",
     split: str = "train",
-    default_size: int | None = None,
     max_broken: float = 0.05,
     cache_dir: str | Path | None = None,
     token: str | None = None,
@@ -156,16 +155,15 @@ def load(
 ) -> Pictures:
     """Read a folder of pictures, a parquet file (or a folder or glob of them), or a Hub dataset owner/name[@revision].
 
-    size: of the squares that pictures are made into; None takes default_size, else the smaller side of the first picture.
+    size: of the squares that pictures are made into; None takes the smaller side of the first picture.
     channels: 1 or 3; None takes 3 if any picture has colours. fit: "crop" keeps the centre, "pad" the whole picture.
     split: "train", "test" or "validation", where there are such. max_broken: the share of pictures that may be unreadable.
     What was decoded is kept in cache_dir (GENART_CACHE, or ~/.cache/genart_hub), and is not decoded again until a file changes.
     """
     size = size if size is None else whole("data", "size", size, 1, 4096)
-    default_size = default_size if default_size is None else whole("data", "default_size", default_size, 1, 4096)
     channels = channels if channels is None else choice("data", "channels", channels, (1, 3))
     fit, max_broken = choice("data", "fit", fit, ("crop", "pad")), number("data", "max_broken", max_broken, 0, 1)
-    size, cache = size or default_size, _cache_folder(cache_dir)
+    cache = _cache_folder(cache_dir)
     source = _source(path, split, token, cache)
     key = json.dumps([DECODING, source.identity, size, channels, fit])
     entry = cache / hashlib.sha256(key.encode()).hexdigest()
@@ -175,6 +173,30 @@ def load(
         return _build(table, entry, Path(path), *_shape(table, size, channels), fit, max_broken, progress)
     _check_broken(path, pictures.broken, len(pictures), max_broken)
     return pictures
+
+
+def smallest_side(
+    path: str | Path,
+    *,
+    fit: str = "crop",
+    split: str = "train",
+    cache_dir: str | Path | None = None,
+    token: str | None = None,
+    progress: bool = False,
+) -> int:
+    """The size at which the first picture of a source, given as to `load`, loses nothing: its smaller side, its larger one if padded."""
+    choice("data", "fit", fit, ("crop", "pad"))
+    cache = _cache_folder(cache_dir)
+    source = _source(path, split, token, cache)
+    note = cache / "sides" / hashlib.sha256(json.dumps([DECODING, source.identity]).encode()).hexdigest()
+    try:
+        sides = [int(side) for side in note.read_text(encoding="ascii").split()]
+    except (OSError, ValueError):
+        sides = []
+    if len(sides) != 2:
+        sides = _sides(source.open())
+        _note(note, "{} {}".format(*sides))
+    return max(sides) if fit == "pad" else min(sides)
 
 
 def _check_broken(path: str | Path, broken: Sequence[str], count: int, max_broken: float) -> None:
@@ -222,10 +244,13 @@ class Source(NamedTuple):
 
 def _source(path: str | Path, split: str, token: str | None, cache: Path) -> Source:
     name, path = str(path), Path(path)
-    if path.is_dir():
-        return _folder_source(path, split)
-    if path.exists():
-        return _parquet_source(path, [path])
+    try:
+        if path.is_dir():
+            return _folder_source(path, split)
+        if path.exists():
+            return _parquet_source(path, [path])
+    except OSError as error:
+        raise GenartError("unreadable_data", path=error.filename or name, reason=error.strerror or first_line(error)) from error
     if files := sorted(Path(file) for file in glob.glob(name, recursive=True) if file.endswith(".parquet")):
         return _parquet_source(path, files)
     if (match := HUB_ID.fullmatch(name.replace(os.sep, "/"))) and not name.endswith(".parquet"):
@@ -294,7 +319,11 @@ def _metadata(file: Path) -> dict[Path, dict[str, Any]]:
 def _walk(folder: Path) -> list[Path]:
     """All files below a folder but hidden ones, in the order of their names. Links are followed, but never back up."""
     found = []
-    for root, folders, files in os.walk(folder, followlinks=True):
+
+    def failed(error: OSError) -> None:
+        raise error
+
+    for root, folders, files in os.walk(folder, onerror=failed, followlinks=True):
         here = Path(root)
         folders[:] = [name for name in folders if not _hidden(name) and not _leads_up(here / name)]
         found += [here / name for name in files if not _hidden(name)]
@@ -393,6 +422,8 @@ def _parquet_errors(file: Path) -> Iterator[Any]:
         raise GenartError("needs_package", package="pyarrow", install='"genart-hub[train]"') from error
     try:
         yield parquet
+    except PermissionError as error:
+        raise GenartError("unreadable_data", path=str(file), reason=error.strerror or first_line(error)) from error
     except (ArrowException, OSError) as error:
         raise GenartError("empty_data", path=str(file)) from error
 
@@ -484,9 +515,7 @@ def _hub_source(name: str, revision: str | None, split: str, token: str | None, 
         if not re.fullmatch("[0-9a-f]{40}", commit or ""):
             raise GenartError("hub_no_dataset_now", name=name, endpoint=constants.ENDPOINT) from error
 
-    with suppress(OSError):  # then it is asked for again
-        known.parent.mkdir(parents=True, exist_ok=True)
-        known.write_text(commit, encoding="ascii")
+    _note(known, commit)
     identity = json.dumps([constants.ENDPOINT, name, commit, split])
     return Source(identity, partial(_hub_table, name, commit, split, token_for_endpoint(token)))
 
@@ -576,20 +605,20 @@ def _quiet(datasets: Any) -> Iterator[None]:
 
 def _shape(table: Table, size: int | None, channels: int | None) -> tuple[int, int]:
     """The size and the channels that nobody asked for: of the first picture, and whether any has colours, by the headers alone."""
-    if size and channels:
-        return size, channels
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for rows in table.batches():
-            for row in rows:
-                if size is None and (picture := _opened(row)):
-                    size = whole("data", "size", min(picture.size), 1, 4096)
-                    picture.close()
-                if channels is None and _has_colours(row):
-                    channels = 3
-                if size and channels:
-                    return size, channels
-    return size or 1, channels or 1
+        size = size or whole("data", "size", min(_sides(table)), 1, 4096)
+        return size, channels or (3 if any(_has_colours(row) for rows in table.batches() for row in rows) else 1)
+
+
+def _sides(table: Table) -> tuple[int, int]:
+    """The width and the height of the first picture that can be read; 1 where there is none, of which `load` then tells."""
+    for rows in table.batches():
+        for row in rows:
+            if picture := _opened(row):
+                picture.close()
+                return picture.size
+    return 1, 1
 
 
 def _opened(row: Row) -> Image.Image | None:
@@ -698,6 +727,13 @@ def _cache_folder(cache_dir: str | Path | None) -> Path:
     if cache_dir or (cache_dir := os.environ.get(CACHE_VARIABLE)):
         return Path(cache_dir).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genart_hub"
+
+
+def _note(file: Path, text: str) -> None:
+    """Keep a word for the next start, which does without it where nothing can be written."""
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="ascii")
 
 
 def _read_entry(entry: Path, path: Path) -> Pictures | None:

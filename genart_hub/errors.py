@@ -95,11 +95,13 @@ MESSAGES = {
     "reason_gone": "it is gone again",
     "reason_pointer": "it is a Git LFS pointer; run git lfs pull",
     "reason_no_emojis": "it is no list of emojis",
+    "reason_fp16": "it needs a GPU",
     # data
     "no_data": "{path} does not exist. Give a .parquet file or a folder of pictures.",
     "empty_data": "{path} holds no pictures. Give a .parquet file with an image column or a folder of pictures.",
     "no_labels": "{path} has no labels, which are needed to {purpose}. Use class folders or a parquet file with a label column.",
     "broken_pictures": "{path}: {count} of {total} pictures cannot be read, where {limit} may be; the first is {first}. Remove them and start again.",
+    "unreadable_data": "{path} cannot be read ({reason}). Check who may read it.",
     "empty_class": "{path}: the class {name} has no picture that can be read. Add pictures to it, or remove it.",
     "missing_labels": "{path}: {count} pictures have no label, which is needed to {purpose}. Label them, or leave them out.",
     "no_image_column": "{path} has no image column; it has {choices}. Give a table whose pictures stand in a column as Hugging Face `datasets` writes it.",

@@ -88,7 +88,7 @@ def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count]
     real = pictures.take(order)
     with evaluating(features):
-        reference = _features(features, real)
+        reference = features_of(features, real)
 
     def distance(model: Generative) -> float:
         with evaluating(model), evaluating(features):
@@ -107,12 +107,13 @@ def _of_samples(model: Generative, pictures: Pictures, features: FeatureNetwork,
     if half < 8:
         raise GenartError("few_pictures", path=str(pictures.path), count=len(pictures), low=16, purpose="two halves to compare")
     reference, other = pictures.take(order[:half]), pictures.take(order[half : 2 * half])
-    real, floor = _features(features, reference), _features(features, other)
+    real, floor = features_of(features, reference), features_of(features, other)
     made = _made_features(model, features, half, seed, _labels_like(model, reference))
 
     source = getattr(features, "source", None)
     eye = f"{source.name}@{source.sha256[:8]}" if source else type(features).__name__
-    resized = f"resized to {features.image_size} px (bicubic) where they differ"
+    how = "bicubic" if isinstance(features, FeatureNetwork) else "by itself"
+    resized = f"resized to {features.image_size} px ({how}) where they differ"
     protocol = (
         f"{half:,} made (seeds from {seed}, classes as in the reference, {resized}) against {half:,} real of {split_of(pictures)}; "
         f"real: the other {half:,}; {eye}"
@@ -202,7 +203,7 @@ def _made_features(model: Generative, features: FeatureNetwork, n: int, seed: in
     for k in range(0, n, BATCH):
         label = None if labels is None else labels[k : min(k + BATCH, n)].tolist()
         x_hat = model.sample(min(BATCH, n - k), seed + k, label=label)
-        made.append(_run(features, features.features, images.resize(x_hat, features.image_size, features.channels)))
+        made.append(_run(features, features.features, _seen_by(features, x_hat)))
     return torch.cat(made)
 
 
@@ -284,10 +285,14 @@ def _chunks(pictures: Pictures) -> Iterator[tuple[int, Tensor]]:
         yield k, pictures.images(slice(k, k + BATCH))
 
 
-def _features(features: FeatureNetwork, pictures: Pictures) -> Tensor:
+def features_of(features: FeatureNetwork, pictures: Pictures) -> Tensor:
     """The features of real pictures, made to the eye's size where they have another."""
-    resized = (images.resize(x, features.image_size, features.channels) for _, x in _chunks(pictures))
-    return torch.cat([_run(features, features.features, x) for x in resized])
+    return torch.cat([_run(features, features.features, _seen_by(features, x)) for _, x in _chunks(pictures)])
+
+
+def _seen_by(features: Any, x: Tensor) -> Tensor:
+    """Pictures as the eye takes them; Inception makes them its own size by itself."""
+    return images.resize(x, features.image_size if isinstance(features, FeatureNetwork) else x.shape[-1], features.channels)
 
 
 @torch.no_grad()

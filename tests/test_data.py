@@ -5,9 +5,11 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sys
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -254,6 +256,18 @@ def test_a_class_folder_may_be_a_link_and_a_link_upwards_is_not_followed(tmp_pat
     assert (len(pictures), pictures.class_names) == (2, ("cat", "dog"))
 
 
+def test_a_folder_that_may_not_be_read_is_told_and_not_passed_over(picture_folder, monkeypatch):
+    real = os.scandir
+
+    def scandir(folder):
+        if Path(folder).name == "dog":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert "dog cannot be read (Permission denied)" in str(refused("unreadable_data", picture_folder))
+
+
 def test_a_class_without_pictures_is_named_when_every_class_is_needed(tmp_path):
     save(tmp_path / "cat" / "a.png")
     (tmp_path / "dog").mkdir()
@@ -288,10 +302,20 @@ def test_the_first_column_with_bytes_and_the_first_class_label_stand_in_for_imag
     assert (reds(pictures), pictures.labels.tolist(), pictures.class_names) == ([7], [1], ("x", "y"))
 
 
+def test_the_column_named_image_comes_before_other_pictures(tmp_path):
+    file = write_parquet(tmp_path / "a.parquet", {"mask": [encoded((1, 0, 0))], "image": [encoded((2, 0, 0))]})
+    assert reds(data.load(file)) == [2]
+
+
 def test_labels_that_are_texts_are_numbered_in_the_order_of_the_alphabet(tmp_path):
     file = write_parquet(tmp_path / "a.parquet", {"image": [encoded()] * 3, "label": ["dog", "cat", "dog"]})
     pictures = data.load(file)
     assert (pictures.labels.tolist(), pictures.class_names) == ([1, 0, 1], ("cat", "dog"))
+
+
+def test_numbers_below_zero_are_no_labels(tmp_path):
+    file = write_parquet(tmp_path / "a.parquet", {"image": [encoded()] * 3, "label": [-1, 1, -5]})
+    assert data.load(file).labels.tolist() == [-1, 1, -1]
 
 
 def test_labels_that_are_all_missing_are_no_labels(tmp_path):
@@ -336,6 +360,14 @@ def test_a_table_of_numbers_beside_pictures_does_not_hide_them(tmp_path):
 # ---- decoding ----
 
 
+@pytest.fixture
+def opened(monkeypatch):
+    """The names of the pictures that were opened."""
+    names, real = [], data.open_picture
+    monkeypatch.setattr(data, "open_picture", lambda file, name: (names.append(name), real(file, name))[1])
+    return names
+
+
 def coded_red(mode: str) -> Image.Image:
     """Pure red in any mode that has colours."""
     return Image.new("RGBA" if mode == "RGBA" else "RGB", (4, 4), (255, 0, 0)).convert(mode)
@@ -375,15 +407,20 @@ def test_a_turned_photo_stands_upright_and_an_animation_gives_its_first_frame(tm
     assert (pictures[0, 0].unique().tolist(), pictures[0, 7].unique().tolist(), pictures[1].unique().tolist()) == ([255], [0], [90])
 
 
-def test_the_size_is_what_was_asked_for_else_the_default_else_the_first_pictures_smaller_side(tmp_path):
+def test_the_size_is_what_was_asked_for_else_the_first_pictures_smaller_side(tmp_path):
     (tmp_path / "a.png").write_bytes(b"broken")
     save(tmp_path / "b.png", size=(12, 6))
     save(tmp_path / "c.png", size=(30, 40))
-    shapes = [
-        data.load(tmp_path, max_broken=0.5, **sizes).pictures.shape[-1]
-        for sizes in ({}, {"default_size": 16}, {"size": 8, "default_size": 16})
-    ]
-    assert shapes == [6, 16, 8]
+    assert [data.load(tmp_path, size, max_broken=0.5).pictures.shape[-1] for size in (None, 8)] == [6, 8]
+
+
+def test_the_smallest_side_is_the_first_pictures_and_is_noted(tmp_path, opened):
+    save(tmp_path / "a.png", size=(12, 6))
+    save(tmp_path / "b.png", size=(3, 4))
+    assert (data.smallest_side(tmp_path), data.smallest_side(tmp_path, fit="pad")) == (6, 12)
+    assert opened == ["a.png"]
+    (tmp_path / "a.png").unlink()
+    assert data.smallest_side(tmp_path) == 3
 
 
 def test_crop_keeps_the_centre_and_pad_the_whole_on_the_colour_of_the_corners(tmp_path):
@@ -481,6 +518,15 @@ def test_a_broken_row_takes_its_label_and_its_caption_with_it(tmp_path):
     )
 
 
+def test_a_broken_row_is_named_by_its_number_in_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "ROWS", 2)
+    for name, k in (("a", 3), ("b", 4)):
+        rows = [encoded() for _ in range(5)]
+        rows[k]["bytes"] = b"no picture"
+        write_parquet(tmp_path / f"{name}.parquet", {"image": rows})
+    assert data.load(tmp_path, max_broken=0.5).broken == ("a.parquet row 3", "b.parquet row 4")
+
+
 def test_a_listed_picture_that_is_missing_counts_as_broken(tmp_path):
     save(tmp_path / "a.png")
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "a"}\n{"file_name": "b.png", "text": "b"}')
@@ -489,14 +535,6 @@ def test_a_listed_picture_that_is_missing_counts_as_broken(tmp_path):
 
 
 # ---- the cache ----
-
-
-@pytest.fixture
-def opened(monkeypatch):
-    """The names of the pictures that were opened."""
-    names, real = [], data.open_picture
-    monkeypatch.setattr(data, "open_picture", lambda file, name: (names.append(name), real(file, name))[1])
-    return names
 
 
 def same(a: data.Pictures, b: data.Pictures) -> bool:
@@ -528,6 +566,8 @@ def test_the_noted_hash_is_the_hash_of_the_pictures_and_labels(parquet):
     by_hand = data.Pictures(pictures.pictures, pictures.labels, parquet)
     assert pictures.digest == pictures.sha256 == by_hand.sha256 == expected
     assert pictures.take(torch.arange(3)).sha256 != expected
+    other = replace(pictures, columns={"half": [k // 6 for k in range(12)]}).labelled_by("half")
+    assert other.sha256 == hashlib.sha256(pictures.pictures.numpy().tobytes() + other.labels.numpy().tobytes()).hexdigest() != expected
 
 
 def test_pixels_are_mapped_from_the_file_and_changes_stay_in_memory(parquet, picture_cache):
@@ -558,7 +598,7 @@ def test_a_folder_that_changes_is_read_anew(picture_folder, opened, change):
     assert opened
 
 
-@pytest.mark.parametrize("settings", [{"size": 4}, {"channels": 3}, {"fit": "pad"}, {"default_size": 4}])
+@pytest.mark.parametrize("settings", [{"size": 4}, {"channels": 3}, {"fit": "pad"}])
 def test_other_settings_are_kept_apart(picture_folder, picture_cache, settings):
     plain = data.load(picture_folder)
     data.load(picture_folder, **settings)
@@ -607,6 +647,19 @@ def test_a_damaged_entry_is_made_anew(parquet, picture_cache, damage):
     again = data.load(parquet)
     assert (again.sha256, hashlib.sha256(again.pictures.numpy().tobytes() + again.labels.numpy().tobytes()).hexdigest()) == (digest, digest)
     assert list(picture_cache.iterdir()) == [entry]
+
+
+def test_an_entry_that_another_process_finished_first_is_kept(parquet, picture_cache):
+    data.load(parquet)
+    (entry,) = picture_cache.iterdir()
+    first = (entry / "pictures.bin").stat().st_ino
+    data._publish(Path(shutil.copytree(entry, picture_cache / "later")), entry)
+    assert (entry / "pictures.bin").stat().st_ino == first
+
+
+def test_the_first_start_shows_its_progress_where_it_is_asked_to(parquet, capsys):
+    data.load(parquet, progress=True)
+    assert "12/12" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_told_in_a_sentence(parquet, picture_cache, monkeypatch):

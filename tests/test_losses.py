@@ -91,6 +91,22 @@ def generator_loss(objective, real, fake):
     return objective.generator(real, fake) if objective.paired else objective.generator(fake)
 
 
+@pytest.mark.parametrize(
+    ("name", "discriminator", "generator"),
+    [
+        ("non-saturating", -log_sigmoid(2.0) - log_sigmoid(0.5), -log_sigmoid(-0.5)),
+        ("minimax", -log_sigmoid(2.0) - log_sigmoid(0.5), log_sigmoid(0.5)),
+        ("hinge", 0.5, 0.5),
+        ("wasserstein", -0.5 - 2.0, 0.5),
+        ("relativistic", -log_sigmoid(2.5), -log_sigmoid(-2.5)),
+    ],
+)
+def test_each_objective_has_its_name(name, discriminator, generator):
+    objective, real, fake = losses.OBJECTIVES[name], torch.tensor([2.0]), torch.tensor([-0.5])
+    assert objective.discriminator(real, fake).item() == pytest.approx(discriminator, rel=1e-6)
+    assert generator_loss(objective, real, fake).item() == pytest.approx(generator, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", losses.OBJECTIVES)
 def test_the_discriminator_raises_real_logits_and_lowers_fake_ones(name):
     real, fake = (logits.clone().requires_grad_() for logits in (torch.tensor([0.4, -0.9]), torch.tensor([0.3, -0.8])))
@@ -154,8 +170,8 @@ def test_the_gradient_penalty_has_a_place_for_each_pair_and_a_norm_for_each_pict
 
 def test_the_gradient_penalty_teaches_the_weights_and_not_the_pictures():
     weight, x = torch.tensor([3.0, 4.0], requires_grad=True), torch.ones(5, 2, requires_grad=True)
-    losses.gradient_penalty(lambda x: x @ weight, x, torch.zeros(5, 2), torch.rand(5)).backward()
-    torch.testing.assert_close(weight.grad, 2 * (5 - 1) * torch.tensor([0.6, 0.8]))
+    losses.gradient_penalty(lambda x: x.square() @ weight, x, torch.zeros(5, 2), torch.ones(5)).backward()  # a slope of 2 * weight
+    torch.testing.assert_close(weight.grad, 2 * (10 - 1) * 2 * torch.tensor([0.6, 0.8]))
     assert x.grad is None
 
 

@@ -157,8 +157,8 @@ def test_the_k_th_neighbour_of_a_point_is_not_itself():
 
 
 def test_equal_points_have_balls_of_no_size_that_hold_their_like():
-    points = features(50, d=128)
-    real, fake = points.repeat(4, 1), torch.cat([points, points + 1e-4])
+    points = features(50, d=128).double()
+    real, fake = points.repeat(4, 1), torch.cat([points, points + 1e-9])
     density, coverage = metrics.density_coverage(real, fake, k=3)
     torch.testing.assert_close(density, torch.tensor([4 / 3, 0.0]).repeat_interleave(50))
     assert coverage.min().item() == 1

@@ -107,10 +107,10 @@ class Encoder(nn.Module):
         self.head = nn.Linear(16 * widths[-1], 2 * latent_dim)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        features = self.layers(x).flatten(1)                            # (B, 16 * widths[-1])
+        features = self.layers(x).flatten(1)  # (B, 16 * widths[-1])
         if self.embed is not None:
             features = features + self.embed(label)
-        return self.head(nn.functional.silu(features))                  # (B, 2Z)
+        return self.head(nn.functional.silu(features))  # (B, 2Z)
 
 
 class Decoder(nn.Module):
@@ -131,9 +131,9 @@ class Decoder(nn.Module):
         x = self.project(z)
         if self.embed is not None:
             x = x + self.embed(label)
-        last = not self.layers[1].weight.is_contiguous()                # the weights are channels_last, so be the input
+        last = not self.layers[1].weight.is_contiguous()  # the weights are channels_last, so be the input
         x = x.unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
-        return self.layers(x)                                           # (B, C, H, W)
+        return self.layers(x)  # (B, C, H, W)
 
 
 class ResidualBlock(nn.Module):

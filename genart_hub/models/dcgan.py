@@ -75,11 +75,11 @@ class Generator(nn.Module):
         self.layers = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in zip(widths, [*widths[1:], channels], strict=True))
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        x = self.project(z).unflatten(1, (-1, 4, 4))                    # (B, widths[0], 4, 4)
+        x = self.project(z).unflatten(1, (-1, 4, 4))  # (B, widths[0], 4, 4)
         x = x.contiguous(memory_format=memory_format_of(self.layers[0]))
         for norm, layer in zip(self.norms, self.layers, strict=True):
-            x = layer(norm(x, label).relu())                            # (B, widths[k + 1], 2H, 2W)
-        return x.tanh()                                                 # (B, C, H, W)
+            x = layer(norm(x, label).relu())  # (B, widths[k + 1], 2H, 2W)
+        return x.tanh()  # (B, C, H, W)
 
 
 class Discriminator(nn.Module):
@@ -95,11 +95,11 @@ class Discriminator(nn.Module):
             nn.init.zeros_(self.embed.weight)  # it starts as a discriminator of no classes
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        phi = self.layers(x).flatten(1)                                 # (B, D)
-        logits = self.judge(phi).squeeze(1)                             # (B,)
+        phi = self.layers(x).flatten(1)  # (B, D)
+        logits = self.judge(phi).squeeze(1)  # (B,)
         if self.embed is None or label is None:
             return logits
-        return logits + (self.embed(label) * phi).sum(dim=1)            # eq. 3: the inner product with the class's embedding
+        return logits + (self.embed(label) * phi).sum(dim=1)  # eq. 3: the inner product with the class's embedding
 
 
 class ConditionalBatchNorm(nn.Module):

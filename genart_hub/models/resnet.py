@@ -21,9 +21,7 @@ class ResNet(FeatureNetwork):
         "zh": "一个小型残差分类器，是各项指标的“眼睛”：用它的特征衡量生成图片与真实图片的距离。它不是生成模型。",
     }
 
-    def __init__(
-        self, image_size: int = 64, channels: int = 3, num_classes: int = 0, class_names: Sequence[str] = (), width: int = 32
-    ):
+    def __init__(self, image_size: int = 64, channels: int = 3, num_classes: int = 10, class_names: Sequence[str] = (), width: int = 32):
         super().__init__()
         self.image_size = whole("ResNet", "image_size", image_size, 8)
         self.channels = whole("ResNet", "channels", channels, 1)

@@ -27,7 +27,7 @@ def diagnose(history: list[dict[str, Any]]) -> set[str]:
         if all(line.get("kl", 1) < 0.5 for line in last):
             found.add("posterior_collapse")
     spreads = [line["spread"] for line in history if "spread" in line and line["step"] >= EARLY][-2:]
-    if len(spreads) == 2 and max(spreads) < 0.15:
+    if len(spreads) == 2 and max(spreads) < 0.15 and any("d_loss" in line for line in last):
         found.add("mode_collapse")
     return found
 

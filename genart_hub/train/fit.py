@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from genart_hub import images
@@ -52,7 +53,7 @@ class Run:
         self.learning_rates = {name: [g["lr"] for g in optimizer.param_groups] for name, optimizer in self.optimizers.items()}
         self.ema = None
         if self.ema_decay:
-            self.ema = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.ema_decay), use_buffers=True)
+            self.ema = AveragedModel(self.model, multi_avg_fn=partial(_average, self.ema_decay), use_buffers=True)
 
     @property
     def averaged(self) -> nn.Module:
@@ -127,6 +128,14 @@ class Run:
         return numbers
 
 
+@torch.no_grad()
+def _average(decay: float, averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+    """averaged <- d averaged + (1 - d) current, where d rises to `decay`, so that a short run does not publish its beginning."""
+    d = min(decay, (1 + int(count)) / (10 + int(count)))
+    for mean, value in zip(averaged, current, strict=True):
+        mean.lerp_(value.to(mean), 1 - d) if mean.is_floating_point() else mean.copy_(value)
+
+
 def _agree(was: Any, now: Any) -> bool:
     """Whether a run may go on: a later version may have added fields, whose defaults are the old behaviour."""
     if isinstance(was, dict) and isinstance(now, dict):
@@ -168,7 +177,7 @@ def fit(
     begun, saved_at, saved_step = time.perf_counter(), time.perf_counter(), start
     seconds_before, numbers = (run.seconds if run else 0.0), {}
     log = Log(run.folder, start) if run and main else None
-    told: set[str] = set()
+    told = diagnose(log.history) if log else set()  # of a run that goes on: already said
     torch.set_flush_denormal(True)
     device = getattr(batches, "device", "cpu")
     with _interruptible() as interrupted, tqdm(total=num_steps, initial=start, unit="step", disable=not (progress and main)) as bar:

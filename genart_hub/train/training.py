@@ -28,6 +28,7 @@ from genart_hub.train.recipes import Recipe, make_step, rate
 from genart_hub.train.steps import trained_parts
 
 PRECISIONS = ("auto", "no", "bf16", "fp16")
+LARGEST = 64  # px that a model gets without being asked for more
 LOOKS = 20  # in a run: samples drawn, and the best model kept
 
 
@@ -106,6 +107,8 @@ def _accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
     choice("train", "precision", precision, PRECISIONS)
     if precision == "auto":  # never on a CPU, where half precision is slower
         precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "no"
+    if precision == "fp16" and device.type == "cpu":  # accelerate would train in float32 and not say so
+        raise GenartError("precision_refused", precision=precision, device=device.type, reason=GenartError("reason_fp16"))
     try:
         return Accelerator(cpu=device.type == "cpu", mixed_precision=precision, gradient_accumulation_steps=accumulate)
     except (ValueError, RuntimeError) as error:
@@ -114,10 +117,11 @@ def _accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
 
 def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]) -> Pictures:
     """The pictures, at a size that the class can take where none was asked for: the smallest that loses nothing, else the largest."""
-    if size is not None or not cls.sizes:
-        return data.load(path, size, **options)
-    side = data.smallest_side(path, **options)
-    return data.load(path, next((allowed for allowed in cls.sizes if allowed >= side), cls.sizes[-1]), **options)
+    if size is None:
+        side = data.smallest_side(path, **options)
+        sizes = cls.sizes or (min(side, LARGEST),)
+        size = next((allowed for allowed in sizes if allowed >= side), sizes[-1])
+    return data.load(path, size, **options)
 
 
 def _prepare(
@@ -191,6 +195,8 @@ def _wired(model: nn.Module, accelerator: Any) -> nn.Module:
     wired._modules = dict(model._modules)
     for name in trained_parts(model):
         setattr(wired, name, accelerator.prepare_model(getattr(model, name)))
+    if model.family == "vae":
+        wired.nll = model.nll  # a likelihood may have a weight of the decoder's, which a wrapper hides
     return wired
 
 

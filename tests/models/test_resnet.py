@@ -57,7 +57,7 @@ def test_a_size_of_less_than_eight_pixels_is_refused(size):
 
 def test_without_classes_it_says_how_many_it_needs():
     with pytest.raises(GenartError, match="ResNet: num_classes must be at least 2, got 0"):
-        ResNet()
+        ResNet(num_classes=0)
 
 
 def test_it_learns_one_batch_by_heart(tiny):

@@ -14,8 +14,8 @@ def vae_lines(n=5, **numbers):
     return [{"step": 100 * k, "reconstruction": 90.0, "kl": 20.0} | numbers for k in range(1, n + 1)]
 
 
-def looks(*spreads):
-    return [{"step": 100 * k, "spread": value} for k, value in enumerate(spreads, 1)]
+def looks(*spreads, start=1000):
+    return [{"step": start + 100 * k, "spread": value} for k, value in enumerate(spreads)]
 
 
 WON = {"d_accuracy": 1.0, "g_loss": 7.0}
@@ -45,13 +45,16 @@ def test_a_failing_run_is_told_what_fails_and_what_to_do(code):
         [],
         gan_lines(30) + looks(0.2, 0.5, 0.9),
         vae_lines(30) + looks(0.7, 0.8),
+        vae_lines(30) + looks(0.1, 0.1),  # blurred, which is another matter
         gan_lines(4, **WON),  # too short to say
         gan_lines(4, **WON) + gan_lines(1),  # it has recovered
         gan_lines(5, d_accuracy=1.0, g_loss=1.0),  # sure of itself, and the generator still learns
         gan_lines(5, d_accuracy=0.8, g_loss=7.0),
         vae_lines(4, kl=0.02) + vae_lines(1),
         vae_lines(4, kl=0.02),
-        gan_lines() + looks(0.02),  # the first samples of a run are all alike
+        gan_lines() + looks(0.02),
+        gan_lines() + looks(0.02, 0.02, 0.02, start=100),  # the first samples of a run are all alike
+        looks(0.02, 0.02),  # of what, nobody knows yet
         gan_lines() + looks(0.02, 0.6),
         gan_lines() + looks(0.02, 0.02, 0.6),
         [{"step": k, "loss": 0.1, "accuracy": 1.0} for k in range(20)],  # a classifier

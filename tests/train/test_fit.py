@@ -315,6 +315,19 @@ def test_a_failing_gan_is_told_once_and_into_the_log(tmp_path, capsys):
     ]
 
 
+def test_a_run_that_goes_on_does_not_say_the_same_again(tmp_path, capsys):
+    def step(k, noise):
+        return {"d_loss": 0.01, "g_loss": 9.0, "d_accuracy": 1.0}
+
+    fit_scalar(scalar_run(tmp_path), step, 6, log_every=1)
+    run = scalar_run(tmp_path)
+    run.load()
+    capsys.readouterr()
+    fit_scalar(run, step, 9, log_every=1)
+    assert capsys.readouterr().err == ""
+    assert [line["step"] for line in lines_of(tmp_path) if "diagnosis" in line] == [5]
+
+
 def test_a_healthy_run_is_left_in_peace(tmp_path, capsys):
     fit_scalar(scalar_run(tmp_path), lambda k, noise: {"d_loss": 1.3, "g_loss": 0.8, "d_accuracy": 0.6}, 12, log_every=1)
     assert capsys.readouterr().err == ""

@@ -329,8 +329,7 @@ def test_the_generators_step_goes_around_the_discriminators_wrapper_which_then_i
 def test_a_frozen_discriminator_is_thawed_whatever_happens(gan):
     discriminator = gan.discriminator
     with pytest.raises(ZeroDivisionError), frozen(gan) as judge:
-        assert not any(p.requires_grad for p in judge.discriminator.parameters())
-        raise ZeroDivisionError
+        1 / any(p.requires_grad for p in judge.discriminator.parameters())  # none of them does
     assert gan.discriminator is discriminator
     assert all(p.requires_grad for p in gan.parameters())
 

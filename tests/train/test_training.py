@@ -21,11 +21,11 @@ from genart_hub.errors import GenartError
 from genart_hub.models.classifier import Classifier
 from genart_hub.train import Recipe
 
-
 NAMES = ("GAN", "VAE", "DCGAN", "ConvVAE", "Classifier", "ResNet")
 
-CUT = """
-import importlib, os, signal, sys, torch
+ALONE = """
+import importlib, os, signal, accelerate, pyarrow.parquet, torch, torch._dynamo, torch.utils.tensorboard
+from genart_hub.errors import GenartError
 from genart_hub.train import Recipe, train
 
 training = importlib.import_module("genart_hub.train.training")
@@ -42,13 +42,31 @@ def cut(model, recipe):
     counted.calls = 0
     return counted, optimizers
 
-training.make_step = cut
-for name, (recipe, arguments, options) in {runs!r}.items():
-    child = os.fork()
+def train_tiny(name, folder, **more):
+    recipe, arguments, options = runs[name]
+    train(name, {path!r}, os.path.join({out!r}, folder), recipe, arguments, seed=5, save_minutes=0, progress=False, **options, **more)
+
+def killed(name):
+    training.make_step = cut
+    train_tiny(name, name)
+
+def in_bf16():
+    for name in runs:
+        train_tiny(name, name + "-bf16", precision="bf16")
+
+def in_fp16():
+    try:
+        train_tiny("VAE", "fp16", precision="fp16")
+    except GenartError as error:
+        print(error.code, error, flush=True)
+
+runs = {runs!r}
+for name, work in [(name, lambda name=name: killed(name)) for name in runs] + [("bf16", in_bf16), ("fp16", in_fp16)]:
+    child = os.fork()  # a process of its own, without importing torch again
     if not child:
-        train(name, {path!r}, os.path.join({out!r}, name), recipe, arguments, seed=5, save_minutes=0, progress=False, **options)
-        os._exit(1)
-    print(name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        work()
+        os._exit(0)
+    print(name, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -69,34 +87,20 @@ def lines_of(folder):
 
 
 @pytest.fixture(scope="module")
-def tiny_parquet(tmp_path_factory):
-    """Twelve noisy 8 x 8 pictures of three classes."""
-    pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet as writer
-
-    file = tmp_path_factory.mktemp("data") / "tiny.parquet"
-    levels = torch.randint(0, 256, (12, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    contents = [io.BytesIO() for _ in levels]
-    for one, content in zip(levels, contents, strict=True):
-        Image.frombytes("L", (8, 8), one.numpy().tobytes()).save(content, format="PNG")
-    rows = [{"bytes": content.getvalue(), "path": None} for content in contents]
-    writer.write_table(pyarrow.table({"image": rows, "label": [k % 3 for k in range(12)]}), file)
-    return file
-
-
-@pytest.fixture(scope="module")
-def killed(runs, tiny_parquet, tmp_path_factory):
-    """A folder with a run of each class, killed in its sixth of nine steps."""
-    out = tmp_path_factory.mktemp("killed")
-    code = CUT.format(runs=runs, path=str(tiny_parquet), out=str(out))
+def alone(runs, tiny_parquet, tmp_path_factory):
+    """What processes of their own did: a folder with a run of each class, killed in its sixth of nine steps, and what all of them said."""
+    out = tmp_path_factory.mktemp("alone")
+    code = ALONE.format(runs=runs, path=str(tiny_parquet), out=str(out))
     environment = os.environ | {"PYTHONPATH": str(Path(genart_hub.__file__).parent.parent), "GENART_CACHE": str(out / "cache")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.stdout.splitlines() == [f"{name} {-signal.SIGKILL}" for name in runs], done.stderr
-    return out
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_that_was_killed_and_resumed_is_the_uncut_run_to_the_bit(name, killed, tiny_parquet, tmp_path, train_tiny):
+def test_a_run_that_was_killed_and_resumed_is_the_uncut_run_to_the_bit(name, alone, tiny_parquet, tmp_path, train_tiny):
+    killed, said = alone
+    assert f"{name} {-signal.SIGKILL}" in said
     torch.manual_seed(12345)
     resumed = train_tiny(name, tiny_parquet, killed / name, resume=True)
     uncut = train_tiny(name, tiny_parquet, tmp_path)
@@ -116,6 +120,32 @@ def test_another_seed_makes_another_run(parquet, tmp_path, train_tiny):
     train_tiny("VAE", parquet, tmp_path / "a")
     train_tiny("VAE", parquet, tmp_path / "b", seed=6)
     assert not same(states(tmp_path / "a"), states(tmp_path / "b"))
+
+
+# ---- precision ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_where_it_was_asked_for_makes_another_run_and_a_finite_one(name, alone, tiny_parquet, tmp_path, train_tiny):
+    folder, said = alone
+    assert "bf16 0" in said
+    assert json.loads((folder / f"{name}-bf16" / "training.json").read_text())["precision"] == "bf16"
+    half, whole = states(folder / f"{name}-bf16"), states(train_tiny(name, tiny_parquet, tmp_path).folder)
+    assert all(value.isfinite().all() and value.dtype != torch.bfloat16 for file in half.values() for value in file.values())
+    assert not same(half, whole)
+
+
+def test_half_precision_that_a_cpu_does_not_have_is_refused_in_a_sentence(alone):
+    folder, said = alone
+    assert said[-1] == "fp16 0"
+    assert said[-2].startswith("precision_refused Training in fp16 needs another device than cpu (")
+    assert said[-2].endswith("Leave --precision out.")
+    assert not (folder / "fp16").exists()
+
+
+def test_a_precision_that_there_is_not_is_refused(parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError, match="auto, no, bf16, fp16"):
+        train_tiny("VAE", parquet, tmp_path / "run", precision="fp8")
 
 
 # ---- what a run leaves ----
@@ -163,14 +193,8 @@ def test_the_best_vae_is_that_of_the_highest_elbo_and_loads(parquet, tmp_path, t
     with torch.no_grad():
         mu, logvar = best.encode(x)
         eps = torch.randn(12, 3, generator=data.seeded(5, 0))
-        nll = (
-            -torch.distributions.Bernoulli(logits=best.decode(mu + (0.5 * logvar).exp() * eps))
-            .log_prob(
-                (x + 1) / 2,
-            )
-            .sum()
-            / 12
-        )
+        logits = best.decode(mu + (0.5 * logvar).exp() * eps)
+        nll = torch.nn.BCEWithLogitsLoss(reduction="sum")(logits, (x + 1) / 2) / 12
         q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
         kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum() / 12
     assert run.best["score"] == pytest.approx((nll + kl).item(), rel=1e-4)
@@ -209,15 +233,18 @@ def test_a_classifier_is_scored_on_the_variants_that_were_held_out(tmp_path, tra
 
 
 def test_a_run_is_looked_at_from_the_same_seeds_and_its_numbers_are_in_tensorboard(parquet, tmp_path, train_tiny):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator(str(tmp_path / "events"))
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     train_tiny("DCGAN", parquet, tmp_path)
-    assert {"d_loss", "g_loss", "d_accuracy", "spread"} <= set(accumulator.Reload().Tags()["scalars"])
-    assert len(list((tmp_path / "samples").iterdir())) == len(accumulator.Images("samples")) == 9
+    events = reader.EventAccumulator(str(tmp_path / "events"), size_guidance={"images": 0}).Reload()
+    assert {"d_loss", "g_loss", "d_accuracy", "spread"} <= set(events.Tags()["scalars"])
+    assert len(list((tmp_path / "samples").iterdir())) == len(events.Images("samples")) == 9
 
 
-@pytest.mark.parametrize("name", ["VAE", "ConvVAE"])
-def test_a_batch_cut_into_pieces_makes_the_run_of_the_whole_batch(name, parquet, tmp_path, train_tiny):
-    whole, pieces = (train_tiny(name, parquet, tmp_path / str(count), accumulate=count) for count in (1, 2))
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("VAE", {"latent_dim": 3, "hidden_dims": [16]}), ("ConvVAE", {"latent_dim": 3, "width": 16})]
+)
+def test_a_batch_cut_into_pieces_makes_the_run_of_the_whole_batch(name, arguments, parquet, tmp_path, train_tiny):
+    whole, pieces = (train_tiny(name, parquet, tmp_path / str(count), arguments=arguments, accumulate=count) for count in (1, 2))
     for (key, a), b in zip(whole.model.state_dict().items(), pieces.model.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=2e-5, msg=lambda text, key=key: f"{key}: {text}")
     a, b = ([line for line in lines_of(tmp_path / count) if "kl" in line][-1] for count in ("1", "2"))
