@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from genart_hub.models import MODELS
     from genart_hub.remote import Found
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["MODELS", "bundled", "from_pretrained", "search", "__version__"]
 
 _MODULES = (

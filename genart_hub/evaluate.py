@@ -173,7 +173,7 @@ def _of_classes(
 
 def _groups(model: Generative, features: FeatureNetwork, pictures: Pictures) -> Tensor | None:
     """The model's class of each of the eye's classes: the same one, or the one that real pictures of it have. Returns (K,), or None."""
-    if not model.num_classes or pictures.labels is None or tuple(pictures.class_names) != tuple(model.class_names):
+    if not _same_classes(model, pictures):
         return None
     if tuple(model.class_names) == tuple(features.class_names):
         return torch.arange(features.num_classes)
@@ -194,7 +194,14 @@ def _grouped(logits: Tensor, groups: Tensor, num_classes: int) -> Tensor:
 
 def _labels_like(model: Generative, real: Pictures) -> Tensor | None:
     """The classes that samples must have to be compared with these pictures: theirs."""
-    return real.labels if model.num_classes and tuple(real.class_names) == tuple(model.class_names) else None
+    return real.labels if _same_classes(model, real) else None
+
+
+def _same_classes(model: Generative, pictures: Pictures) -> bool:
+    """Whether the pictures' labels are the model's classes: by their names, or by their numbers where they have none."""
+    if not model.num_classes or pictures.labels is None or pictures.num_classes > model.num_classes:
+        return False
+    return tuple(pictures.class_names or map(str, range(model.num_classes))) == tuple(model.class_names)
 
 
 def _made_features(model: Generative, features: FeatureNetwork, n: int, seed: int, labels: Tensor | None) -> Tensor:
@@ -219,10 +226,10 @@ def _of_reconstructions(model: Generative, pictures: Pictures, seed: int) -> lis
     shape = (model.channels, model.image_size, model.image_size)
     if tuple(pictures.pictures.shape[1:]) != shape:
         raise GenartError("bad_images", where="evaluate", channels=shape[0], size=shape[1], shape=tuple(pictures.pictures.shape))
+    labels = _relabelled(model, pictures) if model.num_classes else None
     generator = torch.Generator().manual_seed(seed)
     errors: dict[str, list[Tensor]] = {"mse": [], "psnr": [], "ssim": [], "elbo": [], "kl": []}
     for k, x in _chunks(pictures):
-        labels = _labels_like(model, pictures)
         label = () if labels is None else (labels[k : k + len(x)],)
         x_hat = _run(model, lambda x, label=label: model.reconstruct(x, *label), x)
         for name, metric in (("mse", metrics.squared_error), ("psnr", metrics.psnr), ("ssim", metrics.ssim)):
@@ -247,9 +254,7 @@ def _of_reconstructions(model: Generative, pictures: Pictures, seed: int) -> lis
 
 
 def _of_labels(model: FeatureNetwork, pictures: Pictures, held_out: bool) -> list[Measure]:
-    labels = pictures.require_labels("measure a classifier")
-    if model.class_names and tuple(pictures.class_names) != tuple(model.class_names):
-        labels = _relabelled(model, pictures)
+    labels = _relabelled(model, pictures)
     with evaluating(model):
         logits = torch.cat([_run(model, model, x) for _, x in _chunks(pictures)])
     held = ", variants of their class that training left out" if held_out else ""
@@ -261,10 +266,11 @@ def _of_labels(model: FeatureNetwork, pictures: Pictures, held_out: bool) -> lis
     return measures
 
 
-def _relabelled(model: FeatureNetwork, pictures: Pictures) -> Tensor:
+def _relabelled(model: HubModel, pictures: Pictures) -> Tensor:
     """The pictures' labels in the order of the model's classes."""
+    labels = pictures.require_labels("measure a model of classes").tolist()
     known = {name: k for k, name in enumerate(model.class_names)}
-    names = [pictures.class_names[label] if pictures.class_names else str(label) for label in pictures.labels.tolist()]
+    names = [pictures.class_names[label] if pictures.class_names else str(label) for label in labels]
     missing = next((name for name in names if name not in known), None)
     if missing is not None:
         raise GenartError("other_classes", path=str(pictures.path), name=missing, column=", ".join(pictures.columns) or "none")

@@ -1,62 +1,237 @@
-"""The protocol: every number with what it was measured on, and the same numbers however often."""
+"""The protocol: every number with what it was measured on, its error, real pictures beside it, and the same numbers however often."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from genart_hub import data, evaluate, metrics
+import genart_hub
+from genart_hub import evaluate, images, metrics
+from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
+from genart_hub.inception import Inception
 from genart_hub.models.classifier import Classifier
+from genart_hub.models.conv_vae import ConvVAE
+from genart_hub.models.dcgan import DCGAN
 from genart_hub.models.gan import GAN
+
+OF_SAMPLES = {"recognised", "evenness", "rarest", "commonest", "frechet", "kid", "precision", "recall", "density", "coverage"}
+OF_RECONSTRUCTIONS = {"mse", "psnr", "ssim", "elbo", "bits_per_dimension", "kl"}
+
+
+def noisy_pictures(n=41, size=8, channels=1, seed=0):
+    """n pictures of three classes, in memory."""
+    levels = torch.randint(0, 256, (n, channels, size, size), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+    return Pictures(levels, torch.arange(n) % 3, Path("/somewhere/data/tiny.parquet"))
 
 
 @pytest.fixture
-def pictures(parquet):
-    return data.load(parquet)
+def pictures():
+    return noisy_pictures()
 
 
 def by_metric(measures):
     return {measure.metric: measure for measure in measures}
 
 
-def measure(model, pictures, classifier, **options):
-    return by_metric(evaluate.evaluate(model, pictures, classifier, **({"samples": 8} | options)))
+def measure(model, pictures, eye, **options):
+    return by_metric(evaluate.evaluate(model, pictures, eye, **({"samples": 8} | options)))
+
+
+@torch.no_grad()
+def halves(pictures, eye, count, seed):
+    """The features of the two halves of real pictures, drawn as the protocol says, and their rows."""
+    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
+    first, second = order[:count], order[count : 2 * count]
+    return eye.features(pictures.images(first)), eye.features(pictures.images(second)), first
+
+
+def standard_error(values):
+    return values.std().item() / math.sqrt(len(values))
+
+
+# ---- what is measured ----
 
 
 def test_a_gan_is_measured_by_its_samples_and_a_vae_by_its_reconstructions_too(gan, vae, pictures, classifier):
-    of_samples = {"recognised", "evenness", "rarest", "commonest", "frechet"}
-    assert set(measure(gan, pictures, classifier)) == of_samples
-    assert set(measure(vae, pictures, classifier)) == of_samples | {"mse", "elbo", "kl"}
+    assert set(measure(gan, pictures, classifier)) == OF_SAMPLES
+    assert set(measure(vae, pictures, classifier)) == OF_SAMPLES | OF_RECONSTRUCTIONS
 
 
-def test_the_frechet_distance_is_between_made_pictures_and_half_of_the_real_ones_with_the_other_half_as_floor(gan, pictures, classifier):
-    found = measure(gan, pictures, classifier, count=5, seed=3)["frechet"]
-    order = torch.randperm(12, generator=torch.Generator().manual_seed(3))
-    reference, other, made = pictures.images(order[:5]), pictures.images(order[5:10]), gan.sample(5, 3)
+def test_distances_are_between_made_pictures_and_half_of_the_real_ones_with_the_other_half_as_floor(gan, pictures, classifier):
+    found = measure(gan, pictures, classifier, count=15, seed=3)
+    real, other, _ = halves(pictures, classifier, 15, 3)
     with torch.no_grad():
-        reference, other, made = map(classifier.features, (reference, other, made))
-    assert found.value == pytest.approx(metrics.frechet_distance(reference, made), rel=1e-4)
-    assert found.real == pytest.approx(metrics.frechet_distance(reference, other), rel=1e-4)
+        made = classifier.features(gan.sample(15, 3))
+    for metric, distance in (("frechet", metrics.frechet_distance), ("kid", metrics.kernel_distance)):
+        assert found[metric].value == pytest.approx(distance(real, made), rel=1e-4)
+        assert found[metric].real == pytest.approx(distance(real, other), rel=1e-4)
+    assert found["frechet"].error == pytest.approx(metrics.frechet_distance_error(real, made), rel=1e-3)
+    assert found["kid"].real_error == pytest.approx(metrics.kernel_distance_error(real, other), rel=1e-3)
 
 
-def test_the_classifier_judges_as_many_samples_as_were_asked_for(gan, pictures, classifier):
-    found = measure(gan, pictures, classifier, samples=7, seed=2)
+def test_precision_and_density_are_of_the_made_pictures_recall_and_coverage_of_the_real_ones(pictures, classifier, gan):
+    found = measure(gan, pictures, classifier, count=20, seed=1)
+    real, other, _ = halves(pictures, classifier, 20, 1)
     with torch.no_grad():
-        shares = metrics.class_shares(classifier(gan.sample(7, 2)))
-    assert (found["rarest"].value, found["commonest"].value) == pytest.approx((shares.min().item(), shares.max().item()))
-    assert found["evenness"].value == pytest.approx(metrics.evenness(shares), abs=1e-5)
+        made = classifier.features(gan.sample(20, 1))
+    for fake, value_of in ((made, lambda m: m.value), (other, lambda m: m.real)):
+        precision, recall = metrics.precision_recall(real, fake)
+        density, coverage = metrics.density_coverage(real, fake)
+        expected = [values.mean().item() for values in (precision, recall, density, coverage)]
+        assert [value_of(found[name]) for name in ("precision", "recall", "density", "coverage")] == pytest.approx(expected)
+    assert found["precision"].value != found["recall"].value
 
 
-def test_the_elbo_and_the_error_of_a_vae_are_those_of_the_metrics(vae, pictures, classifier):
+def test_the_classifier_judges_as_many_samples_as_were_asked_for_and_the_real_ones_beside_them(gan, pictures, classifier):
+    with torch.no_grad():  # the borders of its classes go through the samples, and it is sure of some
+        mean = classifier.features(gan.sample(70, 2)).mean(dim=0)
+        classifier.head.bias.copy_(-classifier.head.weight.mul_(1000) @ mean)
+    found = measure(gan, pictures, classifier, samples=70, seed=2)
+    real, other, _ = halves(pictures, classifier, 20, 2)
+    with torch.no_grad():
+        sides = {"value": classifier(gan.sample(70, 2)), "real": classifier.head(torch.cat([real, other]))}
+    for side, logits in sides.items():
+        shares, sure = metrics.class_shares(logits), (logits.softmax(1).amax(1) > 0.9).double()
+        expected = {"rarest": shares.min(), "commonest": shares.max(), "evenness": metrics.evenness(shares), "recognised": sure.mean()}
+        assert {name: getattr(found[name], side) for name in expected} == pytest.approx(
+            {k: float(v) for k, v in expected.items()}, abs=1e-5
+        )
+    sure = (sides["value"].softmax(1).amax(1) > 0.9).double()
+    assert 0 < sure.mean() < 1
+    assert found["recognised"].error == pytest.approx(standard_error(sure), rel=0.4)
+    assert found["evenness"].error is None
+
+
+def test_the_reference_is_what_samples_are_compared_with_at_the_eyes_own_size(vae, pictures, tiny):
+    eye, reference = tiny(Classifier, image_size=12), noisy_pictures(30, size=12, seed=5)
+    found = measure(vae, pictures, eye, reference=reference)
+    real, other, _ = halves(reference, eye, 15, 0)
+    with torch.no_grad():
+        made = eye.features(images.resize(vae.sample(15, 0), 12, 1))
+    assert found["frechet"].value == pytest.approx(metrics.frechet_distance(real, made), rel=1e-4)
+    assert found["frechet"].real == pytest.approx(metrics.frechet_distance(real, other), rel=1e-4)
+    assert "41 of data/tiny.parquet at 8 px" in found["mse"].protocol
+
+
+def test_an_eye_of_another_kind_judges_distances_alone_and_sees_the_pictures_in_colour(gan, pictures):
+    eye = Inception(lambda levels: levels[:, :, ::3, ::3].flatten(1).float())  # (B, 27), in place of the downloaded network
+    assert set(measure(gan, pictures, eye)) == OF_SAMPLES - {"recognised", "evenness", "rarest", "commonest"}
+
+
+# ---- classes ----
+
+
+def test_samples_have_the_classes_of_the_reference_and_are_asked_for_each_class_in_turn(tiny, pictures, classifier):
+    gan = tiny(DCGAN)
+    gan.generator.norms[0].bias.weight.data.normal_(generator=torch.Generator().manual_seed(1))
+    found = measure(gan, pictures, classifier, samples=9, seed=4)
+    real, _, rows = halves(pictures, classifier, 20, 4)
+    with torch.no_grad():
+        made = classifier.features(gan.sample(20, 4, label=pictures.labels[rows]))
+        right = classifier(gan.sample(9, 4, label=[0, 1, 2] * 3)).argmax(1) == torch.tensor([0, 1, 2] * 3)
+    assert found["frechet"].value == pytest.approx(metrics.frechet_distance(real, made), rel=1e-4)
+    assert found["label_accuracy"].value == pytest.approx(right.double().mean().item())
+
+
+def test_an_eye_of_finer_classes_recognises_a_class_by_the_sum_of_its_own(tiny, pictures):
+    gan, eye = tiny(DCGAN, class_names=["a", "b", "c"]), tiny(Classifier, num_classes=6, class_names=list("uvwxyz"))
+    named = replace(pictures, class_names=("a", "b", "c"), columns={"name": [("zwx", "vuy")[k // 3 % 2][k % 3] for k in range(41)]})
+    found = measure(gan, named, eye, samples=12, seed=1)["label_accuracy"]
+    with torch.no_grad():
+        p = eye(gan.sample(12, 1, label=[0, 1, 2] * 4)).softmax(1)
+    grouped = torch.stack([p[:, [5, 1]].sum(1), p[:, [2, 0]].sum(1), p[:, [3, 4]].sum(1)], dim=1)  # zv, wu, xy
+    assert found.value == pytest.approx((grouped.argmax(1) == torch.tensor([0, 1, 2] * 4)).double().mean().item())
+
+
+def test_a_conditional_vae_is_told_the_classes_of_the_pictures_whatever_their_order(tiny, pictures, classifier):
+    vae = tiny(ConvVAE, class_names=["b", "a", "c"])
+    named = replace(pictures, class_names=("a", "b", "c"))
+    found = measure(vae, named, classifier, seed=2)
+    labels = torch.tensor([1, 0, 2])[pictures.labels]  # "a" is the model's class 1
+    bound = metrics.elbo(vae, pictures.images(), 2, label=labels)
+    assert found["kl"].value == pytest.approx(bound.kl.mean().item(), rel=1e-4)
+    assert found["mse"].value == pytest.approx(
+        metrics.reconstruction_mse(pictures.images(), vae.reconstruct(pictures.images(), labels)), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(("change", "code"), [({"class_names": ("a", "b", "x")}, "other_classes"), ({"labels": None}, "no_labels")])
+def test_a_conditional_vae_is_not_measured_on_pictures_of_other_classes(change, code, tiny, pictures, classifier):
+    with pytest.raises(GenartError) as error:
+        measure(tiny(ConvVAE, class_names=["a", "b", "c"]), replace(pictures, **change), classifier)
+    assert error.value.code == code
+
+
+# ---- reconstructions and labels ----
+
+
+def test_a_bernoulli_vae_is_measured_on_binarised_pixels_and_its_errors_on_grey_ones(vae, pictures, classifier):
     found, x = measure(vae, pictures, classifier, seed=4), pictures.images()
     bits = metrics.binarise(x, torch.Generator().manual_seed(4))
-    assert found["elbo"].value == pytest.approx(metrics.bernoulli_elbo(vae, bits, 4).elbo, rel=1e-5)
-    assert found["mse"].value == pytest.approx(metrics.reconstruction_mse(x, vae.reconstruct(x)), rel=1e-5)
+    bound, x_hat = metrics.elbo(vae, bits, 4), vae.reconstruct(x)
+    expected = {"elbo": bound.elbo, "kl": bound.kl, "psnr": metrics.psnr(x, x_hat), "ssim": metrics.ssim(x, x_hat)}
+    expected |= {"mse": metrics.squared_error(x, x_hat), "bits_per_dimension": metrics.bits_per_dimension(bound.elbo, 64)}
+    assert {name: found[name].value for name in expected} == pytest.approx({k: v.mean().item() for k, v in expected.items()}, rel=1e-4)
+    for name, values in expected.items():
+        assert found[name].error == pytest.approx(standard_error(values), rel=0.4)
+    assert "binarised with seed 4" in found["elbo"].protocol
 
 
-def test_a_classifier_is_measured_by_its_accuracy(pictures, classifier):
+def test_a_gaussian_vae_is_measured_on_dequantised_pixels(tiny, pictures, classifier):
+    vae = tiny(ConvVAE, num_classes=0)
+    found = measure(vae, pictures, classifier, seed=4)
+    bound = metrics.elbo(vae, pictures.images(), 4).elbo.mean().item()
+    assert found["elbo"].value == pytest.approx(bound, rel=1e-5)
+    assert found["bits_per_dimension"].value == pytest.approx(-bound / 64 / math.log(2), rel=1e-5)
+    assert "dequantised with seed 4" in found["elbo"].protocol
+
+
+def test_a_classifier_is_measured_by_its_accuracy_on_the_rows_it_is_given(pictures, classifier):
+    right = torch.tensor(
+        [classifier(x[None]).argmax().item() == label for x, label in zip(pictures.images(), pictures.labels, strict=True)]
+    )
     (found,) = evaluate.evaluate(classifier, pictures)
-    right = [classifier(x[None]).argmax().item() == label for x, label in zip(pictures.images(), pictures.labels, strict=True)]
-    assert (found.metric, found.value) == ("accuracy", pytest.approx(sum(right) / 12))
+    assert (found.metric, found.value) == ("accuracy", pytest.approx(right.double().mean().item()))
+    assert found.error == pytest.approx(standard_error(right.double()), rel=0.4)
+    (found,) = evaluate.evaluate(classifier, pictures, rows=torch.tensor([3, 8, 11]))
+    assert found.value == pytest.approx(right[[3, 8, 11]].double().mean().item())
+    assert found.protocol == "3 pictures of data/tiny.parquet, variants of their class that training left out"
+
+
+def test_a_classifier_of_many_classes_has_its_five_best_guesses_counted_too(pictures, tiny):
+    many = tiny(Classifier, num_classes=30)
+    found = by_metric(evaluate.evaluate(many, pictures))
+    with torch.no_grad():
+        best = many(pictures.images()).argsort(dim=1, descending=True)[:, :5]
+    assert found["top_5_accuracy"].value == pytest.approx((best == pictures.labels[:, None]).any(1).double().mean().item())
+
+
+def test_classes_in_another_order_are_matched_by_name_and_unknown_ones_refused(pictures, tiny):
+    classifier = tiny(Classifier, class_names=["b", "c", "a"])
+    with torch.no_grad():
+        right = classifier(pictures.images()).argmax(1) == torch.tensor([2, 0, 1])[pictures.labels]
+    (found,) = evaluate.evaluate(classifier, replace(pictures, class_names=("a", "b", "c")))
+    assert found.value == pytest.approx(right.double().mean().item())
+    with pytest.raises(GenartError, match="no class owl"):
+        evaluate.evaluate(classifier, replace(pictures, class_names=("a", "owl", "c")))
+
+
+# ---- choosing the best state of a run ----
+
+
+def test_fidelity_is_the_frechet_distance_of_samples_to_as_many_pictures(gan, pictures, classifier):
+    order = torch.randperm(41, generator=torch.Generator().manual_seed(6))[:20]
+    with torch.no_grad():
+        real, made = classifier.features(pictures.images(order)), classifier.features(gan.sample(20, 6))
+    score = evaluate.fidelity(pictures, classifier, 20, seed=6)
+    assert score(gan) == pytest.approx(metrics.frechet_distance(real, made), rel=1e-4)
+    assert score(gan.train()) == score(gan.eval())
+
+
+# ---- the same numbers each time, with what they were measured on ----
 
 
 def test_the_numbers_are_the_same_each_time_and_in_train_mode(vae, pictures, classifier):
@@ -70,18 +245,25 @@ def test_the_numbers_are_the_same_each_time_and_in_train_mode(vae, pictures, cla
 def test_the_protocol_says_counts_data_seed_and_feature_network(gan, pictures, classifier, tmp_path):
     eye = Classifier.from_pretrained(classifier.save_pretrained(tmp_path / "eye"))
     found = measure(gan, pictures, eye, seed=3)
-    for word in ("8 made", "12 real", "tiny.parquet", "seeds from 3", f"eye@{eye.source.sha256[:8]}"):
+    for word in ("8 made", "40 real", "data/tiny.parquet", "seeds from 3", f"eye@{eye.source.sha256[:8]}"):
         assert word in found["recognised"].protocol
-    assert "6 made" in found["frechet"].protocol
+    assert "20 made" in found["frechet"].protocol
     assert str(tmp_path) not in str(found)
+    assert "somewhere" not in str(found)
 
 
-def test_a_table_has_a_row_for_each_model_and_metric(gan, pictures, classifier):
-    measures = evaluate.evaluate(gan, pictures, classifier, samples=8)
-    lines = evaluate.table({"a": measures, "b": measures}).splitlines()
-    assert len(lines) == 2 + 2 * len(measures)
-    assert all(line.count("|") == 6 for line in lines)
-    assert lines[2].startswith(f"| a | {measures[0].name} |")
+def test_a_table_has_a_row_for_each_metric_and_a_column_for_each_model(gan, vae, pictures, classifier):
+    results = {"a": evaluate.evaluate(gan, pictures, classifier, samples=8), "b": evaluate.evaluate(vae, pictures, classifier, samples=8)}
+    lines = evaluate.table(results).splitlines()
+    assert lines[0] == "| metric | a | b | real pictures | protocol |"
+    assert len(lines) == 2 + len(OF_SAMPLES | OF_RECONSTRUCTIONS)
+    (elbo,) = (line.split(" | ") for line in lines if line.startswith("| ELBO"))
+    assert elbo[1] == "–"
+    assert float(elbo[2].split(" ± ")[0]) == pytest.approx(by_metric(results["b"])["elbo"].value, abs=0.1)
+    assert elbo[3] == "–"
+
+
+# ---- refused ----
 
 
 @pytest.mark.parametrize("options", [{"samples": 1}, {"count": 1}, {"samples": "x"}])
@@ -91,12 +273,27 @@ def test_a_count_that_measures_nothing_is_refused(gan, pictures, classifier, opt
 
 
 def test_too_few_real_pictures_are_refused(gan, pictures, classifier):
-    with pytest.raises(GenartError, match="3 pictures, fewer than 4"):
-        evaluate.evaluate(gan, pictures.take(torch.arange(3)), classifier)
+    with pytest.raises(GenartError, match="15 pictures, fewer than 16"):
+        evaluate.evaluate(gan, pictures.take(torch.arange(15)), classifier)
 
 
-def test_the_bundled_feature_network_of_the_same_size_is_picked_and_its_absence_told(gan, tiny):
-    assert evaluate.pick_features(tiny(GAN, image_size=28)).source.name == "features-mnist"
+def test_pictures_of_another_size_than_the_vaes_are_refused(vae, classifier):
+    with pytest.raises(GenartError) as error:
+        evaluate.evaluate(vae, noisy_pictures(size=12), classifier, samples=2)
+    assert error.value.code == "bad_images"
+
+
+def test_a_model_that_is_no_feature_network_is_no_eye(gan, vae, pictures):
+    with pytest.raises(GenartError, match="VAE is no feature network"):
+        evaluate.evaluate(gan, pictures, vae)
+
+
+def test_the_bundled_feature_network_of_the_same_channels_and_the_nearest_size_is_picked_and_its_absence_told(tiny, tmp_path, monkeypatch):
+    for size, channels in ((8, 1), (28, 1), (32, 3)):
+        tiny(Classifier, image_size=size, channels=channels).save_pretrained(tmp_path / f"eye-{size}")
+    monkeypatch.setattr(genart_hub, "bundled", lambda family=None: sorted(str(folder) for folder in tmp_path.iterdir()))
+    assert [evaluate.pick_features(tiny(GAN, image_size=size)).image_size for size in (8, 16, 24, 64)] == [8, 8, 28, 28]
+    assert evaluate.pick_features(tiny(GAN, channels=3)).image_size == 32
     with pytest.raises(GenartError, match="genart-hub train classifier") as error:
-        evaluate.pick_features(gan)
+        evaluate.pick_features(tiny(GAN, channels=4))
     assert error.value.code == "no_features"

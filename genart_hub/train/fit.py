@@ -137,9 +137,9 @@ def _average(decay: float, averaged: list[Tensor], current: list[Tensor], count:
 
 
 def _agree(was: Any, now: Any) -> bool:
-    """Whether a run may go on: a later version may have added fields, whose defaults are the old behaviour."""
+    """Whether a run may go on, also for more epochs: a later version may have added fields, whose defaults are the old behaviour."""
     if isinstance(was, dict) and isinstance(now, dict):
-        return all(key in now and was[key] == now[key] for key in was)
+        return all(key in now and was[key] == now[key] for key in was if key != "epochs")
     return was == now
 
 
@@ -221,6 +221,8 @@ def fit(
                 run.save()
                 saved_at, saved_step = time.perf_counter(), k + 1
             if stop and not last:
+                if accelerator:  # a process that ends ends the others, which must have saved by then
+                    accelerator.wait_for_everyone()
                 raise KeyboardInterrupt
     if run and main:
         run.save()

@@ -122,5 +122,5 @@ def test_a_signal_to_one_process_stops_both_and_the_run_goes_on_to_the_bit(two):
 
 
 def test_the_command_line_speaks_once(two):
-    assert [line for line in two[1].stdout.splitlines() if "3 steps in" in line] != []
-    assert two[1].stdout.count("Load it with from_pretrained") == 1
+    assert two[1].stdout.count("3 steps in") == two[1].stdout.count("Load it with from_pretrained") == 1
+    assert genart_hub.from_pretrained(two[0] / "cli").image_size == 8

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -185,29 +186,50 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path, monkeypatch):
 # ---- average and learning rate ----
 
 
-def test_the_average_starts_at_the_first_weights_and_then_decays(tmp_path):
-    run = scalar_run(tmp_path, ema_decay=0.75)
+@pytest.mark.parametrize(("decay", "shares"), [(0.998, (2 / 11, 3 / 12)), (0.2, (2 / 11, 0.2)), (0.1, (0.1, 0.1))])
+def test_the_average_starts_at_the_first_weights_and_keeps_more_and_more_of_itself_up_to_its_decay(decay, shares, tmp_path):
+    run = scalar_run(tmp_path, ema_decay=decay)
 
     def step(k, noise):
         run.model.weight.data.fill_([1.0, 3.0, -5.0][k])
         return {"loss": 0.0}
 
     fit_scalar(run, step, 3)
-    assert run.averaged.weight.item() == pytest.approx(0.75 * (0.75 * 1.0 + 0.25 * 3.0) + 0.25 * -5.0)
+    second = shares[0] * 1.0 + (1 - shares[0]) * 3.0
+    assert run.averaged.weight.item() == pytest.approx(shares[1] * second + (1 - shares[1]) * -5.0)
     assert run.model.weight.item() == -5.0
 
 
-def test_the_average_takes_the_buffers_too(tmp_path):
+def test_the_average_of_a_resumed_run_goes_on_where_it_was(tmp_path):
+    def step(run, k, noise):
+        run.model.weight.data.fill_([1.0, 3.0, -5.0, 2.0][k])
+        return {"loss": 0.0}
+
+    averages = []
+    for stops in ((4,), (2, 4)):
+        folder = tmp_path / str(len(stops))
+        for count in stops:
+            run = scalar_run(folder, ema_decay=0.9)
+            if count != stops[0]:
+                run.load()
+            fit_scalar(run, partial(step, run), count)
+        averages.append(run.averaged.weight.item())
+    assert averages[0] == averages[1]
+
+
+def test_the_average_takes_the_buffers_too_and_counts_stay_whole(tmp_path):
     model = nn.BatchNorm1d(1)
     model.save_pretrained = lambda folder: None
-    run = Run(tmp_path, model, {}, ema_decay=0.5)
+    run = Run(tmp_path, model, {}, ema_decay=0.1)
 
     def step(k, noise):
         model.running_mean.fill_([2.0, 4.0][k])
+        model.num_batches_tracked.fill_([7, 8][k])
         return {"loss": 0.0}
 
     fit_scalar(run, step, 2)
-    assert run.averaged.running_mean.item() == 3.0
+    assert run.averaged.running_mean.item() == pytest.approx(3.8)
+    assert run.averaged.num_batches_tracked.item() == 8
 
 
 def test_the_learning_rate_follows_the_schedule_also_where_a_run_goes_on(tmp_path):
@@ -252,6 +274,30 @@ def test_an_accumulated_step_sees_every_part_once_with_its_own_noise_and_logs_th
 
     assert fit_scalar(None, step, 2, accumulate=3) == {"loss": 1.0}
     assert seen == [(k, part, part, 3, k) for k in range(2) for part in range(3)]
+
+
+class Process:
+    """What `fit` asks of accelerate, for one of two processes."""
+
+    num_processes, device = 2, "cpu"
+
+    def __init__(self, process_index):
+        self.process_index = process_index
+
+    def accumulate(self, *networks):
+        return nullcontext()
+
+    def reduce(self, value, reduction):
+        return value
+
+
+def test_two_processes_that_accumulate_see_every_part_once_between_them(tmp_path):
+    seen = []
+    for rank in (0, 1):
+        step = lambda k, part, noise, rank=rank: seen.append((k, rank, part, noise.part, noise.parts)) or {"loss": torch.zeros(())}  # noqa: E731
+        fit_scalar(scalar_run(tmp_path / str(rank)), step, 2, accumulate=3, accelerator=Process(rank))
+    assert sorted((k, part) for k, _, part, _, _ in seen) == [(k, part) for k in range(2) for part in range(6)]
+    assert all(part == of_noise and parts == 6 and part % 2 == rank for _, rank, part, of_noise, parts in seen)
 
 
 # ---- looks, the best state, and what is said of a run ----
