@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors import safe_open
 from torch import nn
 
 from genart_hub import images
@@ -48,7 +49,7 @@ DATASETS = {
         "emojibase (MIT) and Unicode CLDR. `genart-hub build-emoji64` makes the dataset from clones of these public repositories: "
         "6,140 training pictures, 473 test pictures of concepts that are not among them.",
         {"en": "emoji in three drawing styles, 64 × 64 px, colour", "zh": "三种画风的表情符号，64 × 64 像素，彩色"},
-        "It knows emoji only, small and on white, and more than half of them are people. It draws no text and knows no words.",
+        "It knows emoji only, small and on white, and more than half of them are people.",
     ),
 }
 
@@ -81,7 +82,7 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
     training, evaluation = _read(folder / TRAINING), _read(folder / EVALUATION)
     sha256 = sha256_of(folder / "model.safetensors")
     write_samples(folder, model, name, sha256)
-    text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset))
+    text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset), _stored(folder / "model.safetensors"))
     with replacing(folder / CARD) as file:
         file.write_text(merge(text, there) if there and was_edited(body) else text, encoding="utf-8")
     return folder / CARD
@@ -124,6 +125,7 @@ def card(
     training: dict[str, Any] | None = None,
     evaluation: dict[str, Any] | None = None,
     dataset: Dataset | None = None,
+    dtypes: list[str] | None = None,
 ) -> str:
     """The text of a card: metadata, then what a reader wants to know, in the order in which it is asked."""
     measures = next(iter(evaluation["results"].values())) if evaluation else []
@@ -135,7 +137,7 @@ def card(
     parts.append(_use(model, name))
     if evaluation:
         parts.append(_results(evaluation))
-    parts.append(_training(model, sha256, training))
+    parts.append(_training(model, sha256, training, dtypes or []))
     if dataset:
         parts += [f"## Data\n\n{dataset.attribution}", f"## Limits\n\n{dataset.limits}"]
     body = "\n\n".join(parts) + "\n"
@@ -256,7 +258,14 @@ def _results(evaluation: dict[str, Any]) -> str:
     return text
 
 
-def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None) -> str:
+def _stored(file: Path) -> list[str]:
+    """The floating-point types of a safetensors file."""
+    with safe_open(file, framework="pt") as saved:
+        types = {saved.get_slice(key).get_dtype() for key in saved.keys()}
+    return sorted({"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}[name] for name in types if "F" in name)
+
+
+def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dtypes: list[str]) -> str:
     lines = ["## Training"]
     if training:
         minutes = training["seconds"] / 60
@@ -267,11 +276,12 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None) ->
             f"{training['pictures']:,} pictures of {file}; {training['steps']:,} steps in {minutes:.0f} minutes on "
             f"{training['device']} ({training['threads']} threads, torch {training['torch']})."
             + (f" The best state on the way was that of step {best['step']:,}." if best and best["step"] != training["steps"] else ""),
-            "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items() if value or key == "beta") + ".",
+            "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items()) + ".",
         ]
     count = sum(p.numel() for p in model.parameters())
     arguments = ", ".join(f"{key}={_brief(value)}" for key, value in model._arguments.items())
-    lines.append(f"`{type(model).__name__}({arguments})`, {count:,} parameters. `model.safetensors` has sha256 `{sha256}`.")
+    stored = f" in {' and '.join(dtypes)}" if dtypes and dtypes != ["float32"] else ""
+    lines.append(f"`{type(model).__name__}({arguments})`, {count:,} parameters. `model.safetensors`{stored} has sha256 `{sha256}`.")
     return "\n\n".join(lines)
 
 

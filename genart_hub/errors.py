@@ -78,6 +78,7 @@ MESSAGES = {
     "bad_recipe": "{file}: its recipe is damaged ({reason}). Sample the picture again and save it anew.",
     "other_weights": "The picture was made with other weights of {name} ({wanted} there, {found} here). "
     "Load the revision that made it, or sample anew.",
+    "several_labels": "{file} has a class for each picture; the app takes one for all. Make it again with genart-hub sample --from {file}.",
     "no_frames": "An animation needs at least one frame.",
     "bad_animation": "{file}: only .gif and .webp animations can be written here. For {suffix}, convert a .webp with ffmpeg.",
     # reasons, which stand inside a sentence

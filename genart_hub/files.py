@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -43,6 +45,15 @@ class replacing:
         except OSError as failure:
             self.file.unlink(missing_ok=True)
             raise _cannot_write(self.path, failure) from failure
+
+
+@contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """Whatever keeps the lines below from writing `path`, a full disk or a folder that is none, is told in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_write(Path(path), error) from error
 
 
 def save_tensors(tensors: dict[str, Tensor], path: str | os.PathLike, metadata: dict[str, str]) -> None:

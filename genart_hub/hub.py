@@ -104,11 +104,16 @@ class HubModel:
         model.__dict__["config"] = model._arguments  # a class may use the name for something of its own
         return model
 
-    def save_pretrained(self, folder: str | os.PathLike) -> Path:
-        """Write config.json and model.safetensors into `folder`, each beside its place and then moved. Returns the folder."""
+    def save_pretrained(self, folder: str | os.PathLike, *, dtype: torch.dtype | None = None) -> Path:
+        """Write config.json and model.safetensors into `folder`, each beside its place and then moved. Returns the folder.
+
+        dtype: of the file's numbers; torch.float16 halves it, and from_pretrained gives float32 again.
+        """
         folder = Path(folder)
         config = json_config(self)
         tensors = _tensors_to_save(self)
+        if dtype is not None:
+            tensors = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
         metadata = {"format": "pt", "genart_hub_version": __version__}
         save_tensors(tensors, folder / WEIGHTS, metadata)
         with replacing(folder / CONFIG) as file:

@@ -28,6 +28,15 @@ def noisy_pictures(n=41, size=8, channels=1, seed=0):
 
 
 @pytest.fixture
+def gan(tiny):
+    """A GAN whose pictures differ from one another."""
+    gan = tiny(GAN)
+    for parameter in gan.generator.parameters():
+        parameter.data.mul_(4)
+    return gan
+
+
+@pytest.fixture
 def pictures():
     return noisy_pictures()
 
@@ -46,6 +55,12 @@ def halves(pictures, eye, count, seed):
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
     first, second = order[:count], order[count : 2 * count]
     return eye.features(pictures.images(first)), eye.features(pictures.images(second)), first
+
+
+@torch.no_grad()
+def decided(eye, x):
+    """Move the borders of the eye's classes to where these pictures lie, so that it tells them apart, and is sure of some."""
+    eye.head.bias.copy_(-eye.head.weight.mul_(1000) @ eye.features(x).mean(dim=0))
 
 
 def standard_error(values):
@@ -86,9 +101,7 @@ def test_precision_and_density_are_of_the_made_pictures_recall_and_coverage_of_t
 
 
 def test_the_classifier_judges_as_many_samples_as_were_asked_for_and_the_real_ones_beside_them(gan, pictures, classifier):
-    with torch.no_grad():  # the borders of its classes go through the samples, and it is sure of some
-        mean = classifier.features(gan.sample(70, 2)).mean(dim=0)
-        classifier.head.bias.copy_(-classifier.head.weight.mul_(1000) @ mean)
+    decided(classifier, gan.sample(70, 2))
     found = measure(gan, pictures, classifier, samples=70, seed=2)
     real, other, _ = halves(pictures, classifier, 20, 2)
     with torch.no_grad():
@@ -127,11 +140,12 @@ def test_an_eye_of_another_kind_judges_distances_alone_and_sees_the_pictures_in_
 def test_samples_have_the_classes_of_the_reference_and_are_asked_for_each_class_in_turn(tiny, pictures, classifier):
     gan = tiny(DCGAN)
     gan.generator.norms[0].bias.weight.data.normal_(generator=torch.Generator().manual_seed(1))
-    found = measure(gan, pictures, classifier, samples=9, seed=4)
+    decided(classifier, gan.sample(30, 4))
+    found = measure(gan, pictures, classifier, samples=30, seed=4)
     real, _, rows = halves(pictures, classifier, 20, 4)
     with torch.no_grad():
         made = classifier.features(gan.sample(20, 4, label=pictures.labels[rows]))
-        right = classifier(gan.sample(9, 4, label=[0, 1, 2] * 3)).argmax(1) == torch.tensor([0, 1, 2] * 3)
+        right = classifier(gan.sample(30, 4, label=[0, 1, 2] * 10)).argmax(1) == torch.tensor([0, 1, 2] * 10)
     assert found["frechet"].value == pytest.approx(metrics.frechet_distance(real, made), rel=1e-4)
     assert found["label_accuracy"].value == pytest.approx(right.double().mean().item())
 
@@ -139,11 +153,28 @@ def test_samples_have_the_classes_of_the_reference_and_are_asked_for_each_class_
 def test_an_eye_of_finer_classes_recognises_a_class_by_the_sum_of_its_own(tiny, pictures):
     gan, eye = tiny(DCGAN, class_names=["a", "b", "c"]), tiny(Classifier, num_classes=6, class_names=list("uvwxyz"))
     named = replace(pictures, class_names=("a", "b", "c"), columns={"name": [("zwx", "vuy")[k // 3 % 2][k % 3] for k in range(41)]})
-    found = measure(gan, named, eye, samples=12, seed=1)["label_accuracy"]
+    decided(eye, gan.sample(60, 1))
+    eye.head.bias.data[5] -= 50  # one of a pair says no, and the other decides
+    found = measure(gan, named, eye, samples=60, seed=1)["label_accuracy"]
     with torch.no_grad():
-        p = eye(gan.sample(12, 1, label=[0, 1, 2] * 4)).softmax(1)
+        p = eye(gan.sample(60, 1, label=[0, 1, 2] * 20)).softmax(1)
     grouped = torch.stack([p[:, [5, 1]].sum(1), p[:, [2, 0]].sum(1), p[:, [3, 4]].sum(1)], dim=1)  # zv, wu, xy
-    assert found.value == pytest.approx((grouped.argmax(1) == torch.tensor([0, 1, 2] * 4)).double().mean().item())
+    assert found.value == pytest.approx((grouped.argmax(1) == torch.tensor([0, 1, 2] * 20)).double().mean().item())
+
+
+def test_pictures_of_other_classes_are_compared_with_samples_of_any_class(tiny, pictures, classifier):
+    gan = tiny(DCGAN)
+    for other in (
+        replace(pictures, labels=torch.arange(41) % 4),
+        replace(pictures, class_names=("a", "b", "c")),
+        replace(pictures, labels=None),
+    ):
+        found = measure(gan, other, classifier)
+        real, _, _ = halves(other, classifier, 20, 0)
+        with torch.no_grad():
+            made = classifier.features(gan.sample(20, 0))
+        assert found["frechet"].value == pytest.approx(metrics.frechet_distance(real, made), rel=1e-4)
+        assert "label_accuracy" not in found
 
 
 def test_a_conditional_vae_is_told_the_classes_of_the_pictures_whatever_their_order(tiny, pictures, classifier):
@@ -232,6 +263,13 @@ def test_fidelity_is_the_frechet_distance_of_samples_to_as_many_pictures(gan, pi
 
 
 # ---- the same numbers each time, with what they were measured on ----
+
+
+def test_the_numbers_do_not_depend_on_how_many_pictures_are_made_at_once(gan, pictures, classifier, monkeypatch):
+    at_once = measure(gan, pictures, classifier, samples=30)
+    monkeypatch.setattr(evaluate, "BATCH", 7)
+    for name, found in measure(gan, pictures, classifier, samples=30).items():
+        assert (found.value, found.real) == pytest.approx((at_once[name].value, at_once[name].real), rel=1e-3, abs=1e-6), name
 
 
 def test_the_numbers_are_the_same_each_time_and_in_train_mode(vae, pictures, classifier):

@@ -9,7 +9,7 @@ import numpy
 from PIL import Image
 
 from genart_hub import images
-from genart_hub.files import replacing
+from genart_hub.files import replacing, writing
 
 LOG, EVENTS, SAMPLES = "metrics.jsonl", "events", "samples"
 
@@ -19,36 +19,42 @@ class Log:
 
     def __init__(self, folder: Path, step: int = 0):
         self.file, self.folder = folder / LOG, folder
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self.history: list[dict[str, Any]] = []
         if self.file.is_file():
             lines = [line for line in self.file.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
             self.history = [json.loads(line) for line in lines]
             with replacing(self.file) as file:
                 file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        self.events = _writer(folder / EVENTS, step)
+        with writing(folder / EVENTS):
+            self.events = _writer(folder / EVENTS, step)
 
     def numbers(self, step: int, seconds: float, numbers: dict[str, Any]) -> None:
         """Append a line of numbers, which TensorBoard gets too."""
         line = {"step": step, "seconds": round(seconds, 1), **numbers}
         self.history.append(line)
-        with open(self.file, "a", encoding="utf-8") as file:
+        with writing(self.file), open(self.file, "a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         for name, value in numbers.items():
             if self.events and isinstance(value, int | float):
-                self.events.add_scalar(name, value, step)
+                with writing(self.folder / EVENTS):
+                    self.events.add_scalar(name, value, step)
 
     def grid(self, step: int, picture: Image.Image) -> None:
         """Keep a grid of samples as samples/step-N.png."""
-        (self.folder / SAMPLES).mkdir(exist_ok=True)
+        with writing(self.folder / SAMPLES):
+            (self.folder / SAMPLES).mkdir(exist_ok=True)
         images.save_png(picture, self.folder / SAMPLES / f"step-{step:08d}.png")
         if self.events:
             levels = numpy.asarray(picture.convert("RGB"))  # (H, W, 3)
-            self.events.add_image("samples", levels, step, dataformats="HWC")
+            with writing(self.folder / EVENTS):
+                self.events.add_image("samples", levels, step, dataformats="HWC")
 
     def close(self) -> None:
         if self.events:
-            self.events.close()
+            with writing(self.folder / EVENTS):
+                self.events.close()
 
 
 def _writer(folder: Path, step: int):

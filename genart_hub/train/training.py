@@ -4,7 +4,7 @@ import copy
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -257,7 +257,7 @@ def _write_about(run: Run, pictures: Pictures, path: str | Path, recipe: Recipe,
     about = {
         "command": command,
         "class": type(run.model).__name__,
-        "recipe": asdict(recipe),
+        "recipe": {field.name: getattr(recipe, field.name) for field in fields(recipe) if getattr(recipe, field.name) != field.default},
         "seed": seed,
         "pictures": len(pictures),
         "file": Path(path).name,

@@ -9,18 +9,24 @@ import gradio as gr
 
 import genart_hub
 from genart_hub import images
-from genart_hub.errors import GenartError, choice, whole
+from genart_hub.errors import GenartError, choice, shorten, whole
+from genart_hub.models.base import index_of_class
 from genart_hub.ui import texts
 from genart_hub.ui.parts import (
     LADDERS,
     MODEL_CALL,
     Shelf,
+    caption,
+    class_choices,
+    class_dropdown,
     class_of,
+    classes_of,
     guarded,
     how,
     ladder_of,
     new_folder,
     on_gpu,
+    on_ladder,
     parsed,
     seed_of,
     unchecked,
@@ -35,6 +41,7 @@ COLUMNS = ("column_model", "column_seconds", "column_rate", "column_parameters",
 def build(shelf: Shelf) -> None:
     """The tab."""
     names = genart_hub.bundled()
+    ladders = [ladder for ladder in LADDERS if on_ladder(names, ladder)]
     pipeline_name = os.environ.get("GENART_SD_MODEL", "").strip()
 
     @on_gpu
@@ -46,27 +53,31 @@ def build(shelf: Shelf) -> None:
         n = whole(texts.say(lang, "comparison"), texts.say(lang, "count"), parsed(n), 1, MOST)
         seed, truncation = seed_of(seed, lang), parsed(truncation)
         prompt = texts.typed(prompt, "prompt_default", lang)
+        if ladders:
+            choice(texts.say(lang, "comparison"), texts.say(lang, "ladder"), ladder, ladders)
+            check_class(texts.say(lang, ladder), label, known_classes(shelf, ladder))
         galleries: list[Any] = [gr.skip()] * (len(names) + 1)
         rows, status = [], texts.say(lang, "working")
         table = {"headers": [texts.say(lang, key) for key in COLUMNS], "data": rows}  # Gradio translates no headers
         folder = new_folder()
 
-        def answer(k: int, name: str, model: Any, **request_of_it) -> None:
+        def answer(k: int, name: str, model: Any, classes: list[str | None], **request_of_it) -> None:
             begun = time.perf_counter()
             x = model.sample(seed=seed, **request_of_it)
             seconds = time.perf_counter() - begun
             paths = [images.save_png(picture, folder / f"{k}-{j}.png") for j, picture in enumerate(images.to_pil(x))]
-            galleries[k] = [(str(path), texts.say(lang, "caption", seed=seed + j)) for j, path in enumerate(paths)]
+            galleries[k] = [(str(path), caption(lang, seed + j, classes[j])) for j, path in enumerate(paths)]
             rows.append(figures(name, model, len(x), seconds))
 
-        choice(texts.say(lang, "comparison"), texts.say(lang, "ladder"), ladder, LADDERS)
-        label = class_of(label)
         for k, name in enumerate(names):
             if ladder_of(name) != ladder:
                 continue
             model = shelf.generative(name)
+            chosen = class_of(label, model) if model.class_names else None
+            classes = classes_of(model, chosen, n, seed)
+            called = [None] * n if classes is None else [model.class_names[j] for j in classes.tolist()]
             model.sample(n)  # the first call at a batch size pays for what later ones have
-            answer(k, name, model, n=n, truncation=truncation, **({"label": label} if model.class_names else {}))
+            answer(k, name, model, called, n=n, truncation=truncation, label=chosen)
             yield *galleries, table, status
         status = texts.say(lang, "no_diffusion")
         if pipeline_name:
@@ -75,23 +86,22 @@ def build(shelf: Shelf) -> None:
                 model = shelf.get(pipeline_name, trusted=True)
                 shown = Path(pipeline_name).name
                 on_step = lambda step, steps: progress((step, steps), desc=shown)  # noqa: E731
-                answer(len(names), shown, model, n=min(n, DIFFUSION_MOST), prompt=prompt, on_step=on_step)
+                answer(len(names), shown, model, [None] * n, n=min(n, DIFFUSION_MOST), prompt=prompt, on_step=on_step)
                 status = ""
             except GenartError as error:
                 status = texts.say(lang, "diffusion_failed", reason=texts.sentence(lang, error))
         yield *galleries, table, status
 
+    @on_gpu
+    @guarded
     def show_ladder(ladder: str, request: gr.Request):
-        lang = texts.language(request)
-        classes = [(texts.class_name(lang, one), one) for one in classes_of(shelf, ladder)]
-        any_class = (texts.say(lang, "label_any"), "")
-        return *(gr.update(visible=ladder_of(name) == ladder) for name in names), gr.update(choices=[any_class, *classes], value="")
+        columns = (gr.update(visible=ladder_of(name) == ladder) for name in names)
+        return *columns, gr.update(**class_choices(known_classes(shelf, ladder), texts.language(request)))
 
-    first = next((ladder for ladder in LADDERS if any(ladder_of(name) == ladder for name in names)), "digits")
+    first = ladders[0] if ladders else None
     with gr.Row():
-        ladder = unchecked(gr.Radio([(t(one), one) for one in LADDERS], value=first, label=t("ladder")))
-        classes = [(t("label_any"), ""), *((texts.t_class(one), one) for one in classes_of(shelf, first))]
-        label = unchecked(gr.Dropdown(classes, value="", label=t("label"), info=t("label_info")))
+        ladder = unchecked(gr.Radio([(t(one), one) for one in ladders], value=first, label=t("ladder"), visible=len(ladders) > 1))
+        label = class_dropdown(known_classes(shelf, first))
     with gr.Row():
         count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
         seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
@@ -115,14 +125,24 @@ def build(shelf: Shelf) -> None:
     table = gr.Dataframe(headers=[""] * len(COLUMNS), label=t("figures"), interactive=False, wrap=True)
     how("comparison_how")
 
-    ladder.change(show_ladder, ladder, [*columns[: len(names)], label], api_visibility="private", show_progress="hidden")
+    shown = [*columns[: len(names)], label]
+    ladder.change(show_ladder, ladder, shown, api_visibility="private", show_progress="hidden", **MODEL_CALL)
     go.click(compare, [count, seed, truncation, prompt, ladder, label], [*galleries, table, status], api_name="compare", **MODEL_CALL)
 
 
-def classes_of(shelf: Shelf, ladder: str) -> tuple[str, ...]:
+def known_classes(shelf: Shelf, ladder: str | None) -> tuple[str, ...]:
     """The classes that the conditional models of a ladder know."""
-    models = (shelf.generative(name) for name in genart_hub.bundled() if ladder_of(name) == ladder)
+    models = (shelf.generative(name) for name in genart_hub.bundled() if ladder and ladder_of(name) == ladder)
     return next((model.class_names for model in models if model.class_names), ())
+
+
+def check_class(where: str, label: object, names: tuple[str, ...]) -> None:
+    """Refuse a class that no model of the ladder knows, before the first one answers."""
+    if label is None or not str(label).strip():
+        return
+    if not names:
+        raise GenartError("no_classes", where=where, value=shorten(label))
+    index_of_class(where, label, names)
 
 
 def figures(name: str, model: Any, n: int, seconds: float) -> list[Any]:

@@ -10,6 +10,7 @@ from genart_hub.ui.parts import (
     Shelf,
     class_box,
     class_of,
+    classes_of,
     guarded,
     how,
     model_box,
@@ -38,8 +39,11 @@ def build(shelf: Shelf) -> None:
         frames = whole(where, texts.say(lang, "frames"), parsed(frames), 2, MOST_FRAMES)
         fps = number(where, texts.say(lang, "fps"), parsed(fps), 1, 50)
         method = choice(where, texts.say(lang, "method"), method, latents.METHODS)
-        keys = latents.keys_of(model, latents.parse_seeds(seeds), parsed(truncation))
-        x = latents.frames(model, latents.walk(keys, frames, method, bool(loop)), label=class_of(label))
+        seeds = latents.parse_seeds(seeds)
+        keys = latents.keys_of(model, seeds, parsed(truncation))
+        classes = classes_of(model, class_of(label, model), 1, seeds[0])  # one class all the way
+        z = latents.walk(keys, frames, method, bool(loop))
+        x = latents.frames(model, z, label=None if classes is None else int(classes[0]))
         pictures = [images.enlarge(picture) for picture in images.to_pil(x)]
         folder = new_folder()
         webp, gif = (str(images.save_animation(pictures, folder / f"{stem(model)}-walk.{suffix}", fps)) for suffix in ("webp", "gif"))

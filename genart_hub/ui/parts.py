@@ -11,13 +11,14 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from torch import Tensor
 
 import genart_hub
 from genart_hub.errors import GenartError, first_line, shorten, whole
@@ -35,8 +36,6 @@ except ImportError:
 
 
 MODEL_CALL = {"concurrency_id": "model", "concurrency_limit": 1}  # one model call at a time
-
-
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
 TRUSTED_BYTES = 20_000_000_000  # for the pipeline that the host has named: setting GENART_SD_MODEL is consent
 
@@ -177,42 +176,71 @@ def stem(model: Any) -> str:
     return model.source.name.replace("/", "--")
 
 
-def model_box(names: list[str], label: str = "model", **options) -> gr.Dropdown:
-    """A list of bundled models that also takes any Hub id."""
-    return gr.Dropdown(
-        names, value=names[0] if names else None, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True, **options
-    )
+def model_box(names: list[str], label: str = "model", value: str | None = None) -> gr.Dropdown:
+    """A list of bundled models that also takes any Hub id. value: the one that is chosen at first, else the first one."""
+    value = value or (names[0] if names else None)
+    return gr.Dropdown(names, value=value, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True)
 
 
 def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
     """The classes of the model that is chosen in `box`; hidden where it has none."""
 
-    def choices(name: str, lang: str | None) -> dict[str, Any]:
+    def names_of(model_name: str) -> tuple[str, ...]:
         try:
-            names = shelf.generative(name).class_names
+            return shelf.generative(model_name).class_names
         except GenartError:  # told when the model is asked for pictures
-            names = ()
-        called = [texts.class_name(lang, one) if lang else texts.t_class(one) for one in names]
-        return {"choices": [(texts.t("label_any"), ""), *zip(called, names, strict=True)], "value": "", "visible": bool(names)}
+            return ()
 
     @on_gpu
-    def update(name: str, request: gr.Request):
-        return gr.update(**choices(name, texts.language(request)))
+    @guarded
+    def follow(model_name: str, chosen: str, request: gr.Request):
+        return gr.update(**class_choices(names_of(model_name), texts.language(request), chosen))
 
-    options = choices(box.value, None) if box.value else {"choices": [], "visible": False}
-    label = unchecked(gr.Dropdown(label=texts.t("label"), info=texts.t("label_info"), **options))
-    box.change(update, box, label, api_visibility="private", show_progress="hidden", **MODEL_CALL)
+    label = class_dropdown(names_of(box.value) if box.value else ())
+    box.change(follow, [box, label], label, api_visibility="private", show_progress="hidden", **MODEL_CALL)
     return label
 
 
-def class_of(value: object) -> object:
-    """What a class box holds, as `sample` takes it: nothing chosen is None."""
-    return parsed(value.strip() or None) if isinstance(value, str) else value
+def class_dropdown(names: Sequence[str]) -> gr.Dropdown:
+    """These classes in the page's language, and "any", which is the empty text."""
+    return unchecked(gr.Dropdown(label=texts.t("label"), info=texts.t("label_info"), **class_choices(names)))
 
 
-def ladder_of(name: str) -> str | None:
-    """The ladder that a bundled model stands on, by the pictures that its name ends with."""
-    return next((ladder for ladder, pictures in LADDERS.items() if name.endswith(pictures)), None)
+def class_choices(names: Sequence[str], lang: str | None = None, chosen: str = "") -> dict[str, Any]:
+    """What a class box offers. lang: of the classes' names (None: the page chooses). chosen: kept where it is among them."""
+    any_class = texts.say(lang, "label_any") if lang else texts.t("label_any")
+    called = [texts.class_name(lang, name) if lang else texts.t_class(name) for name in names]
+    value = chosen if chosen in names else ""
+    return {"choices": [(any_class, ""), *zip(called, names, strict=True)], "value": value, "visible": bool(names)}
+
+
+def class_of(value: object, model: Generative) -> int | str | None:
+    """What a class box holds, as a recipe carries it: a class's name, or its number where that is its name; any class is None."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    index = int(model.check_label(value)[0])
+    return index if model.class_names[index] == str(index) else model.class_names[index]
+
+
+def classes_of(model: Generative, label: object, n: int, seed: int) -> Tensor | None:
+    """The classes of the pictures that `sample` gives for this request. Returns (n,), or None where the model has no classes."""
+    return model.labels(n, seed) if label is None else model.check_label(label, n)
+
+
+def caption(lang: str, seed: int, class_name: str | None = None, score: float | None = None) -> str:
+    """What stands below a picture: its class, its seed, and the discriminator's probability, where there are such."""
+    text = texts.say(lang, "caption", seed=seed) if score is None else texts.say(lang, "caption_score", seed=seed, score=score)
+    return text if class_name is None else f"{texts.class_name(lang, class_name)} · {text}"
+
+
+def ladder_of(name: object) -> str | None:
+    """The ladder that a model stands on, by the pictures that its name ends with."""
+    return next((ladder for ladder, pictures in LADDERS.items() if isinstance(name, str) and name.strip().endswith(pictures)), None)
+
+
+def on_ladder(names: Sequence[str], ladder: str | None) -> str | None:
+    """The first of these models that stands on that ladder, or None."""
+    return next((name for name in names if ladder and ladder_of(name) == ladder), None)
 
 
 def hub_search(*boxes: gr.Dropdown) -> None:

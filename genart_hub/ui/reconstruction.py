@@ -12,15 +12,17 @@ from genart_hub.errors import GenartError, whole
 from genart_hub.metrics import reconstruction_mse
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
-from genart_hub.ui.examples import save_examples
+from genart_hub.ui.examples import save_digits, save_emoji
 from genart_hub.ui.parts import (
     MODEL_CALL,
     Shelf,
     guarded,
     how,
+    ladder_of,
     model_box,
     new_folder,
     on_gpu,
+    on_ladder,
     own_folder,
     parsed,
     stem,
@@ -73,11 +75,22 @@ def build(shelf: Shelf) -> None:
             raise GenartError("no_picture")
         return str(images.save_png(drawn, new_folder() / "drawing.png"))
 
-    examples = save_examples(own_folder())
+    def follow(names: list[str]):
+        """The other box moves to the first of its models on the ladder of the one that was chosen; one that is there stays."""
+
+        def move(chosen: str, other: str):
+            ladder = ladder_of(chosen)
+            return gr.skip() if ladder == ladder_of(other) else on_ladder(names, ladder) or gr.skip()
+
+        return move
+
+    vaes, gans = genart_hub.bundled("vae"), genart_hub.bundled("gan")
+    folder = own_folder()
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             picture = unopened(gr.Image(label=t("upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=240))
-            gr.Examples([[path] for path in examples], picture, label=t("examples"), examples_per_page=12, api_name="example")
+            gr.Examples([[path] for path in save_digits(folder)], picture, label=t("example_digits"), api_name="example_digit")
+            gr.Examples([[path] for path in save_emoji(folder)], picture, label=t("example_emoji"), api_name="example_emoji")
             with gr.Accordion(t("draw"), open=False):
                 paper = {"background": Image.new("L", (280, 280), "white"), "layers": [], "composite": None}  # else no brush is chosen
                 pad = gr.Sketchpad(
@@ -89,8 +102,8 @@ def build(shelf: Shelf) -> None:
             tidy = gr.Checkbox(value=True, label=t("tidy"))
         with gr.Column(scale=2, min_width=360):
             with gr.Row(equal_height=True):
-                vae = model_box(genart_hub.bundled("vae"), "vae")
-                gan = model_box(genart_hub.bundled("gan"), "gan")
+                vae = model_box(vaes, "vae")
+                gan = model_box(gans, "gan", on_ladder(gans, ladder_of(vae.value)))
             with gr.Row():
                 go = gr.Button(t("reconstruct"), variant="primary")
                 search = gr.Button(t("invert"), variant="primary")
@@ -105,6 +118,8 @@ def build(shelf: Shelf) -> None:
     go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct", **MODEL_CALL)
     inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert", **MODEL_CALL)
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
+    for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
+        box.change(follow(names), [box, other], other, api_visibility="private", show_progress="hidden")
     use.click(use_drawing, pad, picture, api_name="use_drawing")
 
 

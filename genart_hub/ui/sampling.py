@@ -6,17 +6,19 @@ from functools import partial
 from pathlib import Path
 
 import gradio as gr
-from torch import Tensor
 
 from genart_hub import images, remake
-from genart_hub.errors import whole
+from genart_hub.errors import GenartError, whole
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.parts import (
     MODEL_CALL,
     Shelf,
+    caption,
     class_box,
+    class_choices,
     class_of,
+    classes_of,
     guarded,
     how,
     hub_search,
@@ -45,16 +47,19 @@ def build(shelf: Shelf) -> None:
         lang = texts.language(request)
         n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, MOST)
         seed, truncation = seed_of(seed, lang), parsed(truncation)
-        label = class_of(label)
+        label = class_of(label, model)
         x = model.sample(n, seed, truncation=truncation, label=label)
         truncation = float(truncation)
-        classes = model.labels(n, seed) if label is None else model.check_label(label, n)
-        scores = _scores(model, x, classes)
+        classes = classes_of(model, label, n, seed)
+        names = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]
+        scores = None
+        if hasattr(model, "score"):
+            scores = (model.score(x) if classes is None else model.score(x, classes)).tolist()
         folder, gallery = new_folder(), []
         recipe_of = partial(model.recipe, truncation=truncation, label=label)
         for k, picture in enumerate(images.to_pil(x)):
             path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", recipe_of(seed + k))
-            gallery.append((str(path), _caption(lang, model, seed + k, None if classes is None else int(classes[k]), scores and scores[k])))
+            gallery.append((str(path), caption(lang, seed + k, names[k], scores and scores[k])))
         columns = min(COLUMNS, n)
         recipe = recipe_of(seed, n, columns=columns)
         grid = images.save_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)
@@ -78,10 +83,11 @@ def build(shelf: Shelf) -> None:
         remake.check_weights(model, recipe)
         lang = texts.language(request)
         whole(texts.say(lang, "sampling"), texts.say(lang, "count"), recipe["n"], 1, MOST)
-        label = model.class_names[int(model.check_label(recipe["label"])[0])] if recipe["label"] is not None else ""
-        names = [(texts.class_name(lang, one), one) for one in model.class_names]
-        classes = gr.update(choices=[(texts.say(lang, "label_any"), ""), *names], value=label, visible=bool(names))
-        return name, recipe["n"], recipe["seed"], recipe["truncation"], classes
+        labels = set() if recipe["label"] is None else set(model.check_label(recipe["label"], recipe["n"]).tolist())
+        if len(labels) > 1:
+            raise GenartError("several_labels", file=Path(png).name)
+        chosen = model.class_names[labels.pop()] if labels else ""
+        return name, recipe["n"], recipe["seed"], recipe["truncation"], gr.update(**class_choices(model.class_names, lang, chosen))
 
     def choose(gallery: list, event: gr.SelectData) -> str | None:
         return gallery[event.index][0] if gallery else None
@@ -118,19 +124,7 @@ def build(shelf: Shelf) -> None:
     gallery.select(choose, gallery, one, api_visibility="private", show_progress="hidden")  # a click cannot come by API
 
 
-def _scores(model: Generative, x: Tensor, classes: Tensor | None) -> list[float] | None:
-    """The discriminator's probability that each picture is real, for a model that has one."""
-    if not hasattr(model, "score"):
-        return None
-    return (model.score(x) if classes is None else model.score(x, classes)).tolist()
-
-
-def _caption(lang: str, model: Generative, seed: int, label: int | None, score: float | None) -> str:
-    caption = texts.say(lang, "caption", seed=seed) if score is None else texts.say(lang, "caption_score", seed=seed, score=score)
-    return caption if label is None else f"{texts.class_name(lang, model.class_names[label])} · {caption}"
-
-
-def _code(model: Generative, n: int, seed: int, truncation: float, label: object) -> str:
+def _code(model: Generative, n: int, seed: int, truncation: float, label: int | str | None) -> str:
     name = remake.name_of(model.recipe(seed))
     more = ("" if truncation == 1 else f", truncation={truncation:g}") + ("" if label is None else f", label={label!r}")
     return f'import genart_hub\n\nx = genart_hub.from_pretrained("{name}").sample({n}, seed={seed}{more})'

@@ -18,9 +18,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "title": ("genart_hub · how machines learned to paint", "genart_hub · 机器如何学会绘画"),
     "heading": ("# How machines learned to paint", "# 机器如何学会绘画"),
     "intro": (
-        "The path from the VAE (2013) and the GAN (2014) to Stable Diffusion. Every model here is trained on the same pictures and runs "
-        "on your own machine.",
-        "从变分自编码器（2013）与生成对抗网络（2014）到 Stable Diffusion 的发展之路。这里的每个模型都用同一批图片训练，并在你自己的电脑上运行。",
+        "The path from the VAE (2013) and the GAN (2014) to Stable Diffusion, on two ladders: digits, where it began, and emoji, in colour. "
+        "The models of a ladder are trained on the same pictures, and all of them run on your own machine.",
+        "从变分自编码器（2013）与生成对抗网络（2014）到 Stable Diffusion 的发展之路，分两条阶梯：最早的数字，与彩色的表情符号。"
+        "同一条阶梯上的模型用同一批图片训练，全都在你自己的电脑上运行。",
     ),
     "sampling": ("Sampling", "采样"),
     "interpolation": ("Interpolation", "插值"),
@@ -33,12 +34,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "adversarial training against a discriminator $D$ that tells real from made:\n\n"
         "$L_D = -\\mathbb{E}_x[\\log D(x)] - \\mathbb{E}_z[\\log(1 - D(G(z)))]$, and $L_G = -\\mathbb{E}_z[\\log D(G(z))]$.\n\n"
         "In a **VAE**, an encoder gives $\\mu$ and $\\sigma$, reparameterisation draws $z = \\mu + \\sigma \\epsilon$, and a decoder draws the "
-        "picture; the loss is reconstruction plus $\\mathrm{KL}$. The GAN is an implicit generative model, the VAE an explicit one.",
+        "picture; the loss is reconstruction plus $\\mathrm{KL}$. The GAN is an implicit generative model, the VAE an explicit one.\n\n"
+        "**DCGAN** builds its pictures by transposed convolutions, from a patch of 4 × 4 to twice the side with each layer. A model with "
+        "**classes** tells generator and discriminator which one is meant: $G(z, y)$ and $D(x, y)$. Hold the seed, change the class: one "
+        "point $z$, many faces.",
         "**生成模型**把**潜在空间**中的一个随机点 $z$ 变成一张图片。在**生成对抗网络**（GAN）里，生成器 $G$ 与判别器 $D$ 进行对抗训练，"
         "判别器分辨真图与假图，损失函数为：\n\n"
         "$L_D = -\\mathbb{E}_x[\\log D(x)] - \\mathbb{E}_z[\\log(1 - D(G(z)))]$，$L_G = -\\mathbb{E}_z[\\log D(G(z))]$。\n\n"
         "在**变分自编码器**（VAE）里，编码器给出 $\\mu$ 与 $\\sigma$，用重参数化得到 $z = \\mu + \\sigma \\epsilon$，再由解码器画出图片；"
-        "损失函数是重建误差加 $\\mathrm{KL}$ 散度。GAN 是隐式生成模型，VAE 是显式生成模型。",
+        "损失函数是重建误差加 $\\mathrm{KL}$ 散度。GAN 是隐式生成模型，VAE 是显式生成模型。\n\n"
+        "**DCGAN** 用转置卷积画图：从 4 × 4 的小块出发，每过一层，边长加倍。带**类别**的模型把类别同时告诉生成器与判别器："
+        "$G(z, y)$ 与 $D(x, y)$。种子不变、只换类别，同一个点 $z$ 便有不同的面貌。",
     ),
     "model": ("Model", "模型"),
     "model_info": ("A bundled model, or any Hub id owner/name", "自带模型，或任意 Hub 编号 owner/name"),
@@ -90,15 +96,24 @@ TEXTS: dict[str, tuple[str, str]] = {
     # reconstruction
     "reconstruction_how": (
         "The VAE's **encoder** finds the latent of your picture in one step, and the **decoder** draws it again. A GAN has no encoder: "
-        "its latent is searched for by gradient descent on $\\lVert G(z) - x \\rVert^2$ (inversion). What a model never saw, it cannot draw.",
+        "its latent is searched for by gradient descent on $\\lVert G(z) - x \\rVert^2$ (inversion). What a model never saw, it cannot draw.\n\n"
+        "How closely should a VAE copy? A Gaussian likelihood whose variance $\\sigma_x^2$ is **learned** settles it: the better the copies, the "
+        "smaller $\\sigma_x^2$, and the more an error weighs against $\\mathrm{KL}$. A model with classes first takes the class that comes "
+        "nearest to your picture.",
         "VAE 的**编码器**一步就能找到图片的潜在向量，再由**解码器**画出来。GAN 没有编码器：用梯度下降最小化 $\\lVert G(z) - x \\rVert^2$ "
-        "来搜索潜在向量（反演）。模型没有见过的东西，它画不出来。",
+        "来搜索潜在向量（反演）。模型没有见过的东西，它画不出来。\n\n"
+        "VAE 该画得多像？高斯似然的方差 $\\sigma_x^2$ 由**学习**得到，自行权衡：画得越像，$\\sigma_x^2$ 越小，重建误差相对 $\\mathrm{KL}$ 散度的"
+        "分量就越重。带类别的模型会先选出与图片最接近的类别。",
     ),
     "upload": ("Your picture", "你的图片"),
-    "examples": ("Examples", "示例"),
+    "example_digits": ("Digits to try", "试试这些数字"),
+    "example_emoji": ("Small pictures to try", "试试这些小图"),
     "draw": ("Draw a digit", "画一个数字"),
     "use_drawing": ("Use the drawing", "使用这幅画"),
-    "tidy": ("Crop and centre it, white on black, as the training digits are", "按训练数字的样子裁剪、居中，并变成黑底白字"),
+    "tidy": (
+        "For digit models: crop and centre it, white on black, as the training digits are",
+        "用于数字模型：按训练数字的样子裁剪、居中，并变成黑底白字",
+    ),
     "vae": ("VAE", "变分自编码器"),
     "gan": ("GAN", "生成对抗网络"),
     "reconstruct": ("Reconstruct with the VAE", "用变分自编码器重建"),
@@ -120,9 +135,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "emoji": ("emoji", "表情符号"),
     "comparison_how": (
         "The same request to every model: the same count and the same seeds. The GAN and the VAE draw in one forward pass; a **diffusion "
-        "model** goes from noise to picture in many small steps, and can be told what to draw.",
+        "model** goes from noise to picture in many small steps, and can be told what to draw.\n\n"
+        "Within a ladder the pictures of training are the same, so what differs is the model: fully connected layers, convolutions, or "
+        "convolutions that are told a **class**. A class you choose goes to the models that know classes; the others draw what they like.",
         "向每个模型提出同样的请求：同样的数量，同样的种子。GAN 与 VAE 只需一次前向计算；**扩散模型**从噪声到图片要走许多小步，"
-        "但可以用文字告诉它画什么。",
+        "但可以用文字告诉它画什么。\n\n"
+        "同一条阶梯上的训练图片相同，不同的只是模型：全连接层、卷积，或是知道**类别**的卷积。"
+        "所选的类别只交给懂得类别的模型，其余的随意发挥。",
     ),
     "prompt": ("Prompt (for diffusion)", "提示词（用于扩散模型）"),
     "prompt_default": ("a red apple", "一个红苹果"),
@@ -214,6 +233,7 @@ ERRORS_ZH: dict[str, str] = {
     "no_recipe": "{file} 不含 genart_hub 配方。请使用本软件包保存的 PNG，而不是丢失了文本信息的副本。",
     "bad_recipe": "{file}：其中的配方已损坏（{reason}）。请重新采样并保存。",
     "other_weights": "这张图片由 {name} 的另一份权重生成（图中为 {wanted}，这里为 {found}）。请加载当时的版本，或重新采样。",
+    "several_labels": "{file} 的每张图片各有类别，而应用只能为全部图片选一个。请用 genart-hub sample --from {file} 重新生成。",
     "no_frames": "动画至少需要一帧。",
     "bad_animation": "{file}：这里只能写 .gif 和 .webp 动画。若要 {suffix}，请用 ffmpeg 转换 .webp。",
     "reason_format": "不是已知的图片格式",

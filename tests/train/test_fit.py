@@ -93,6 +93,16 @@ def test_seconds_and_steps_add_up_over_a_resumed_run(tmp_path):
     assert [(line["step"], line["loss"]) for line in lines_of(tmp_path)] == [(3, 2.0), (5, 4.0)]
 
 
+def test_what_was_logged_after_the_checkpoint_is_dropped_when_the_run_goes_on(tmp_path):
+    fit_scalar(scalar_run(tmp_path), idle, 3, log_every=1)
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 4, "seconds": 1.0, "loss": 9.0}\n')
+    run = scalar_run(tmp_path)
+    run.load()
+    fit_scalar(run, idle, 5, log_every=1)
+    assert [(line["step"], line["loss"]) for line in lines_of(tmp_path)] == [(k, 0.0) for k in range(1, 6)]
+
+
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_an_optimizers_state_comes_back_to_the_bit_in_the_format_of_its_weights(memory_format, tmp_path):
     def run_of(layer):
@@ -314,6 +324,18 @@ def test_the_best_state_is_that_of_the_lowest_score_and_loads(tmp_path):
     assert run.best == {"step": 4, "score": 1.0}  # and not that of step 6, which is as good
     assert Scalar.from_pretrained(tmp_path / "best").weight.item() == 4.0
     assert [(line["step"], line["score"]) for line in lines_of(tmp_path) if "score" in line] == [(2, 9), (4, 1), (6, 1), (8, 9), (9, 16)]
+
+
+def test_the_average_is_what_is_looked_at_and_kept_as_the_best(tmp_path):
+    run, seen = scalar_run(tmp_path, ema_decay=0.1), []
+
+    def step(k, noise):
+        run.model.weight.data.fill_([1.0, 3.0][k])
+        return {"loss": 0.0}
+
+    fit_scalar(run, step, 2, look_every=1, score=lambda model: seen.append(model.weight.item()) or -model.weight.item())
+    assert seen == pytest.approx([1.0, 2.8])
+    assert Scalar.from_pretrained(tmp_path / "best").weight.item() == pytest.approx(2.8)
 
 
 def test_a_resumed_run_keeps_its_best_until_a_better_one_comes(tmp_path):

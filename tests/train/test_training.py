@@ -1,6 +1,7 @@
 """`train`: a run that was killed and resumed is the uncut run to the bit, one of other settings is refused, and what it leaves loads."""
 
 import copy
+import importlib
 import io
 import json
 import os
@@ -200,9 +201,13 @@ def test_the_best_vae_is_that_of_the_highest_elbo_and_loads(parquet, tmp_path, t
     assert run.best["score"] == pytest.approx((nll + kl).item(), rel=1e-4)
 
 
-def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_a_bundled_eye(tmp_path, train_tiny, monkeypatch, tiny):
-    tiny(Classifier).save_pretrained(tmp_path / "eye")
-    monkeypatch.setattr(genart_hub, "bundled", lambda family=None: [str(tmp_path / "eye")])
+def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_the_bundled_eye_of_the_nearest_size(
+    tmp_path, train_tiny, monkeypatch, tiny
+):
+    eyes = [("eye", {}), ("far", {"image_size": 16}), ("colour", {"channels": 3})]
+    for name, changes in eyes:
+        tiny(Classifier, **changes).save_pretrained(tmp_path / name)
+    monkeypatch.setattr(genart_hub, "bundled", lambda family=None: [str(tmp_path / name) for name, _ in eyes])
     for k in range(20):
         (tmp_path / "pictures").mkdir(exist_ok=True)
         Image.effect_noise((8, 8), 90).save(tmp_path / "pictures" / f"{k:02}.png")
@@ -255,6 +260,22 @@ def test_a_gan_runs_in_pieces(parquet, tmp_path, train_tiny):
     run = train_tiny("DCGAN", parquet, tmp_path / "run", accumulate=2)
     assert run.step == 9
     assert all(optimizer.state_dict()["state"][0]["step"] == 9 for optimizer in run.optimizers.values())
+
+
+def test_flips_and_weights_of_a_recipe_reach_the_batches(picture_folder, tmp_path, train_tiny, monkeypatch):
+    seen = []
+    training = importlib.import_module("genart_hub.train.training")
+    monkeypatch.setattr(training, "fit", lambda step, batches, *rest, **options: seen.append(batches))
+    (picture_folder / "dog" / "1.png").unlink()  # three cats, two dogs
+    for k, change in enumerate(({}, {"flip": True}, {"balance": True}, {"class_weights": {"dog": 3.0}})):
+        train_tiny("VAE", picture_folder, tmp_path / str(k), Recipe(epochs=1, batch_size=4, lr=1e-3, **change))
+    assert [batches.flip for batches in seen] == [False, True, False, False]
+    assert [None if batches.weights is None else batches.weights.tolist() for batches in seen] == [
+        None,
+        None,
+        pytest.approx([1 / 3] * 3 + [1 / 2] * 2),
+        [1, 1, 1, 3, 3],
+    ]
 
 
 def test_training_goes_on_without_tensorboard(parquet, tmp_path, train_tiny, monkeypatch):
@@ -395,3 +416,8 @@ def test_a_batch_that_cannot_be_cut_evenly_is_refused(parquet, tmp_path, train_t
     with pytest.raises(GenartError) as error:
         train_tiny("VAE", parquet, tmp_path / "run", accumulate=3)
     assert error.value.code == "uneven_batch"
+
+
+def test_a_gan_is_not_trained_on_pieces_of_one_picture(parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError, match="batch_size must be at least 8"):
+        train_tiny("GAN", parquet, tmp_path / "run", accumulate=4)
