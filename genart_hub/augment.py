@@ -40,8 +40,8 @@ def translation(x: Tensor, shift: Tensor) -> Tensor:
 def cutout(x: Tensor, centre: Tensor) -> Tensor:
     """A square of half the side, at `centre` (B, 2) in rows and columns, made grey (0)."""
     H, W = x.shape[2:]
-    rows = (torch.arange(H, device=x.device) - centre[:, :1]).abs() <= H // 4  # (B, H)
-    columns = (torch.arange(W, device=x.device) - centre[:, 1:]).abs() <= W // 4
+    down, right = torch.arange(H, device=x.device) - centre[:, :1], torch.arange(W, device=x.device) - centre[:, 1:]  # (B, H), (B, W)
+    rows, columns = (down >= -(H // 4)) & (down < H // 4), (right >= -(W // 4)) & (right < W // 4)
     return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
 
 

@@ -253,7 +253,7 @@ def _results(evaluation: dict[str, Any]) -> str:
     text = f"## Results\n\n```\n{evaluation['command']}\n```\n\n{matrix(results)}"
     for name in list(results)[1:]:
         training = evaluation.get("training", {}).get(name)
-        if training:
+        if training and training["command"]:
             text += f"\n\n`{name}` is what `{training['command']}` gave, after {training['seconds'] / 60:.0f} minutes."
     return text
 
@@ -271,8 +271,8 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dt
         minutes = training["seconds"] / 60
         file = f"`{training['file']}`" + (f" (sha256 `{training['file_sha256']}`)" if training["file_sha256"] else "")
         best = training.get("best")
+        lines += [f"```\n{training['command']}\n```"] if training["command"] else []
         lines += [
-            f"```\n{training['command']}\n```",
             f"{training['pictures']:,} pictures of {file}; {training['steps']:,} steps in {minutes:.0f} minutes on "
             f"{training['device']} ({training['threads']} threads, torch {training['torch']})."
             + (f" The best state on the way was that of step {best['step']:,}." if best and best["step"] != training["steps"] else ""),

@@ -288,6 +288,7 @@ def reconstruct(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
+    from genart_hub.train.fit import CHECKPOINT
     from genart_hub.train.recipes import Recipe, pick_recipe
     from genart_hub.train.training import train as run_training
 
@@ -321,7 +322,7 @@ def train(options: argparse.Namespace) -> None:
             token=options.token,
         )
     except KeyboardInterrupt:
-        if _is_first_process():
+        if _is_first_process() and (Path(options.out) / CHECKPOINT).is_file():
             print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
         raise
     if _is_first_process():
@@ -411,13 +412,17 @@ def _eye(name: str) -> Any:
 
 
 def _with_best(names: list[str]) -> list[str]:
-    """The models, and after each run that kept its best state, that one."""
+    """The models, and after each run whose best state is not its last, that one."""
+    from genart_hub.files import sha256_of
+    from genart_hub.remote import WEIGHTS
     from genart_hub.train.fit import BEST, CHECKPOINT
 
     with_best = []
     for name in names:
         run = Path(name)
-        with_best += [name, str(run / BEST)] if (run / CHECKPOINT).is_file() and (run / BEST / "config.json").is_file() else [name]
+        last, best = run / WEIGHTS, run / BEST / WEIGHTS
+        kept = (run / CHECKPOINT).is_file() and best.is_file() and sha256_of(best) != sha256_of(last)
+        with_best += [name, str(run / BEST)] if kept else [name]
     return with_best
 
 

@@ -29,6 +29,7 @@ from torch import Tensor
 from genart_hub.augment import flip
 from genart_hub.errors import GenartError, choice, first_line, number, shorten, whole
 from genart_hub.images import as_uint8, flatten, open_picture
+from genart_hub.models.base import MAX_CLASSES
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 SPLITS = {  # as Hugging Face `datasets` finds them in the names of folders and files
@@ -106,12 +107,14 @@ class Pictures:
 
     def labelled_by(self, column: str) -> "Pictures":
         """The same pictures with another column as their classes, named by its values in the order of the alphabet."""
+        if column == "label" and self.labels is not None and column not in self.columns:
+            return self
         if column not in self.columns:
             raise GenartError("no_column", path=str(self.path), column=column, choices=", ".join(self.columns) or "none")
         names = dict(enumerate(self.column_names.get(column, ())))
-        values = [str(names.get(value, value)) for value in self.columns[column]]
-        class_names = tuple(sorted(set(values)))
-        index = {name: k for k, name in enumerate(class_names)}
+        values = [None if value is None else str(names.get(value, value)) for value in self.columns[column]]
+        class_names = tuple(sorted({value for value in values if value is not None}))
+        index = {None: -1} | {name: k for k, name in enumerate(class_names)}
         return replace(self, labels=torch.tensor([index[value] for value in values]), class_names=class_names, digest=None)
 
     def hold_out(self, column: str) -> tuple[Tensor, Tensor]:
@@ -128,7 +131,8 @@ class Pictures:
         found: dict[int, set[str]] = {}
         for label, value in zip(labels, values, strict=True):
             found.setdefault(label, set()).add(value)
-        digests = {label: int(hashlib.sha256(self.class_names[label].encode()).hexdigest(), 16) for label in found}
+        names = self.class_names or tuple(map(str, range(self.num_classes)))
+        digests = {label: int(hashlib.sha256(names[label].encode()).hexdigest(), 16) for label in found}
         held = {label: variants[digests[label] % len(variants)] for label in found if len(found[label]) == len(variants) >= 3}
         out = torch.tensor([held.get(label) == value for label, value in zip(labels, values, strict=True)])
         if not bool(out.any()):
@@ -716,7 +720,7 @@ def _numbered(labels: list, class_names: tuple[str, ...]) -> tuple[list[int] | N
             class_names = class_names if names <= set(class_names) else tuple(sorted(names))
             index = {name: k for k, name in enumerate(class_names)}
             labels = [None if label is None else index[str(label)] for label in labels]
-    numbers = [-1 if label is None or label < 0 else int(label) for label in labels]
+    numbers = [-1 if label is None or label < 0 else whole("data", "label", int(label), high=MAX_CLASSES - 1) for label in labels]
     return (numbers, class_names) if max(numbers, default=-1) >= 0 else (None, ())
 
 

@@ -122,10 +122,10 @@ MESSAGES = {
     "needs_package": "This needs the package {package}. Install it with: pip install {install}",
     # training
     "unknown_recipe": "There is no recipe {recipe} for {model}; there are {choices}.",
-    "run_exists": "{path} already holds a run. Go on with --resume, or give another --out.",
+    "run_exists": "{path} already holds a run or a model. Give another --out, or go on with the run with --resume.",
     "no_checkpoint": "{path} holds no checkpoint to resume. Start without --resume.",
     "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",
-    "diverged": "The loss is not a number at step {step}. Lower the learning rate; the checkpoint of step {saved} is kept in {path}.",
+    "diverged": "The loss is not a number at step {step}. Lower the learning rate and start in another folder; what was saved until step {saved} is kept in {path}.",
     # Stable Diffusion
     "not_pipeline": "{name} is no Stable Diffusion pipeline that diffusers can load ({reason}). Give a folder or id with a model_index.json.",
     "empty_prompt": "The prompt is empty. Write what the picture should show.",

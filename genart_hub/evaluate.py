@@ -199,7 +199,7 @@ def _labels_like(model: Generative, real: Pictures) -> Tensor | None:
 
 def _same_classes(model: Generative, pictures: Pictures) -> bool:
     """Whether the pictures' labels are the model's classes: by their names, or by their numbers where they have none."""
-    if not model.num_classes or pictures.labels is None or pictures.num_classes > model.num_classes:
+    if not model.num_classes or pictures.labels is None or pictures.num_classes > model.num_classes or bool((pictures.labels < 0).any()):
         return False
     return tuple(pictures.class_names or map(str, range(model.num_classes))) == tuple(model.class_names)
 

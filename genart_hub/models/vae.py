@@ -63,11 +63,11 @@ class VAE(Generative):
         return 2 * self.decode(z).sigmoid() - 1
 
     @torch.no_grad()
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Tensor, label: object = None) -> Tensor:
         """x through the mean of its latent, so that the same x always gives the same answer. Returns (B, C, H, W) in [-1, 1]."""
         with evaluating(self):
             mu, _ = self.encode(x)
-            return self.generate(mu)
+            return self.generate(mu, label)
 
 
 def mlp(*dims: int) -> nn.Sequential:

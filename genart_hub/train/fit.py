@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from genart_hub import images
 from genart_hub.data import Batches
-from genart_hub.errors import GenartError, first_line
+from genart_hub.errors import GenartError, first_line, shorten
 from genart_hub.files import save_tensors
 from genart_hub.train.diagnose import diagnose, explain, spread
 from genart_hub.train.log import Log
@@ -88,8 +88,8 @@ class Run:
                 about = json.loads(saved.metadata()["run"])
                 for key, was in about["description"].items():
                     now = json.loads(json.dumps(self.description.get(key)))
-                    if not _agree(was, now):
-                        raise GenartError("other_run", path=str(self.folder), what=key, was=was, now=now)
+                    for what, before, after in _differences(key, was, now):
+                        raise GenartError("other_run", path=str(self.folder), what=what, was=shorten(before), now=shorten(after))
                 tensors = {key: saved.get_tensor(key) for key in saved.keys()}
         except (SafetensorError, OSError, KeyError, TypeError) as error:
             raise GenartError("weights_unreadable", file=str(file), reason=first_line(error)) from error
@@ -118,7 +118,8 @@ class Run:
             columns = model.num_classes if 4 <= model.num_classes <= 16 else 8
             n = 64 // columns * columns
             x_hat = model.sample(n, seed=0, label=[k % model.num_classes for k in range(n)] if model.num_classes else None).cpu()
-            numbers["spread"] = spread(x_hat, batches.some(n))
+            if len(batches.rows) > 1:
+                numbers["spread"] = spread(x_hat, batches.some(n))
             log.grid(self.step, images.sheet(x_hat, columns))
         if score is not None:
             numbers["score"] = score(model)
@@ -136,11 +137,11 @@ def _average(decay: float, averaged: list[Tensor], current: list[Tensor], count:
         mean.lerp_(value.to(mean), 1 - d) if mean.is_floating_point() else mean.copy_(value)
 
 
-def _agree(was: Any, now: Any) -> bool:
-    """Whether a run may go on, also for more epochs: a later version may have added fields, whose defaults are the old behaviour."""
+def _differences(name: str, was: Any, now: Any) -> list[tuple[str, Any, Any]]:
+    """What keeps a run from going on: names, values then and now. More epochs do not, nor fields that a later version added."""
     if isinstance(was, dict) and isinstance(now, dict):
-        return all(key in now and was[key] == now[key] for key in was if key != "epochs")
-    return was == now
+        return [(key, was[key], now.get(key)) for key in was if key != "epochs" and not (key in now and was[key] == now[key])]
+    return [] if was == now else [(name, was, now)]
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The settings by name, keyed by a model's family, and `train`, which makes a run of them."""
+"""The settings by name, keyed by a model's family, and the step and the optimizers that they make."""
 
 import math
 from collections.abc import Callable
@@ -102,7 +102,7 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
         raise GenartError("unknown_recipe", recipe=name, model=family, choices=", ".join(recipes))
     recipe = replace(recipes[name], **{key: value for key, value in changes.items() if value is not None})
     whole("train", "epochs", recipe.epochs, 1)
-    whole("train", "batch_size", recipe.batch_size, 2 if family == "gan" else 1)  # batch normalisation needs two
+    whole("train", "batch_size", recipe.batch_size, 1 if family == "vae" else 2)  # batch normalisation needs two
     number("train", "lr", recipe.lr, 0, 10)
     if recipe.ema is not None:
         number("train", "ema", recipe.ema, 0, 1)
@@ -110,7 +110,8 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
     choice("train", "objective", recipe.objective, OBJECTIVES)
     for policy in recipe.augment:
         choice("train", "augment", policy, POLICIES)
-    for key in ("r1", "gp", "beta", "warmup"):
+    for key in ("r1", "gp", "beta"):
         number("train", key, getattr(recipe, key), 0)
+    number("train", "warmup", recipe.warmup, 0, 1)
     whole("train", "r1_every", recipe.r1_every, 1)
     return recipe

@@ -12,16 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import genart_hub
 from genart_hub import data, metrics
 from genart_hub.cards import TRAINING
 from genart_hub.data import Batches, Pictures
-from genart_hub.errors import GenartError, choice, first_line, whole
-from genart_hub.evaluate import fidelity
+from genart_hub.errors import GenartError, choice, first_line, number, whole
+from genart_hub.evaluate import fidelity, pick_features
 from genart_hub.files import replacing, sha256_of
 from genart_hub.hub import pick_device
 from genart_hub.models import MODELS
 from genart_hub.models.base import MAX_SEED, evaluating
+from genart_hub.remote import CONFIG
 from genart_hub.train.fit import CHECKPOINT, Run, fit
 from genart_hub.train.noise import Noise
 from genart_hub.train.recipes import Recipe, make_step, rate
@@ -63,9 +63,10 @@ def train(
     every process calls this, and the first one writes.
     Returns the run, saved; its folder loads with from_pretrained, and holds the averaged weights where the recipe averages.
     """
-    cls, out = MODELS[class_name], Path(out)
+    cls, out = MODELS[choice("train", "class_name", class_name, MODELS)], Path(out)
     seed, accumulate = whole("train", "seed", seed, 0, MAX_SEED), whole("train", "accumulate", accumulate, 1, 1024)
-    if (out / CHECKPOINT).exists() and not resume:
+    save_minutes = number("train", "save_minutes", save_minutes, 0)
+    if ((out / CHECKPOINT).exists() or (out / CONFIG).exists()) and not resume:
         raise GenartError("run_exists", path=str(out))
     if resume and not (out / CHECKPOINT).exists():
         raise GenartError("no_checkpoint", path=str(out))
@@ -144,8 +145,9 @@ def _prepare(
     if label:
         pictures = pictures.labelled_by(label)
     rows = pictures.hold_out(hold_out)[0] if hold_out else None
-    arguments = {"image_size": pictures.pictures.shape[-1], "channels": pictures.pictures.shape[1]} | (arguments or {})
     with_labels = conditional or cls.family == "features"
+    _check_arguments(cls, arguments or {}, pictures, with_labels)
+    arguments = {"image_size": pictures.pictures.shape[-1], "channels": pictures.pictures.shape[1]} | (arguments or {})
     if with_labels:
         pictures.require_labels("train with classes")
         pictures.require_every_class()
@@ -154,14 +156,14 @@ def _prepare(
     torch.manual_seed(seed)
     try:
         model = cls(**arguments).to(device).train()
-    except TypeError as error:
-        raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=f"{error}.") from error
+    except (TypeError, RuntimeError) as error:  # an argument that the class does not have, or more memory than there is
+        raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=f"{first_line(error)}.") from error
     if cls.channels_last:
         model = model.to(memory_format=torch.channels_last)
     parts = accelerator.num_processes * accumulate
     weights = _class_weights(recipe, pictures)
     batches = Batches(pictures, recipe.batch_size, seed, with_labels, device, rows, weights, recipe.flip, parts, cls.channels_last)
-    if recipe.batch_size // parts < 2 and cls.family == "gan":
+    if recipe.batch_size // parts < 2 and cls.family != "vae":  # batch normalisation needs two
         raise GenartError("too_small", where="train", name="batch_size", low=2 * parts, value=recipe.batch_size)
     step, optimizers = make_step(model, recipe)
     wired = _wired(model, accelerator)
@@ -171,6 +173,7 @@ def _prepare(
         "arguments": model.config,
         "recipe": asdict(recipe),
         "data": pictures.sha256,
+        "hold_out": hold_out,
         "file": sha256_of(path) if Path(path).is_file() else None,
         "seed": seed,
     }
@@ -179,14 +182,31 @@ def _prepare(
     return run, batches, partial(step, wired, *prepared, backward=accelerator.backward)
 
 
+def _check_arguments(cls: type, arguments: dict[str, Any], pictures: Pictures, with_labels: bool) -> None:
+    """Refuse arguments that say of the pictures what they are not."""
+    side, channels = pictures.pictures.shape[-1], pictures.pictures.shape[1]
+    theirs = {"image_size": (side, "--size"), "channels": (channels, "other pictures")}
+    if not with_labels:
+        theirs |= {"num_classes": (0, "--conditional"), "class_names": ([], "--conditional")}
+    for name, (value, cure) in theirs.items():
+        if arguments.get(name, value) != value:
+            reason = f"{name} is that of the pictures, {value}; choose it with {cure}."
+            raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=reason)
+
+
 def _class_weights(recipe: Recipe, pictures: Pictures) -> Tensor | str | None:
     if recipe.balance:
         return "balanced"
     if not recipe.class_weights:
         return None
+    labels = pictures.require_labels("weigh the classes")
+    names = pictures.class_names or tuple(map(str, range(pictures.num_classes)))
     for name in recipe.class_weights:
-        choice("train", "class_weights", name, pictures.class_names)
-    return torch.tensor([recipe.class_weights.get(name, 1.0) for name in pictures.class_names])
+        choice("train", "class_weights", name, names)
+    weights = torch.tensor([recipe.class_weights.get(name, 1.0) for name in names])
+    if not bool(weights[labels].any()):
+        raise GenartError("bad_weight", text=", ".join(f"{name}={weight:g}" for name, weight in recipe.class_weights.items()))
+    return weights
 
 
 def _wired(model: nn.Module, accelerator: Any) -> nn.Module:
@@ -207,11 +227,12 @@ def _score(model: nn.Module, batches: Batches, pictures: Pictures, hold_out: str
     of the pictures held out that it gets wrong, where there are any.
     """
     if model.family == "gan":
-        fitting = [name for name in genart_hub.bundled("features") if genart_hub.from_pretrained(name).channels == model.channels]
-        if not fitting or len(pictures) < 16:
+        if len(pictures) < 16:
             return None
-        sizes = {name: genart_hub.from_pretrained(name).image_size for name in fitting}
-        eye = genart_hub.from_pretrained(min(fitting, key=lambda name: abs(sizes[name] - model.image_size)))
+        try:
+            eye = pick_features(model)
+        except GenartError:  # no eye sees such pictures
+            return None
         return fidelity(pictures, eye.to(batches.device), min(1000, len(pictures)), seed)
     if model.family == "vae":
         x = batches.some(500)
