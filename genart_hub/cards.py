@@ -235,15 +235,15 @@ def _use(model: nn.Module, name: str) -> str:
 
 def matrix(results: dict[str, list[dict[str, Any]]]) -> str:
     """Measures as a Markdown table: a row a metric, a column a model, then real pictures and the protocol. ±: one standard error."""
-    rows = {measure["metric"]: measure for measures in results.values() for measure in measures}
+    rows = {(measure["metric"], measure["protocol"]): measure for measures in results.values() for measure in measures}
     lines = ["| metric | " + " | ".join(results) + " | real pictures | protocol |", "|" + "---|" * (len(results) + 3)]
-    for metric, first in rows.items():
+    for (metric, protocol), first in rows.items():
         cells = []
         for measures in results.values():
-            measure = next((m for m in measures if m["metric"] == metric), None)
+            measure = next((m for m in measures if (m["metric"], m["protocol"]) == (metric, protocol)), None)
             cells.append("–" if measure is None else figure(measure["value"], measure.get("error")))
         real = "–" if first["real"] is None else figure(first["real"], first.get("real_error"))
-        lines.append(f"| {first['name']} | {' | '.join(cells)} | {real} | {first['protocol']} |")
+        lines.append(f"| {first['name']} | {' | '.join(cells)} | {real} | {protocol} |")
     return "\n".join(lines)
 
 

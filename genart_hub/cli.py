@@ -386,8 +386,8 @@ def evaluate(options: argparse.Namespace) -> None:
         check_generative(model, genart_hub.bundled())
         eye = check_features(features or pick_features(model))
         size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
-        pictures = data.load(options.data, model.image_size, model.channels, **settings)
         reference = data.load(options.reference or options.data, size, eye.channels, **settings)
+        pictures = data.load(options.data, model.image_size, model.channels, **settings) if model.family == "vae" else reference
         results[_title(name, names)] = measure(model, pictures, eye, options.samples, options.count, options.seed, reference)
     print(table(results))
     if options.json:
@@ -423,7 +423,7 @@ def _with_best(names: list[str]) -> list[str]:
         last, best = run / WEIGHTS, run / BEST / WEIGHTS
         kept = (run / CHECKPOINT).is_file() and best.is_file() and sha256_of(best) != sha256_of(last)
         with_best += [name, str(run / BEST)] if kept else [name]
-    return with_best
+    return list(dict.fromkeys(with_best))
 
 
 def _title(name: str, names: list[str]) -> str:

@@ -90,6 +90,7 @@ class Pictures:
             raise GenartError("no_labels", path=str(self.path), purpose=purpose)
         if missing := int((self.labels < 0).sum()):
             raise GenartError("missing_labels", path=str(self.path), count=missing, purpose=purpose)
+        whole(str(self.path), "label", int(self.labels.max()), high=MAX_CLASSES - 1)
         return self.labels
 
     def require_every_class(self) -> None:
@@ -720,7 +721,7 @@ def _numbered(labels: list, class_names: tuple[str, ...]) -> tuple[list[int] | N
             class_names = class_names if names <= set(class_names) else tuple(sorted(names))
             index = {name: k for k, name in enumerate(class_names)}
             labels = [None if label is None else index[str(label)] for label in labels]
-    numbers = [-1 if label is None or label < 0 else whole("data", "label", int(label), high=MAX_CLASSES - 1) for label in labels]
+    numbers = [-1 if label is None or label < 0 else whole("data", "label", int(label), high=2**63 - 1) for label in labels]
     return (numbers, class_names) if max(numbers, default=-1) >= 0 else (None, ())
 
 

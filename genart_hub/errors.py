@@ -122,7 +122,7 @@ MESSAGES = {
     "needs_package": "This needs the package {package}. Install it with: pip install {install}",
     # training
     "unknown_recipe": "There is no recipe {recipe} for {model}; there are {choices}.",
-    "run_exists": "{path} already holds a run or a model. Give another --out, or go on with the run with --resume.",
+    "run_exists": "{path} already holds a run or a model. Go on with --resume where it is a run, or give another --out.",
     "no_checkpoint": "{path} holds no checkpoint to resume. Start without --resume.",
     "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",
     "diverged": "The loss is not a number at step {step}. Lower the learning rate and start in another folder; what was saved until step {saved} is kept in {path}.",

@@ -278,7 +278,7 @@ def _relabelled(model: HubModel, pictures: Pictures) -> Tensor:
 
 
 def table(results: dict[str, list[Measure]]) -> str:
-    """The results as a Markdown table: a row for each metric, a column for each model."""
+    """The results as a Markdown table: a row for each metric and protocol, a column for each model."""
     return matrix({name: [measure.as_dict() for measure in measures] for name, measures in results.items()})
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from PIL import Image
 
 import genart_hub
 from genart_hub import cli, images
+
+OF_SAMPLES = ["recognised", "evenness", "rarest", "commonest", "frechet", "kid", "precision", "recall", "density", "coverage"]
+OF_RECONSTRUCTIONS = ["mse", "psnr", "ssim", "elbo", "bits_per_dimension", "kl"]
 
 
 @pytest.fixture
@@ -22,6 +26,15 @@ def vae_folder(vae, tmp_path):
     return str(vae.save_pretrained(tmp_path / "tiny-vae"))
 
 
+@pytest.fixture
+def many(tmp_path):
+    """A folder of twenty grey pictures of 8x8."""
+    (tmp_path / "many").mkdir()
+    for k in range(20):
+        Image.effect_noise((8, 8), 90).save(tmp_path / "many" / f"{k:02}.png")
+    return tmp_path / "many"
+
+
 def run(capsys, *words):
     """Run a command that must succeed. Returns what it printed."""
     status = cli.main([str(word) for word in words])
@@ -31,10 +44,10 @@ def run(capsys, *words):
 
 
 def fail(capsys, *words):
-    """Run a command that must fail. Returns its one line."""
+    """Run a command that must fail. Returns its one line, whatever bars stand before it."""
     status = cli.main([str(word) for word in words])
     out, err = capsys.readouterr()
-    lines = err.strip().splitlines()
+    lines = [line for line in err.splitlines() if line and not re.search(r"(pictures|step)/s.*]$", line)]
     assert (status, out, len(lines)) == (1, "", 1)
     assert lines[0].startswith("genart-hub: ")
     return lines[0]
@@ -96,6 +109,19 @@ def test_reconstruct_writes_the_picture_beside_the_models_answer(capsys, folder,
         assert picture.width > picture.height
 
 
+def test_a_label_for_a_vae_without_classes_is_refused_in_a_sentence(capsys, vae_folder, picture_folder):
+    assert "takes no label" in fail(capsys, "reconstruct", vae_folder, picture_folder / "cat" / "0.png", "--label", 3)
+
+
+def test_an_interrupted_train_promises_no_checkpoint_where_there_is_none(capsys, tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genart_hub.data.smallest_side", interrupted)
+    assert cli.main(["train", "vae", "--data", "x", "--out", str(tmp_path / "run")]) == 130
+    assert capsys.readouterr().err == "genart-hub: stopped.\n"
+
+
 def test_a_digit_is_prepared_before_it_is_reconstructed(capsys, vae_folder, tmp_path):
     Image.new("L", (50, 50), "white").save(tmp_path / "empty.png")
     run(capsys, "reconstruct", vae_folder, tmp_path / "empty.png", "--digit", "--out", tmp_path / "r.png")
@@ -124,21 +150,23 @@ def test_a_classifier_learns_as_many_classes_as_the_data_has(capsys, parquet, tm
     assert genart_hub.from_pretrained(tmp_path / "run").num_classes == 3
 
 
-def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_folder, classifier, parquet, tmp_path):
+def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_folder, classifier, many, tmp_path):
     eye = classifier.save_pretrained(tmp_path / "eye")
-    words = ["--data", parquet, "--features", eye, "--samples", 4, "--json", tmp_path / "numbers.json"]
+    words = ["--data", many, "--features", eye, "--samples", 4, "--json", tmp_path / "numbers.json"]
     lines = run(capsys, "evaluate", folder, vae_folder, *words).splitlines()
-    assert (sum("| tiny-gan |" in line for line in lines), sum("| tiny-vae |" in line for line in lines)) == (5, 8)
+    assert lines[0] == "| metric | tiny-gan | tiny-vae | real pictures | protocol |"
+    assert len(lines) == 2 + len(OF_SAMPLES) + len(OF_RECONSTRUCTIONS)
     results = json.loads((tmp_path / "numbers.json").read_text())["results"]
-    assert [m["metric"] for m in results["tiny-gan"]] == ["recognised", "evenness", "rarest", "commonest", "frechet"]
+    assert [m["metric"] for m in results["tiny-gan"]] == OF_SAMPLES
+    assert [m["metric"] for m in results["tiny-vae"]] == OF_SAMPLES + OF_RECONSTRUCTIONS
     assert str(tmp_path) not in (tmp_path / "numbers.json").read_text()
 
 
-def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, classifier, parquet, tmp_path):
+def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, classifier, many, tmp_path):
     eye = classifier.save_pretrained(tmp_path / "eye")
     a, b = gan.save_pretrained(tmp_path / "a" / "best"), vae.save_pretrained(tmp_path / "b" / "best")
-    lines = run(capsys, "evaluate", a, b, "--data", parquet, "--features", eye, "--samples", 4).splitlines()
-    assert len(lines) == 2 + 5 + 8
+    lines = run(capsys, "evaluate", a, b, "--data", many, "--features", eye, "--samples", 4).splitlines()
+    assert lines[0] == "| metric | a/best | b/best | real pictures | protocol |"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +199,7 @@ def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, c
         (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--batch-size", "99"], "fewer than 99"),
         (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--size", "0"], "size must be"),
         (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--resume"], "no checkpoint"),
-        (["evaluate", "tiny-gan", "--data", "tiny.parquet"], "no bundled feature network"),
+        (["evaluate", "tiny-gan", "--data", "tiny.parquet"], "12 pictures, fewer than 16"),
         (["evaluate", "gan-mnist", "--data", "missing.parquet"], "does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -207,7 +235,7 @@ def test_a_card_carries_no_path_however_the_options_are_written(tmp_path, monkey
     from pyarrow import Table, parquet
 
     pictures = []
-    for picture in images.to_pil(genart_hub.from_pretrained("gan-mnist").sample(8)):
+    for picture in images.to_pil(genart_hub.from_pretrained("gan-mnist").sample(16)):
         picture.save(buffer := io.BytesIO(), "PNG")
         pictures.append({"image": {"bytes": buffer.getvalue(), "path": None}})
     parquet.write_table(Table.from_pylist(pictures), tmp_path / "few.parquet")

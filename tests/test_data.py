@@ -295,6 +295,30 @@ def test_columns_beside_the_picture_and_its_label_are_kept_and_class_labels_stay
         pictures.require_every_class()
 
 
+def test_the_column_label_is_already_the_labels_and_a_picture_without_a_value_has_no_class(picture_folder):
+    pictures = data.load(picture_folder)
+    assert pictures.labelled_by("label") is pictures
+    styled = replace(pictures, columns={"style": ["b", None, "a", "b", None, "a"]}).labelled_by("style")
+    assert (styled.labels.tolist(), styled.class_names) == ([1, -1, 0, 1, -1, 0], ("a", "b"))
+
+
+@pytest.mark.parametrize("label", [10**12, 10**20])
+def test_a_label_far_too_large_for_a_class_is_refused_in_a_sentence(label, picture_folder):
+    (picture_folder / "metadata.jsonl").write_text(json.dumps({"file_name": "cat/0.png", "label": label}))
+    with pytest.raises(GenartError, match="label must be at most") as error:
+        data.load(picture_folder).take(torch.tensor([0])).require_every_class()
+    assert error.value.code == "too_large"
+
+
+def test_variants_of_classes_that_have_numbers_only_are_held_out_by_the_numbers():
+    rows = [(label, style) for style in "abc" for label in range(4)]
+    labels, columns = torch.tensor([label for label, _ in rows]), {"style": [style for _, style in rows]}
+    pictures = data.Pictures(torch.zeros(12, 1, 8, 8, dtype=torch.uint8), labels, Path("x"), columns=columns)
+    held = [rows[k] for k in pictures.hold_out("style")[1]]
+    expected = {label: "abc"[int(hashlib.sha256(str(label).encode()).hexdigest(), 16) % 3] for label in range(4)}
+    assert sorted(held) == sorted(expected.items())
+
+
 def test_the_first_column_with_bytes_and_the_first_class_label_stand_in_for_image_and_label(tmp_path):
     columns = {"text": ["a"], "img": [encoded((7, 0, 0))], "fine_label": [1], "coarse_label": [0]}
     file = write_parquet(tmp_path / "a.parquet", columns, {"fine_label": ["x", "y"], "coarse_label": ["v"]})

@@ -335,3 +335,15 @@ def test_the_bundled_feature_network_of_the_same_channels_and_the_nearest_size_i
     with pytest.raises(GenartError, match="genart-hub train classifier") as error:
         evaluate.pick_features(tiny(GAN, channels=4))
     assert error.value.code == "no_features"
+
+
+def test_numbers_of_different_protocols_stand_in_rows_of_their_own():
+    kinds = [("a", 1.0, "8 pictures"), ("b", 2.0, "9 pictures"), ("c", 3.0, "8 pictures")]
+    table = evaluate.table({name: [evaluate.Measure("MSE", value, None, None, None, protocol, "mse")] for name, value, protocol in kinds})
+    assert table.splitlines()[2:] == ["| MSE | 1 | – | 3 | – | 8 pictures |", "| MSE | – | 2 | – | – | 9 pictures |"]
+
+
+def test_classes_are_drawn_by_the_seeds_where_a_real_picture_has_none(tiny):
+    model, pictures = tiny(DCGAN, num_classes=3), noisy_pictures(32)
+    assert evaluate._labels_like(model, pictures) is not None
+    assert evaluate._labels_like(model, replace(pictures, labels=pictures.labels - 1)) is None

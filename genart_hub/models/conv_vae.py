@@ -26,10 +26,10 @@ class ConvVAE(Generative):
     arxiv = "1312.6114"
     about = {
         "en": "A convolutional variational autoencoder: an encoder of residual convolutions gives a picture's place in the latent space, "
-        "and a decoder draws it again, with a Gaussian likelihood whose variance is learned. Random points of the latent space give new "
-        "pictures; your own picture comes back as the model sees it.",
+        "and a decoder draws it again, with a Gaussian likelihood whose variance is learned. Your own picture comes back as the "
+        "model sees it; what it draws from random points of the latent space is new, and blurred.",
         "zh": "卷积变分自编码器：由残差卷积组成的编码器给出图片在潜在空间中的位置，解码器再把它画出来，高斯似然的方差由学习得到。"
-        "潜在空间中的随机点给出新图片；你自己的图片会以模型所见的样子返回。",
+        "你自己的图片会以模型所见的样子返回；由潜在空间中的随机点画出的图片是新的，但比较模糊。",
     }
 
     def __init__(

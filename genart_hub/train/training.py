@@ -103,6 +103,7 @@ def _accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
     """Accelerate's view of the processes: one, or those that torchrun or accelerate launch started."""
     try:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
     except ImportError as error:
         raise GenartError("needs_package", package="accelerate", install='"genart-hub[train]"') from error
     choice("train", "precision", precision, PRECISIONS)
@@ -110,6 +111,8 @@ def _accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
         precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "no"
     if precision == "fp16" and device.type == "cpu":  # accelerate would train in float32 and not say so
         raise GenartError("precision_refused", precision=precision, device=device.type, reason=GenartError("reason_fp16"))
+    if AcceleratorState._shared_state.get("num_processes") == 1:  # else an earlier run of this process decides device and precision
+        AcceleratorState._reset_state(reset_partial_state=True)
     try:
         return Accelerator(cpu=device.type == "cpu", mixed_precision=precision, gradient_accumulation_steps=accumulate)
     except (ValueError, RuntimeError) as error:

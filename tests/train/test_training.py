@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,13 @@ def test_half_precision_where_it_was_asked_for_makes_another_run_and_a_finite_on
     assert not same(half, whole)
 
 
+def test_runs_of_one_process_have_each_their_own_precision(tiny_parquet, tmp_path, train_tiny):
+    for precision in ("no", "bf16", "no"):
+        train_tiny("VAE", tiny_parquet, tmp_path / "run", precision=precision)
+        assert json.loads((tmp_path / "run" / "training.json").read_text())["precision"] == precision
+        shutil.rmtree(tmp_path / "run")
+
+
 def test_half_precision_that_a_cpu_does_not_have_is_refused_in_a_sentence(alone):
     folder, said = alone
     assert said[-1] == "fp16 0"
@@ -218,19 +226,25 @@ def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_the_bundled_eye_
     assert run.best["score"] == pytest.approx(metrics.frechet_distance(real, fake), rel=1e-3)
 
 
-def test_a_classifier_is_scored_on_the_variants_that_were_held_out(tmp_path, train_tiny):
+@pytest.fixture
+def styles(tmp_path):
+    """A parquet file with six pictures in each of three styles, each style with the names a to f."""
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet as writer
 
-    rows, content = [], io.BytesIO()
+    rows = []
     for k in range(18):
         content = io.BytesIO()
         Image.effect_noise((8, 8), 90).save(content, format="PNG")
         rows.append({"image": {"bytes": content.getvalue(), "path": None}, "name": "abcdef"[k % 6], "style": "xyz"[k // 6]})
     writer.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "styles.parquet")
-    run = train_tiny("Classifier", tmp_path / "styles.parquet", tmp_path / "run", label="name", hold_out="style")
+    return tmp_path / "styles.parquet"
+
+
+def test_a_classifier_is_scored_on_the_variants_that_were_held_out(styles, tmp_path, train_tiny):
+    run = train_tiny("Classifier", styles, tmp_path / "run", label="name", hold_out="style")
     assert run.step == 9  # 12 of the 18 are trained on, in batches of 4
-    best, pictures = genart_hub.from_pretrained(tmp_path / "run" / "best"), data.load(tmp_path / "styles.parquet").labelled_by("name")
+    best, pictures = genart_hub.from_pretrained(tmp_path / "run" / "best"), data.load(styles).labelled_by("name")
     held = pictures.take(pictures.hold_out("style")[1])
     assert len(held) == 6
     wrong = (best(held.images()).argmax(1) != held.labels).double().mean()
@@ -291,8 +305,8 @@ def test_training_goes_on_without_tensorboard(parquet, tmp_path, train_tiny, mon
 @pytest.mark.parametrize(
     ("what", "change"),
     [
-        ("arguments", {"arguments": {"latent_dim": 5, "hidden_dims": [16]}}),
-        ("recipe", {"recipe": Recipe(epochs=3, batch_size=4, lr=2e-3, ema=0.9, schedule="linear")}),
+        ("latent_dim \\(3, now 5\\)", {"arguments": {"latent_dim": 5, "hidden_dims": [16]}}),
+        ("lr \\(0.001, now 0.002\\)", {"recipe": Recipe(epochs=3, batch_size=4, lr=2e-3, ema=0.9, schedule="linear")}),
         ("seed", {"seed": 6}),
     ],
 )
@@ -334,6 +348,21 @@ def test_a_folder_that_holds_a_run_is_not_overwritten_and_an_empty_one_not_resum
             train_tiny("VAE", parquet, out, resume=resume)
         assert error.value.code == code
     assert same(states(tmp_path / "run"), before)
+
+
+def test_a_model_that_is_no_run_is_not_overwritten(parquet, tmp_path, train_tiny, vae):
+    vae.save_pretrained(tmp_path / "model")
+    before = (tmp_path / "model" / "model.safetensors").read_bytes()
+    with pytest.raises(GenartError, match="holds a run or a model"):
+        train_tiny("VAE", parquet, tmp_path / "model")
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
+
+
+def test_a_run_that_held_pictures_out_does_not_go_on_with_them(styles, tmp_path, train_tiny):
+    train_tiny("Classifier", styles, tmp_path / "run", label="name", hold_out="style")
+    with pytest.raises(GenartError, match="another hold_out") as error:
+        train_tiny("Classifier", styles, tmp_path / "run", label="name", resume=True)
+    assert error.value.code == "other_run"
 
 
 def test_a_damaged_checkpoint_is_told_in_a_sentence(parquet, tmp_path, train_tiny):
@@ -410,6 +439,41 @@ def test_pictures_without_classes_cannot_train_a_classifier_or_a_conditional_mod
 def test_a_model_that_takes_no_classes_is_not_trained_with_them(parquet, tmp_path, train_tiny):
     with pytest.raises(GenartError, match="num_classes"):
         train_tiny("VAE", parquet, tmp_path / "run", conditional=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [({"image_size": 16}, "pictures, 8; choose it with --size"), ({"num_classes": 3}, "num_classes .* choose it with --conditional")],
+)
+def test_arguments_that_say_of_the_pictures_what_they_are_not_are_refused(arguments, cure, parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError, match=cure) as error:
+        train_tiny("DCGAN", parquet, tmp_path / "run", arguments=arguments, conditional=False)
+    assert error.value.code == "config_refused"
+
+
+def test_a_model_that_no_memory_holds_is_refused_in_a_sentence(parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError, match="memory") as error:
+        train_tiny("GAN", parquet, tmp_path / "run", arguments={"latent_dim": 10**13})
+    assert error.value.code == "config_refused"
+
+
+def test_one_picture_of_a_vae_leaves_no_nan_in_the_log(tmp_path, train_tiny, runs):
+    (tmp_path / "pictures").mkdir()
+    Image.effect_noise((8, 8), 90).save(tmp_path / "pictures" / "only.png")
+    train_tiny("VAE", tmp_path / "pictures", tmp_path / "run", replace(runs["VAE"][0], batch_size=1, epochs=1))
+    assert "NaN" not in (tmp_path / "run" / "metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize("weights", [{"1": 0.0, "2": 0.0, "0": 0.0}, {"cat": 2.0}])
+def test_class_weights_that_leave_nothing_to_draw_or_name_no_class_are_refused(weights, parquet, tmp_path, train_tiny, runs):
+    with pytest.raises(GenartError, match="cats=2; got 1=0, 2=0, 0=0|must be one of 0, 1, 2, got 'cat'"):
+        train_tiny("VAE", parquet, tmp_path / "run", replace(runs["VAE"][0], class_weights=weights))
+
+
+@pytest.mark.parametrize(("name", "value"), [("save_minutes", float("nan")), ("save_minutes", -1)])
+def test_a_pause_between_checkpoints_that_is_none_is_refused(name, value, parquet, tmp_path, train_tiny):
+    with pytest.raises(GenartError, match=name):
+        train_tiny("VAE", parquet, tmp_path / "run", **{name: value})
 
 
 def test_a_batch_that_cannot_be_cut_evenly_is_refused(parquet, tmp_path, train_tiny):
