@@ -79,7 +79,7 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
         dataset = next((key for key, known in DATASETS.items() if known.hub_id in named or f"dataset:{key}" in named), None)
     elif dataset not in DATASETS:
         raise GenartError("not_choice", where="card", name="dataset", choices=", ".join(DATASETS), value=dataset)
-    training, evaluation = _read(folder / TRAINING), _read(folder / EVALUATION)
+    training, evaluation = read_json(folder / TRAINING), read_json(folder / EVALUATION)
     sha256 = sha256_of(folder / "model.safetensors")
     write_samples(folder, model, name, sha256)
     text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset), _stored(folder / "model.safetensors"))
@@ -274,7 +274,7 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dt
         lines += [f"```\n{training['command']}\n```"] if training["command"] else []
         lines += [
             f"{training['pictures']:,} pictures of {file}; {training['steps']:,} steps in {minutes:.0f} minutes on "
-            f"{training['device']} ({training['threads']} threads, torch {training['torch']})."
+            f"{training['device']} ({_machine(training)}torch {training['torch']})."
             + (f" The best state on the way was that of step {best['step']:,}." if best and best["step"] != training["steps"] else ""),
             "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items()) + ".",
         ]
@@ -283,6 +283,15 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dt
     stored = f" in {' and '.join(dtypes)}" if dtypes and dtypes != ["float32"] else ""
     lines.append(f"`{type(model).__name__}({arguments})`, {count:,} parameters. `model.safetensors`{stored} has sha256 `{sha256}`.")
     return "\n\n".join(lines)
+
+
+def _machine(training: dict[str, Any]) -> str:
+    """How many processes and threads, and in which precision, where it is not the usual one."""
+    processes, precision = training.get("processes", 1), training.get("precision", "no")
+    parts = [f"{processes} processes"] if processes > 1 else []
+    parts += [f"{training['threads']} thread{'s' if training['threads'] > 1 else ''}"]
+    parts += [precision] if precision != "no" else []
+    return "".join(f"{part}, " for part in parts)
 
 
 def _brief(value: object) -> str:
@@ -298,7 +307,7 @@ def figure(value: float, error: float | None = None) -> str:
     return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def read_json(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:

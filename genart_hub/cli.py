@@ -365,6 +365,8 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def evaluate(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
     from genart_hub import data
     from genart_hub.evaluate import check_features, pick_features, table
     from genart_hub.evaluate import evaluate as measure
@@ -375,7 +377,7 @@ def evaluate(options: argparse.Namespace) -> None:
     names = _with_best(options.models)
     settings = {"fit": options.fit, "split": options.split}
     results = {}
-    for name in names:
+    for name in tqdm(names, unit="model", disable=len(names) < 2):
         model = load(options, name)
         if isinstance(model, FeatureNetwork):
             pictures = data.load(options.data, model.image_size, model.channels, **settings)
@@ -437,10 +439,9 @@ def _short(name: str) -> str:
 
 
 def _training_of(name: str) -> dict[str, Any] | None:
-    from genart_hub.cards import TRAINING
+    from genart_hub.cards import TRAINING, read_json
 
-    file = Path(name) / TRAINING
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return read_json(Path(name) / TRAINING)
 
 
 def build_emoji64(options: argparse.Namespace) -> None:

@@ -108,14 +108,16 @@ def _of_samples(model: Generative, pictures: Pictures, features: FeatureNetwork,
         raise GenartError("few_pictures", path=str(pictures.path), count=len(pictures), low=16, purpose="two halves to compare")
     reference, other = pictures.take(order[:half]), pictures.take(order[half : 2 * half])
     real, floor = features_of(features, reference), features_of(features, other)
-    made = _made_features(model, features, half, seed, _labels_like(model, reference))
+    labels = _labels_like(model, reference)
+    made = _made_features(model, features, half, seed, labels)
 
     source = getattr(features, "source", None)
     eye = f"{source.name}@{source.sha256[:8]}" if source else type(features).__name__
     how = "bicubic" if isinstance(features, FeatureNetwork) else "by itself"
     resized = f"resized to {features.image_size} px ({how}) where they differ"
+    classes = "of classes drawn by the seeds" if model.num_classes and labels is None else "conditional ones of the reference's classes"
     protocol = (
-        f"{half:,} made (seeds from {seed}, classes as in the reference, {resized}) against {half:,} real of {split_of(pictures)}; "
+        f"{half:,} made (seeds from {seed}, {classes}, {resized}) against {half:,} real of {split_of(pictures)}; "
         f"real: the other {half:,}; {eye}"
     )
     measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, eye)
@@ -151,14 +153,11 @@ def _of_classes(
     real_logits = _run(features, features.head, real)
     measures = []
     if features.num_classes <= JUDGED:
-        shares, real_shares = metrics.class_shares(logits), metrics.class_shares(real_logits)
         recognised, real_recognised = (metrics.recognised(each).double() for each in (logits, real_logits))
-        measures = [
-            Measure("recognised (p > 0.9)", *_mean(recognised), *_mean(real_recognised), protocol, "recognised"),
-            Measure("evenness of the classes", metrics.evenness(shares), None, metrics.evenness(real_shares), None, protocol, "evenness"),
-            Measure("rarest class", shares.min().item(), None, real_shares.min().item(), None, protocol, "rarest"),
-            Measure("commonest class", shares.max().item(), None, real_shares.max().item(), None, protocol, "commonest"),
-        ]
+        measures = [Measure("recognised (p > 0.9)", *_mean(recognised), *_mean(real_recognised), protocol, "recognised")]
+        for name, of in (("evenness of the classes", metrics.evenness), ("rarest class", _smallest), ("commonest class", _largest)):
+            figures = _of_shares(of, logits) + _of_shares(of, real_logits)
+            measures.append(Measure(name, *figures, protocol, name.split()[0]))
     groups = _groups(model, features, pictures)
     if groups is not None:
         asked = torch.arange(samples) % model.num_classes
@@ -169,6 +168,19 @@ def _of_classes(
         asked_protocol = f"{samples:,} made (seeds from {seed}, the classes in turn), {len(real):,} real of {split_of(pictures)}, {eye}"
         measures.append(Measure("is the class asked for", *_mean(right), *_mean(real_right), asked_protocol, "label_accuracy"))
     return measures
+
+
+def _of_shares(of: Callable[[Tensor], float], logits: Tensor) -> tuple[float, float]:
+    """A figure of the classes' shares, and its standard error."""
+    return of(metrics.class_shares(logits)), metrics.bootstrap_error(lambda drawn: of(metrics.class_shares(drawn)), logits)
+
+
+def _smallest(shares: Tensor) -> float:
+    return shares.min().item()
+
+
+def _largest(shares: Tensor) -> float:
+    return shares.max().item()
 
 
 def _groups(model: Generative, features: FeatureNetwork, pictures: Pictures) -> Tensor | None:

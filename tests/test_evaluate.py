@@ -115,7 +115,7 @@ def test_the_classifier_judges_as_many_samples_as_were_asked_for_and_the_real_on
     sure = (sides["value"].softmax(1).amax(1) > 0.9).double()
     assert 0 < sure.mean() < 1
     assert found["recognised"].error == pytest.approx(standard_error(sure), rel=0.4)
-    assert found["evenness"].error is None
+    assert 0 < found["evenness"].error < 0.2
 
 
 def test_the_reference_is_what_samples_are_compared_with_at_the_eyes_own_size(vae, pictures, tiny):

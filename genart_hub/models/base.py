@@ -189,6 +189,13 @@ def index_of_class(where: str, label: object, class_names: Sequence[str]) -> int
     return label.__index__()
 
 
+def drawn(where: str, like: Tensor, generator: torch.Generator | None, eps: Tensor | None) -> Tensor:
+    """The noise `eps`, or what `generator` draws of the shape of `like`: never from the global generator, which would make runs differ."""
+    if eps is None and generator is None:
+        raise GenartError("no_noise", where=where)
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype) if eps is None else eps
+
+
 def check_generative(model: Any, choices: list[str]) -> Generative:
     """`model`, if it makes pictures from latents; else an error that names `choices`."""
     if not isinstance(model, Generative):

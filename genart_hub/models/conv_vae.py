@@ -8,7 +8,9 @@ from torch import Generator, Tensor, nn
 
 from genart_hub import losses
 from genart_hub.errors import choice, power_of_two, whole
-from genart_hub.models.base import Generative, evaluating, names_of_classes
+from genart_hub.models.base import Generative, drawn, evaluating, names_of_classes
+
+LOWEST_LOGVAR = 2 * math.log(1 / 255)  # a standard deviation of half a grey level: no picture of 8 bits is known better
 
 
 class ConvVAE(Generative):
@@ -54,9 +56,9 @@ class ConvVAE(Generative):
         self.decoder = Decoder(self.latent_dim, widths[::-1], self.channels, self.num_classes, self.likelihood == "gaussian")
 
     def encode(self, x: Tensor, label: object = None) -> tuple[Tensor, Tensor]:
-        """mu and logvar of q(z | x, label). x: (B, C, H, W) in [-1, 1]. Returns two of (B, Z)."""
+        """mu and logvar of q(z | x, label), or without a label of q(z | x). x: (B, C, H, W) in [-1, 1]. Returns two of (B, Z)."""
         x = self.check_images(x)
-        mu, logvar = self.encoder(x, self.check_label(label, len(x))).chunk(2, dim=1)
+        mu, logvar = self.encoder(x, None if label is None else self.check_label(label, len(x))).chunk(2, dim=1)
         return mu, logvar
 
     def decode(self, z: Tensor, label: object = None) -> Tensor:
@@ -69,20 +71,20 @@ class ConvVAE(Generative):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns p (B, C, H, W), and mu and logvar (B, Z)."""
         mu, logvar = self.encode(x, label)
-        if eps is None:
-            eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
-        z = mu + (0.5 * logvar).exp() * eps  # reparameterisation, section 2.4
-        return self.decode(z, label), mu, logvar
+        z = mu + (0.5 * logvar).exp() * drawn("ConvVAE", mu, generator, eps)  # reparameterisation, section 2.4
+        return self.decoder(z, None if label is None else self.check_label(label, len(z))), mu, logvar
 
     def nll(self, p: Tensor, x: Tensor) -> Tensor:
         """-log p(x | z) in nats, summed over the pixels. p: what `decode` gave. Returns (B,)."""
         if self.likelihood == "bernoulli":
             return losses.bernoulli_nll(p, x)
-        return losses.gaussian_nll(p, 0.0 if self.decoder.logvar is None else self.decoder.logvar, x)
+        return losses.gaussian_nll(p, 0.0 if self.decoder.logvar is None else self.decoder.logvar.clamp(min=LOWEST_LOGVAR), x)
 
     def generate(self, z: Tensor, label: object = None) -> Tensor:
         """The mean of p(x | z, label). z: (B, Z); label: a class, or B of them (None: in turn). Returns (B, C, H, W) in [-1, 1]."""
-        p = self.decode(z, label)
+        return self._mean(self.decode(z, label))
+
+    def _mean(self, p: Tensor) -> Tensor:
         return 2 * p.sigmoid() - 1 if self.likelihood == "bernoulli" else p.clamp(-1, 1)
 
     @torch.no_grad()
@@ -90,7 +92,7 @@ class ConvVAE(Generative):
         """x through the mean of its latent, so that the same x always gives the same answer. Returns (B, C, H, W) in [-1, 1]."""
         with evaluating(self):
             mu, _ = self.encode(x, label)
-            return self.generate(mu, label)
+            return self._mean(self.decoder(mu, None if label is None else self.check_label(label, len(mu))))
 
 
 class Encoder(nn.Module):
@@ -108,7 +110,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         features = self.layers(x).flatten(1)  # (B, 16 * widths[-1])
-        if self.embed is not None:
+        if self.embed is not None and label is not None:
             features = features + self.embed(label)
         return self.head(nn.functional.silu(features))  # (B, 2Z)
 
@@ -129,7 +131,7 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         x = self.project(z)
-        if self.embed is not None:
+        if self.embed is not None and label is not None:
             x = x + self.embed(label)
         last = not self.layers[1].weight.is_contiguous()  # the weights are channels_last, so be the input
         x = x.unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)

@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 
 from genart_hub import losses
 from genart_hub.errors import sizes, whole
-from genart_hub.models.base import Generative, evaluating
+from genart_hub.models.base import Generative, drawn, evaluating
 
 
 class VAE(Generative):
@@ -48,9 +48,7 @@ class VAE(Generative):
         """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns the logits (B, C, H, W), mu, logvar (B, Z)."""
         self.check_label(label)
         mu, logvar = self.encode(x)
-        if eps is None:
-            eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
-        z = mu + (0.5 * logvar).exp() * eps  # reparameterisation, section 2.4
+        z = mu + (0.5 * logvar).exp() * drawn("VAE", mu, generator, eps)  # reparameterisation, section 2.4
         return self.decode(z), mu, logvar
 
     def nll(self, p: Tensor, x: Tensor) -> Tensor:

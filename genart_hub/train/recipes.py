@@ -79,6 +79,7 @@ def rate(schedule: str, warmup: float, t: float) -> float:
     return factor * min(1.0, t / warmup) if warmup > 0 else factor
 
 
+OWN = dict.fromkeys(("objective", "r1", "r1_every", "gp"), "gan") | dict.fromkeys(("beta", "binarised"), "vae")
 SCHEDULES = ("constant", "linear", "cosine")
 
 
@@ -90,6 +91,8 @@ def make_step(model: torch.nn.Module, recipe: Recipe) -> tuple[Callable, dict[st
         settings = {"objective": OBJECTIVES[recipe.objective], "r1": recipe.r1, "r1_every": recipe.r1_every, "gp": recipe.gp}
         return partial(gan_step, augment=recipe.augment, **settings), optimizers
     if model.family == "vae":
+        if recipe.binarised and model.likelihood != "bernoulli":
+            raise GenartError("binarised_gaussian", where=type(model).__name__)
         return partial(vae_step, beta=recipe.beta, binarised=recipe.binarised), {"model": adam(model.parameters())}
     settings = {"augment": recipe.augment, "dropout": recipe.dropout, "smoothing": recipe.smoothing}
     return partial(classifier_step, **settings), {"model": adam(model.parameters())}
@@ -100,6 +103,9 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
     recipes = RECIPES[family]
     if name not in recipes:
         raise GenartError("unknown_recipe", recipe=name, model=family, choices=", ".join(recipes))
+    for key, value in changes.items():
+        if value is not None and OWN.get(key, family) != family:
+            raise GenartError("not_of_family", option=key, family=family, other=OWN[key])
     recipe = replace(recipes[name], **{key: value for key, value in changes.items() if value is not None})
     whole("train", "epochs", recipe.epochs, 1)
     whole("train", "batch_size", recipe.batch_size, 1 if family == "vae" else 2)  # batch normalisation needs two

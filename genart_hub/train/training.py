@@ -29,6 +29,7 @@ from genart_hub.train.steps import trained_parts
 
 PRECISIONS = ("auto", "no", "bf16", "fp16")
 LARGEST = 64  # px that a model gets without being asked for more
+OTHER_SEEDS = 1_000_000_000  # on from the run's seed: the samples that choose the best state are not those that measure it
 LOOKS = 20  # in a run: samples drawn, and the best model kept
 
 
@@ -86,12 +87,14 @@ def train(
         schedule = partial(rate, recipe.schedule, recipe.warmup)
         score = _score(run.model, batches, pictures, hold_out, seed) if accelerator.is_main_process else None
         look_every = max(1, num_steps // LOOKS)
-        fit(
-            step, batches, num_steps, run, seed, schedule, save_minutes, progress=progress,
-            accelerator=accelerator, accumulate=accumulate, look_every=look_every, score=score,
-        )  # fmt: skip
-        if accelerator.is_main_process:
-            _write_about(run, pictures, path, recipe, seed, command, accelerator)
+        try:
+            fit(
+                step, batches, num_steps, run, seed, schedule, save_minutes, progress=progress,
+                accelerator=accelerator, accumulate=accumulate, look_every=look_every, score=score,
+            )  # fmt: skip
+        finally:
+            if accelerator.is_main_process and (out / CHECKPOINT).exists():  # a run that was cut can be published too
+                _write_about(run, pictures, path, recipe, seed, command, accelerator)
         accelerator.wait_for_everyone()
     finally:
         if accelerator.num_processes > 1:
@@ -236,7 +239,7 @@ def _score(model: nn.Module, batches: Batches, pictures: Pictures, hold_out: str
             eye = pick_features(model)
         except GenartError:  # no eye sees such pictures
             return None
-        return fidelity(pictures, eye.to(batches.device), min(1000, len(pictures)), seed)
+        return fidelity(pictures, eye.to(batches.device), min(1000, len(pictures)), seed + OTHER_SEEDS)
     if model.family == "vae":
         x = batches.some(500)
         labels = batches.data.labels[batches.picked(500)] if batches.labels is not None else None

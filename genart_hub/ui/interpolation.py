@@ -11,6 +11,7 @@ from genart_hub.ui.parts import (
     class_box,
     class_of,
     classes_of,
+    first_shown,
     guarded,
     how,
     model_box,
@@ -51,7 +52,7 @@ def build(shelf: Shelf) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            model = model_box(offered())
+            model = model_box(offered(), value=first_shown())
             label = class_box(shelf, model)
             seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"))
             method = unchecked(gr.Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method")))

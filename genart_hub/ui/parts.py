@@ -45,6 +45,11 @@ def offered(family: str | None = None) -> list[str]:
     return genart_hub.bundled(family) + [name.strip() for name in os.environ.get("GENART_MODELS", "").split(",") if name.strip()]
 
 
+def first_shown() -> str | None:
+    """The model that a newcomer meets: the first bundled GAN."""
+    return next(iter(genart_hub.bundled("gan")), None)
+
+
 class Shelf:
     """Loaded models, the least used put away when together they take more than `max_bytes` of memory."""
 
@@ -202,8 +207,11 @@ def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
 
 
 def class_dropdown(names: Sequence[str]) -> gr.Dropdown:
-    """These classes in the page's language, and "any", which is the empty text."""
-    return unchecked(gr.Dropdown(label=texts.t("label"), info=texts.t("label_info"), **class_choices(names)))
+    """These classes in the page's language, and "any", which is the empty text.
+
+    What is typed is taken, and the package checks it: Gradio makes a box anew when its choices change, which `unchecked` does not outlive.
+    """
+    return gr.Dropdown(label=texts.t("label"), info=texts.t("label_info"), allow_custom_value=True, **class_choices(names))
 
 
 def class_choices(names: Sequence[str], lang: str | None = None, chosen: str = "") -> dict[str, Any]:

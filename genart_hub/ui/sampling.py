@@ -19,6 +19,7 @@ from genart_hub.ui.parts import (
     class_choices,
     class_of,
     classes_of,
+    first_shown,
     guarded,
     how,
     hub_search,
@@ -94,7 +95,7 @@ def build(shelf: Shelf) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            model = model_box(offered())
+            model = model_box(offered(), value=first_shown())
             hub_search(model)
             label = class_box(shelf, model)
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))

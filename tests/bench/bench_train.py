@@ -80,7 +80,7 @@ def plain_vae(contents: list[bytes], steps: int, batch_size: int) -> float:
     for _ in range(steps):
         x = next(loader)
         adam.zero_grad()
-        logits, mu, logvar = vae(x)
+        logits, mu, logvar = vae(x, eps=torch.randn(len(x), vae.latent_dim))
         reconstruction = F.binary_cross_entropy(logits.sigmoid(), (x + 1) / 2, reduction="sum")
         kl = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
         ((reconstruction + kl) / len(x)).backward()

@@ -55,7 +55,7 @@ def test_a_residual_block_adds_to_what_it_gets():
 @pytest.mark.parametrize("size", [8, 32, 128])
 def test_it_encodes_and_decodes_in_the_right_shapes(tiny, size):
     model = tiny(ConvVAE, image_size=size, channels=3)
-    p, mu, logvar = model(pictures(2, 3, size))
+    p, mu, logvar = model(pictures(2, 3, size), torch.Generator())
     assert (p.shape, mu.shape, logvar.shape) == ((2, 3, size, size), (2, 4), (2, 4))
 
 
@@ -119,7 +119,24 @@ def test_both_halves_are_told_the_class(vae):
     x, z = pictures(), vae.latents(3)
     assert not torch.equal(vae.encode(x, 0)[0], vae.encode(x, 1)[0])
     assert not torch.equal(vae.decode(z, 0), vae.decode(z, 1))
-    assert torch.equal(vae.encode(x)[0], vae.encode(x, [0, 1, 2])[0])
+
+
+def test_without_a_label_a_pictures_latent_does_not_depend_on_its_place_in_the_batch(vae):
+    x = pictures()
+    torch.testing.assert_close(vae.encode(x.flip(0))[0], vae.encode(x)[0].flip(0))
+    torch.testing.assert_close(vae.reconstruct(x.flip(0)), vae.reconstruct(x).flip(0))
+
+
+def test_it_never_draws_from_the_global_generator(vae):
+    with pytest.raises(GenartError, match="ConvVAE: pass generator="):
+        vae(pictures())
+
+
+def test_the_learned_variance_has_a_floor(vae):
+    p, x = pictures(), pictures()
+    vae.decoder.logvar.data.fill_(-100.0)
+    sigma = torch.distributions.Normal(p, 1 / 255)
+    torch.testing.assert_close(vae.nll(p, x), -sigma.log_prob(x).flatten(1).sum(1))
 
 
 def test_it_refuses_other_pictures_latents_and_labels(vae, tiny):

@@ -435,7 +435,7 @@ def test_the_discriminator_refuses_pictures_of_another_size_and_labels(gan):
 
 
 def test_the_vae_encodes_and_decodes_in_the_right_shapes(vae):
-    logits, mu, logvar = vae(pictures(vae))
+    logits, mu, logvar = vae(pictures(vae), torch.Generator())
     assert (logits.shape, mu.shape, logvar.shape) == ((3, 1, 8, 8), (3, 3), (3, 3))
 
 

@@ -5,6 +5,7 @@ import torch
 
 from genart_hub.errors import GenartError
 from genart_hub.models import MODELS
+from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
 from genart_hub.train.recipes import RECIPES, Recipe, make_step, pick_recipe, rate
 
@@ -79,3 +80,15 @@ def test_a_recipe_reaches_the_step(tiny):
         "VAE": {"beta": 4.0, "binarised": True},
         "Classifier": {"augment": ("cutout",), "dropout": 0.3, "smoothing": 0.2},
     }
+
+
+@pytest.mark.parametrize(("family", "changes"), [("vae", {"r1": 1.0}), ("features", {"objective": "hinge"}), ("gan", {"beta": 2.0})])
+def test_a_setting_of_another_family_is_refused_by_name(family, changes):
+    with pytest.raises(GenartError, match=f"{next(iter(changes))} is no setting of a {family}"):
+        pick_recipe(family, **changes)
+
+
+def test_pixels_are_drawn_as_black_or_white_for_a_bernoulli_vae_only(tiny):
+    with pytest.raises(GenartError, match="only a Bernoulli VAE"):
+        make_step(tiny(ConvVAE), pick_recipe("vae", "convolutional", binarised=True))
+    make_step(tiny(ConvVAE, likelihood="bernoulli"), pick_recipe("vae", "convolutional", binarised=True))

@@ -15,6 +15,9 @@ from gradio_client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = {"en": "en-US,en;q=0.9", "zh": "zh-CN,zh;q=0.9"}
+WITH_WEIGHTS = "import pathlib, sys; from genart_hub import hub, ui; hub.WEIGHTS_FOLDERS = (pathlib.Path(sys.argv[1]),); ui.launch()"
+DIGITS = ["cvae-mnist", "dcgan-mnist", "gan-mnist", "vae-mnist"]  # what `tiny_weights` holds of each ladder
+EMOJI = ["conv-vae-emoji", "dcgan-emoji"]
 
 
 @dataclass
@@ -37,8 +40,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_app(folder: Path, **settings: str):
-    """Start app.py, wait until its page answers, stop it at the end."""
+def running_app(folder: Path, weights: Path | None = None, **settings: str):
+    """Start app.py, or the same page over another folder of weights; wait until it answers, stop it at the end."""
     for name in ("uploads", "hf", "tmp"):
         (folder / name).mkdir()
     port, hub = free_port(), f"http://127.0.0.1:{free_port()}"  # nobody listens at the second
@@ -58,8 +61,9 @@ def running_app(folder: Path, **settings: str):
         **settings,
     }
     app = App(f"http://127.0.0.1:{port}", hub, folder / "terminal.txt")
+    command = ["app.py"] if weights is None else ["-c", WITH_WEIGHTS, str(weights)]
     with app.log.open("wb") as log:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + 120
             while not answers(app.url):
@@ -111,6 +115,25 @@ def app_with_pipeline(tmp_path_factory, pipeline_folder):
         yield app
 
 
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory) -> Path:
+    """A folder of tiny models at random weights: both ladders, with classes and without."""
+    return save_tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def tiny_app(tmp_path_factory, tiny_weights):
+    """The app over `tiny_weights`."""
+    with running_app(tmp_path_factory.mktemp("app"), tiny_weights) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def tiny_clients(tiny_app, tmp_path_factory) -> dict[str, Client]:
+    """One client of `tiny_app` a language."""
+    return {lang: connect(tiny_app, lang, tmp_path_factory.mktemp(f"downloads-{lang}")) for lang in LANGUAGES}
+
+
 def connect(app: App, lang: str, folder: Path) -> Client:
     """A client with a browser's language; its downloads must not lie where the server keeps its files."""
     return Client(app.url, download_files=folder, headers={"accept-language": LANGUAGES[lang]}, verbose=False)
@@ -126,6 +149,34 @@ def clients(app, tmp_path_factory) -> dict[str, Client]:
 def client(clients) -> Client:
     """The English one."""
     return clients["en"]
+
+
+def save_tiny_weights(folder: Path) -> Path:
+    """Models of 8 px in grey and 16 px in colour, whose classes differ from each other."""
+    import torch
+
+    from genart_hub.models import MODELS
+    from genart_hub.ui.texts import CLASSES_ZH
+
+    grey, colour = {"image_size": 8, "channels": 1, "latent_dim": 4}, {"image_size": 16, "channels": 3, "latent_dim": 4, "width": 2}
+    made = {
+        "gan-mnist": ("GAN", grey),
+        "vae-mnist": ("VAE", grey | {"hidden_dims": [16]}),
+        "dcgan-mnist": ("DCGAN", grey | {"width": 2, "num_classes": 10}),
+        "cvae-mnist": ("ConvVAE", grey | {"width": 2, "num_classes": 10}),
+        "dcgan-emoji": ("DCGAN", colour | {"class_names": list(CLASSES_ZH)}),
+        "conv-vae-emoji": ("ConvVAE", colour),
+    }
+    assert sorted(made) == sorted(DIGITS + EMOJI)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for name, (class_name, arguments) in made.items():
+            model = MODELS[class_name](**arguments)
+            for module in model.modules():
+                if isinstance(module, torch.nn.Embedding):
+                    torch.nn.init.normal_(module.weight)
+            model.save_pretrained(folder / name)
+    return folder
 
 
 def save_tiny_pipeline(folder: Path) -> Path:

@@ -6,6 +6,7 @@ import shutil
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import DIGITS, EMOJI
 from PIL import Image
 
 import genart_hub
@@ -37,14 +38,14 @@ def browser():
 
 @pytest.fixture
 def visit(app, browser):
-    """visit(locale, scheme, viewport): a fresh page. Whatever goes wrong behind it fails the test at its end."""
+    """visit(locale, scheme, viewport, url): a fresh page. Whatever goes wrong behind it fails the test at its end."""
     contexts, wrong = [], []
 
     def complain(request):
         if urlsplit(request.url).scheme in ("http", "https", "ws", "wss") and urlsplit(request.url).hostname != "127.0.0.1":
             wrong.append(f"request to {request.url}")
 
-    def visit(locale: str = "en-US", scheme: str = "light", viewport: dict = DESK):
+    def visit(locale: str = "en-US", scheme: str = "light", viewport: dict = DESK, url: str = app.url):
         context = browser.new_context(locale=locale, color_scheme=scheme, viewport=viewport)
         context.set_default_timeout(WAIT)
         contexts.append(context)
@@ -52,7 +53,7 @@ def visit(app, browser):
         page.on("console", lambda message: wrong.append(f"console: {message.text}") if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
         page.on("request", complain)
-        page.goto(app.url)
+        page.goto(url)
         page.get_by_role("tab").first.wait_for()
         return page
 
@@ -95,6 +96,17 @@ def downloaded(page, lang: str, key: str) -> str:
         press(page, lang, key)
     assert download.value.path().stat().st_size > 0
     return download.value.suggested_filename
+
+
+def box(page, lang: str, key: str):
+    """The open tab's field of that label, where the list of a dropdown is its own."""
+    return page.get_by_role("listbox", name=texts.say(lang, key)).locator("visible=true").first
+
+
+def choose(page, lang: str, key: str, option: str) -> None:
+    """Choose an option of a dropdown on the open tab."""
+    box(page, lang, key).click()
+    page.get_by_role("option", name=option, exact=True).click()
 
 
 def is_drawn(image) -> bool:
@@ -153,6 +165,7 @@ def test_light_and_dark_follow_the_browser_and_can_be_read(visit, scheme, dark):
 def test_a_walk_through_the_four_tabs(visit, locale, scheme):
     page, lang = visit(locale, scheme), lang_of(locale)
 
+    choose(page, lang, "model", "gan-mnist")
     press(page, lang, "generate")
     expect(pictures(page)).to_have_count(16)
     assert is_drawn(pictures(page).last)
@@ -181,10 +194,13 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme):
 
     open_tab(page, lang, "comparison")
     press(page, lang, "compare")
-    expect(pictures(page)).to_have_count(8 * len(genart_hub.bundled()))
+    names = genart_hub.bundled()
+    ending = "-emoji" if any(name.endswith("-emoji") for name in names) else "-mnist"
+    names = [name for name in names if name.endswith(ending)]
+    expect(pictures(page)).to_have_count(8 * len(names))
     for header in HEADERS[lang]:
         expect(page.locator("th:visible", has_text=header).first).to_be_visible()
-    for name in genart_hub.bundled():
+    for name in names:
         expect(page.locator(".body-cell:visible").get_by_text(name, exact=True).first).to_be_visible()
     expect(page.get_by_text("GENART_SD_MODEL")).to_be_visible()
 
@@ -224,6 +240,61 @@ def test_the_dice_changes_the_seed_and_samples(visit):
     seed = page.get_by_label("Seed").first.input_value()
     assert seed != "0"
     expect(page.locator(".caption-label:visible").first).to_contain_text(f"seed {seed}")
+
+
+@pytest.mark.parametrize(("locale", "name"), [("en-US", "food-drink"), ("zh-CN", "食物与饮料")])
+def test_the_class_box_comes_with_the_classes_of_a_model_and_goes_with_one_that_has_none(visit, tiny_app, locale, name):
+    page, lang = visit(locale, url=tiny_app.url), lang_of(locale)
+    choose(page, lang, "label", name)
+    press(page, lang, "generate")
+    expect(page.locator(".caption-label:visible").last).to_contain_text(name)
+    expect(page.locator(".cm-content:visible")).to_contain_text("label='food-drink'")
+    choose(page, lang, "model", "gan-mnist")
+    expect(page.get_by_role("listbox", name=texts.say(lang, "label")).locator("visible=true")).to_have_count(0)
+    choose(page, lang, "model", "dcgan-mnist")
+    expect(box(page, lang, "label")).to_have_value(texts.say(lang, "label_any"))
+    choose(page, lang, "label", "7")
+    press(page, lang, "generate")
+    expect(page.locator(".cm-content:visible")).to_contain_text("label=7")
+
+
+def test_a_dropped_picture_of_another_model_brings_its_class_back(visit, tiny_app, tiny_weights, tmp_path):
+    model = genart_hub.from_pretrained(tiny_weights / "dcgan-mnist")
+    path = images.save_png(images.grid(model.sample(3, 5, label=7), 3), tmp_path / "grid.png", model.recipe(5, 3, label=7, columns=3))
+    page = visit(url=tiny_app.url)
+    page.locator('input[type="file"]').first.set_input_files(path)
+    expect(page.locator(".caption-label:visible").last).to_contain_text("7 · seed 7")
+    expect(box(page, "en", "model")).to_have_value("dcgan-mnist")
+    page.wait_for_timeout(1500)  # the class box has followed the model box
+    expect(box(page, "en", "label")).to_have_value("7")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_the_other_ladder_shows_its_models_and_its_classes(visit, tiny_app, locale):
+    page, lang = visit(locale, url=tiny_app.url), lang_of(locale)
+    open_tab(page, lang, "comparison")
+    titles = page.locator(".title:visible")
+    expect(titles).to_have_text(EMOJI)
+    page.get_by_label(texts.say(lang, "digits")).locator("visible=true").check()
+    expect(titles).to_have_text(DIGITS)
+    choose(page, lang, "label", "7")
+    press(page, lang, "compare")
+    expect(pictures(page)).to_have_count(8 * len(DIGITS))
+    expect(page.locator(".caption-label:visible", has_text="7 · ")).to_have_count(16)
+
+
+def test_the_vae_and_the_gan_move_to_the_same_ladder(visit, tiny_app):
+    page = visit(url=tiny_app.url)
+    open_tab(page, "en", "reconstruction")
+    expect(box(page, "en", "vae")).to_have_value("conv-vae-emoji")
+    expect(box(page, "en", "gan")).to_have_value("dcgan-emoji")
+    choose(page, "en", "gan", "gan-mnist")
+    expect(box(page, "en", "vae")).to_have_value("cvae-mnist")
+    choose(page, "en", "vae", "vae-mnist")
+    page.wait_for_timeout(1000)  # nothing moves
+    expect(box(page, "en", "gan")).to_have_value("gan-mnist")
+    choose(page, "en", "vae", "conv-vae-emoji")
+    expect(box(page, "en", "gan")).to_have_value("dcgan-emoji")
 
 
 def test_the_chosen_picture_is_the_one_to_download(visit):

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import connect
+from conftest import DIGITS, EMOJI, connect
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image, ImageChops, ImageSequence
 
 import genart_hub
-from genart_hub import images
+from genart_hub import hub, images, latents
+from genart_hub.ui import texts
 
 GAN, VAE = "gan-mnist", "vae-mnist"
 
@@ -38,9 +39,15 @@ def mean_squared_error(a: str, b: str) -> float:
 
 
 def digit(folder: Path) -> Path:
-    from genart_hub.ui.examples import save_examples
+    from genart_hub.ui.examples import save_digits
 
-    return Path(save_examples(folder)[3])
+    return Path(save_digits(folder)[3])
+
+
+def apple(folder: Path) -> Path:
+    from genart_hub.ui.examples import save_emoji
+
+    return Path(save_emoji(folder)[2])
 
 
 def test_every_public_endpoint_is_called_in_this_file(client):
@@ -119,8 +126,8 @@ def test_what_follows_a_roll_or_a_drop_is_a_sample(client, endpoint):
 
 def test_a_dropped_picture_gives_its_fields_back(client):
     gallery, _, grid, *_ = client.predict(VAE, 10, 100, 0.6, api_name="/sample")
-    assert client.predict(handle_file(gallery[2]["image"]), api_name="/restore") == (VAE, 1, 102, 0.6)
-    assert client.predict(handle_file(grid), api_name="/restore") == (VAE, 10, 100, 0.6)
+    assert client.predict(handle_file(gallery[2]["image"]), api_name="/restore")[:4] == (VAE, 1, 102, 0.6)
+    assert client.predict(handle_file(grid), api_name="/restore")[:4] == (VAE, 10, 100, 0.6)
 
 
 # ---- interpolation ----
@@ -207,19 +214,23 @@ def test_an_empty_drawing_is_no_picture(clients, lang, sentence, tmp_path):
 # ---- comparison ----
 
 
-def test_every_bundled_model_answers_the_comparison(client):
-    *galleries, table, status = client.predict(4, 20, 1, "", api_name="/compare")
-    names = genart_hub.bundled()
-    for name, gallery in zip(names, galleries, strict=False):
-        assert [shown["caption"] for shown in gallery] == ["seed 20", "seed 21", "seed 22", "seed 23"]
+BUNDLED_DIGITS = [name for name in genart_hub.bundled() if name.endswith("-mnist")]
+
+
+def test_every_bundled_model_of_the_digits_answers_the_comparison(client):
+    *galleries, table, status = client.predict(4, 20, 1, "", "digits", api_name="/compare")
+    galleries = dict(zip(genart_hub.bundled(), galleries, strict=False))
+    for name in BUNDLED_DIGITS:
+        gallery = galleries[name]
+        assert [shown["caption"].split(" · ")[-1] for shown in gallery] == ["seed 20", "seed 21", "seed 22", "seed 23"]
         expected = images.to_pil(genart_hub.from_pretrained(name).sample(1, seed=22)[0])
         assert same_picture(Image.open(gallery[2]["image"]), expected)
-    assert [row[0] for row in table["data"]] == names
+    assert [row[0] for row in table["data"]] == BUNDLED_DIGITS
     assert "GENART_SD_MODEL" in status
 
 
 def test_the_comparison_s_numbers_are_those_of_the_models(client):
-    *_, table, _ = client.predict(4, 0, 1, "", api_name="/compare")
+    *_, table, _ = client.predict(4, 0, 1, "", "digits", api_name="/compare")
     assert table["headers"] == ["Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk"]
     for name, seconds, rate, parameters, pixels, megabytes in table["data"]:
         model = genart_hub.from_pretrained(name)
@@ -230,9 +241,9 @@ def test_the_comparison_s_numbers_are_those_of_the_models(client):
 
 
 def test_the_comparison_streams_a_model_at_a_time_in_the_reader_s_language(clients):
-    results = list(clients["zh"].submit(2, 0, 1, "", api_name="/compare"))
-    names = genart_hub.bundled()
-    assert [len(result[-2]["data"]) for result in results] == [*range(1, len(names) + 1), len(names)]
+    results = list(clients["zh"].submit(2, 0, 1, "", "digits", api_name="/compare"))
+    count = len(BUNDLED_DIGITS)
+    assert [len(result[-2]["data"]) for result in results] == [*range(1, count + 1), count]
     assert results[-1][-2]["headers"] == ["模型", "用时（秒）", "张/秒", "参数量", "像素", "磁盘（MB）"]
     assert "Stable Diffusion" in results[-1][-1]
     assert "重新启动应用" in results[-1][-1]
@@ -256,8 +267,8 @@ def test_a_pipeline_answers_too_with_four_pictures_at_most(client_with_pipeline,
 
 
 def test_a_pipeline_without_a_prompt_says_so_and_the_others_still_answer(client_with_pipeline):
-    *_, table, status = client_with_pipeline.predict(2, 0, 1, " ", api_name="/compare")
-    assert [row[0] for row in table["data"]] == genart_hub.bundled()
+    *_, table, status = client_with_pipeline.predict(2, 0, 1, " ", "digits", api_name="/compare")
+    assert [row[0] for row in table["data"]] == BUNDLED_DIGITS
     assert status == "Stable Diffusion could not answer: The prompt is empty. Write what the picture should show."
 
 
@@ -276,6 +287,175 @@ def test_a_prompt_that_was_left_alone_is_the_one_that_is_shown(client_with_pipel
 def test_a_search_without_a_hub_says_so(app, clients):
     assert "could not be reached" in refused(app, clients["en"], "digits", api_name="/search")
     assert "无法连接" in refused(app, clients["zh"], "digits", api_name="/search")
+
+
+# ---- classes and colour, over tiny models ----
+
+
+@pytest.fixture
+def tiny(tiny_weights, monkeypatch):
+    """tiny(name): a model of the tiny app, which a recipe's name finds too."""
+    monkeypatch.setattr(hub, "WEIGHTS_FOLDERS", (tiny_weights,))
+    return genart_hub.from_pretrained
+
+
+def test_a_class_by_its_name_is_the_one_that_is_drawn_and_written_down(tiny, tiny_clients):
+    gallery, _, grid, *_ = tiny_clients["en"].predict("dcgan-emoji", 3, 7, 1, "food-drink", api_name="/sample")
+    for path in (*(shown["image"] for shown in gallery), grid):
+        assert images.read_recipe(path)["label"] == "food-drink"
+    for picture, shown in zip(images.to_pil(tiny("dcgan-emoji").sample(3, 7, label=3)), gallery, strict=True):
+        assert same_picture(picture, Image.open(shown["image"]))
+
+
+def test_any_class_is_drawn_from_each_picture_s_seed(tiny, tiny_clients):
+    gallery, *_ = tiny_clients["en"].predict("dcgan-mnist", 6, 3, 1, "", api_name="/sample")
+    model = tiny("dcgan-mnist")
+    for picture, label, shown in zip(images.to_pil(model.sample(6, 3)), model.labels(6, 3).tolist(), gallery, strict=True):
+        assert same_picture(picture, Image.open(shown["image"]))
+        assert images.read_recipe(shown["image"])["label"] is None
+        assert shown["caption"].startswith(f"{label} · seed ")
+
+
+@pytest.mark.parametrize(("lang", "caption"), [("en", "animals-nature · seed 4 · D "), ("zh", "动物与自然 · 种子 4 · 判别器 ")])
+def test_a_caption_tells_the_class_and_the_discriminator_is_told_it_too(tiny, tiny_clients, lang, caption):
+    gallery, *_ = tiny_clients[lang].predict("dcgan-emoji", 1, 4, 1, "animals-nature", api_name="/sample")
+    model = tiny("dcgan-emoji")
+    score = model.score(model.sample(1, 4, label="animals-nature"), "animals-nature").item()
+    assert gallery[0]["caption"] == f"{caption}{score:.2f}"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "more"),
+    [("dcgan-emoji", "objects", ", label='objects'"), ("dcgan-mnist", "7", ", label=7"), ("dcgan-mnist", "", ""), ("gan-mnist", "", "")],
+)
+def test_the_python_line_names_the_class_and_makes_the_same_pictures(tiny, tiny_clients, name, label, more):
+    gallery, _, _, _, code, _ = tiny_clients["en"].predict(name, 2, 5, 1, label, api_name="/sample")
+    assert code.endswith(f'.from_pretrained("{name}").sample(2, seed=5{more})')
+    exec(code, made := {})
+    for picture, shown in zip(images.to_pil(made["x"]), gallery, strict=True):
+        assert same_picture(picture, Image.open(shown["image"]))
+
+
+@pytest.mark.parametrize(("name", "label"), [("dcgan-emoji", "objects"), ("dcgan-mnist", "7"), ("dcgan-mnist", ""), ("gan-mnist", "")])
+def test_a_dropped_picture_brings_its_class_back(tiny, tiny_clients, name, label):
+    _, one, grid, *_ = tiny_clients["zh"].predict(name, 2, 5, 1, label, api_name="/sample")
+    known = tiny(name).class_names
+    for path, n in ((one, 1), (grid, 2)):
+        *fields, classes = tiny_clients["zh"].predict(handle_file(path), api_name="/restore")
+        assert fields == [name, n, 5, 1]
+        assert (classes["value"], classes["visible"]) == (label, bool(known))
+        assert [tuple(choice) for choice in classes["choices"]] == [
+            ("任意", ""),
+            *((texts.CLASSES_ZH.get(one, one), one) for one in known),
+        ]
+
+
+def test_a_picture_of_several_classes_is_told_and_one_of_the_same_class_comes_back(tiny, tiny_app, tiny_clients, tmp_path):
+    model = tiny("dcgan-mnist")
+    file = handle_file(picture_with(model.recipe(0, 2, label=["3", "4"]), tmp_path / "p.png"))
+    assert refused(tiny_app, tiny_clients["en"], file, api_name="/restore").startswith("p.png has a class for each picture; ")
+    assert refused(tiny_app, tiny_clients["zh"], file, api_name="/restore").startswith("p.png 的每张图片各有类别，")
+    file = handle_file(picture_with(model.recipe(0, 2, label=["3", "3"]), tmp_path / "q.png"))
+    assert tiny_clients["en"].predict(file, api_name="/restore")[4]["value"] == "3"
+
+
+@pytest.mark.parametrize(("label", "drawn"), [("5", 5), ("", None)])
+def test_a_walk_keeps_to_one_class_the_chosen_one_or_that_of_its_first_seed(tiny, tiny_clients, label, drawn):
+    _, _, webp = tiny_clients["en"].predict("dcgan-mnist", "4, 9", "slerp", 8, 8, False, 1, label, api_name="/walk")
+    model = tiny("dcgan-mnist")
+    drawn = model.labels(1, 4).item() if drawn is None else drawn
+    with Image.open(webp) as animation:
+        for frame, seed in ((0, 4), (animation.n_frames - 1, 9)):
+            animation.seek(frame)
+            assert same_picture(small(animation, 8), images.to_pil(model.sample(1, seed, label=drawn)[0]))
+
+
+@pytest.mark.parametrize(("lang", "sentence"), [("en", " · as {}"), ("zh", " · 按类别“{}”")])
+def test_a_conditional_model_tells_as_which_class_it_saw_the_picture(tiny, tiny_clients, tmp_path, lang, sentence):
+    picture = digit(tmp_path)
+    x = images.from_pil(images.center_digit(Image.open(picture), 8), 8, 1)
+    for name, endpoint, steps in (("cvae-mnist", "/reconstruct", ()), ("dcgan-mnist", "/invert", (10,))):
+        *_, figure = tiny_clients[lang].submit(handle_file(picture), name, True, *steps, api_name=endpoint).result()
+        assert figure.endswith(sentence.format(latents.nearest_class(tiny(name), x).item()))
+
+
+@pytest.mark.parametrize("endpoint", ["/reconstruct", "/invert"])
+@pytest.mark.parametrize("name", ["vae-mnist", "gan-mnist", "conv-vae-emoji"])
+def test_a_model_without_classes_says_nothing_of_them(tiny_clients, tmp_path, endpoint, name):
+    if endpoint == "/reconstruct" and name == "gan-mnist":
+        return
+    arguments = (handle_file(digit(tmp_path)), name, True) + (() if endpoint == "/reconstruct" else (10,))
+    *_, figure = tiny_clients["en"].submit(*arguments, api_name=endpoint).result()
+    assert re.search(r"error \d\.\d{4} \(pixels from 0 to 1\)$", figure)
+
+
+@pytest.mark.parametrize("tidy", [True, False])
+def test_a_colour_model_sees_the_picture_as_it_is(tiny, tiny_clients, tmp_path, tidy):
+    picture = apple(tmp_path)
+    seen, answer, _ = tiny_clients["en"].predict(handle_file(picture), "conv-vae-emoji", tidy, api_name="/reconstruct")
+    x = images.from_pil(Image.open(picture), 16, 3)
+    for path, expected in ((seen, x), (answer, tiny("conv-vae-emoji").reconstruct(x))):
+        assert same_picture(Image.open(path).resize((16, 16), Image.Resampling.NEAREST), images.to_pil(expected[0]))
+
+
+@pytest.mark.parametrize(("ladder", "names"), [("digits", DIGITS), ("emoji", EMOJI)])
+def test_the_models_of_one_ladder_answer_the_comparison_and_no_others(tiny_clients, ladder, names):
+    *galleries, table, _ = tiny_clients["en"].predict(2, 0, 1, "", ladder, api_name="/compare")
+    assert [row[0] for row in table["data"]] == names
+    answered = [isinstance(gallery, list) for gallery in galleries[:-1]]  # the others are left as they are
+    assert answered == [name in names for name in sorted(DIGITS + EMOJI)]
+
+
+def test_a_chosen_class_reaches_the_conditional_models_alone(tiny, tiny_clients):
+    *galleries, _, _ = tiny_clients["en"].predict(2, 8, 1, "", "digits", "6", api_name="/compare")
+    galleries = dict(zip(sorted(DIGITS + EMOJI), galleries, strict=False))
+    for name in DIGITS:
+        label = 6 if name in ("cvae-mnist", "dcgan-mnist") else None
+        assert galleries[name][1]["caption"] == ("seed 9" if label is None else "6 · seed 9")
+        assert same_picture(images.to_pil(tiny(name).sample(1, 9, label=label)[0]), Image.open(galleries[name][1]["image"]))
+
+
+def test_without_a_chosen_class_each_picture_of_the_comparison_tells_its_own(tiny, tiny_clients):
+    *galleries, _, _ = tiny_clients["zh"].predict(3, 8, 1, "", "emoji", api_name="/compare")
+    model = tiny("dcgan-emoji")
+    called = [texts.CLASSES_ZH[model.class_names[label]] for label in model.labels(3, 8).tolist()]
+    shown = galleries[sorted(DIGITS + EMOJI).index("dcgan-emoji")]
+    assert [one["caption"] for one in shown] == [f"{name} · 种子 {8 + k}" for k, name in enumerate(called)]
+
+
+BAD_CLASSES = [
+    (
+        "/sample",
+        ("dcgan-mnist", 1, 0, 1, "x"),
+        "DCGAN: there is no class 'x'. Choose one of: 0, 1, 2,",
+        "DCGAN：没有类别 'x'。请从中选择：0, 1, 2,",
+    ),
+    (
+        "/sample",
+        ("gan-mnist", 1, 0, 1, "3"),
+        "GAN has no classes, so it takes no label; got '3'.",
+        "GAN 没有类别，不接受标签，得到的是 '3'。",
+    ),
+    (
+        "/walk",
+        ("dcgan-emoji", "0, 1", "slerp", 8, 8, True, 1, 7),
+        "DCGAN: there is no class 7. Choose one of: 0 smileys-emotion,",
+        "DCGAN：没有类别 7。请从中选择：0 smileys-emotion,",
+    ),
+    ("/compare", (1, 0, 1, "", "emoji", "3x"), "emoji: there is no class '3x'. Choose one of: 0", "表情符号：没有类别 '3x'。请从中选择：0"),
+    (
+        "/compare",
+        (1, 0, 1, "", "cats", ""),
+        "Comparison: Trained on must be one of emoji, digits, got 'cats'.",
+        "对比：训练图片 必须是 emoji, digits 之一，得到的是 'cats'。",
+    ),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "arguments", "english", "chinese"), BAD_CLASSES)
+def test_a_class_or_a_ladder_that_is_not_there_is_told(tiny_app, tiny_clients, endpoint, arguments, english, chinese):
+    assert refused(tiny_app, tiny_clients["en"], *arguments, api_name=endpoint).startswith(english)
+    assert refused(tiny_app, tiny_clients["zh"], *arguments, api_name=endpoint).startswith(chinese)
 
 
 # ---- what a person can get wrong ----

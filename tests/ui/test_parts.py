@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 
 import genart_hub
 from genart_hub import hub, images
@@ -75,6 +75,64 @@ def test_the_host_may_name_a_folder(three_models, tmp_path):
 def test_spaces_around_a_name_do_no_harm(three_models):
     shelf = parts.Shelf()
     assert shelf.get(" one ") is shelf.get("one")
+
+
+# ---- classes and ladders ----
+
+
+def test_the_classes_of_emoji_are_offered_in_the_reader_s_language_and_asked_for_by_their_names():
+    names = list(texts.CLASSES_ZH)
+    chinese = parts.class_choices(names, "zh")
+    assert chinese["choices"][:2] == [("任意", ""), ("笑脸与情感", "smileys-emotion")]
+    assert [value for _, value in chinese["choices"]] == ["", *names]
+    assert all("\u4e00" <= shown[0] <= "\u9fff" for shown, _ in chinese["choices"])
+    assert parts.class_choices(names, "en")["choices"] == [("any", ""), *zip(names, names, strict=True)]
+
+
+def test_a_class_of_a_stranger_s_model_keeps_its_name():
+    assert parts.class_choices(["cat", "objects"], "zh")["choices"][1:] == [("cat", "cat"), ("物品", "objects")]
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen", "value", "visible"),
+    [(("cat", "dog"), "dog", "dog", True), (("cat", "dog"), "cow", "", True), ((), "cow", "", False), (("3", "4"), "", "", True)],
+)
+def test_a_class_box_keeps_a_class_that_the_next_model_has_and_hides_where_there_is_none(names, chosen, value, visible):
+    shown = parts.class_choices(names, "en", chosen)
+    assert (shown["value"], shown["visible"]) == (value, visible)
+
+
+def test_a_class_comes_as_its_name_or_as_its_number_where_that_is_its_name(tiny):
+    digits, pets = tiny(MODELS["DCGAN"], num_classes=10), tiny(MODELS["DCGAN"], num_classes=0, class_names=["dog", "cat", "0"])
+    assert [parts.class_of(value, digits) for value in ("3", 3, " 3 ", "", " ", None)] == [3, 3, 3, None, None, None]
+    assert [parts.class_of(value, pets) for value in ("cat", 1, "0", 0)] == ["cat", "cat", "0", "dog"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("cow", "bad_label"), (10, "bad_label"), (True, "bad_label")])
+def test_a_class_that_the_model_lacks_is_refused(tiny, name, code):
+    with pytest.raises(GenartError) as refusal:
+        parts.class_of(name, tiny(MODELS["DCGAN"], num_classes=10))
+    assert refusal.value.code == code
+
+
+def test_a_caption_tells_the_class_then_the_seed_then_the_discriminator():
+    assert parts.caption("en", 5) == "seed 5"
+    assert parts.caption("en", 5, "food-drink") == "food-drink · seed 5"
+    assert parts.caption("zh", 5, "food-drink", 0.5) == "食物与饮料 · 种子 5 · 判别器 0.50"
+
+
+@pytest.mark.parametrize(
+    ("name", "ladder"),
+    [("gan-mnist", "digits"), ("me/my-emoji ", "emoji"), ("emoji", None), ("mnist-gan", None), ("", None), (None, None)],
+)
+def test_a_model_stands_on_the_ladder_that_its_name_ends_with(name, ladder):
+    assert parts.ladder_of(name) == ladder
+
+
+def test_the_first_model_of_a_ladder_is_found_or_none():
+    assert parts.on_ladder(["b-emoji", "z-mnist", "a-mnist"], "digits") == "z-mnist"
+    assert parts.on_ladder(["a-mnist"], "emoji") is None
+    assert parts.on_ladder(["stranger"], None) is None
 
 
 # ---- the language ----
@@ -210,8 +268,8 @@ def test_folders_of_old_answers_go_and_young_ones_stay(tmp_path, monkeypatch):
 # ---- the examples ----
 
 
-def test_the_examples_are_black_ink_on_white_paper(tmp_path):
-    paths = examples.save_examples(tmp_path)
+def test_the_digits_are_black_ink_on_white_paper(tmp_path):
+    paths = examples.save_digits(tmp_path)
     assert [Path(path).name for path in paths] == [f"digit-{name}.png" for name in examples.STROKES]
     for path in paths:
         picture = Image.open(path)
@@ -226,3 +284,27 @@ def test_an_example_is_read_as_the_digit_that_it_is(name):
     x = images.from_pil(images.center_digit(examples.draw(examples.STROKES[name])), 28, 1)
     with torch.no_grad():
         assert classifier(x).argmax().item() == int(name)
+
+
+def test_the_colour_pictures_fill_their_white_paper(tmp_path):
+    paths = examples.save_emoji(tmp_path)
+    assert [Path(path).name for path in paths] == [f"emoji-{name}.png" for name in examples.SHAPES]
+    for path in paths:
+        picture = Image.open(path)
+        assert (picture.mode, picture.size, picture.getpixel((0, 0))) == ("RGB", (256, 256), (255, 255, 255))
+        left, top, right, bottom = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
+        assert min(right - left, bottom - top) > 200
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "main"),
+    [("face", (50, 20), "rg"), ("heart", (50, 60), "r"), ("apple", (60, 60), "r"), ("tree", (50, 50), "g"), ("house", (20, 70), "b")],
+)
+def test_a_colour_picture_has_the_colour_of_its_thing(name, point, main):
+    colour = dict(zip("rgb", examples.paint(examples.SHAPES[name]).getpixel(tuple(round(2.56 * x) for x in point)), strict=True))
+    assert min(colour[one] for one in main) > 30 + max(colour[one] for one in "rgb" if one not in main)
+
+
+def test_edges_in_colour_are_smooth():
+    picture = examples.paint([("form", "#000000", [(10, 10), (90, 30), (10, 50)])]).convert("L")
+    assert len(picture.getcolors()) > 8
