@@ -202,7 +202,7 @@ def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
         return gr.update(**class_choices(names_of(model_name), texts.language(request), chosen))
 
     label = class_dropdown(names_of(box.value) if box.value else ())
-    box.change(follow, [box, label], label, api_visibility="private", show_progress="hidden", **MODEL_CALL)
+    box.input(follow, [box, label], label, api_visibility="private", show_progress="hidden", **MODEL_CALL)
     return label
 
 

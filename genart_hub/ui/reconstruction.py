@@ -119,7 +119,7 @@ def build(shelf: Shelf) -> None:
     inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert", **MODEL_CALL)
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
-        box.change(follow(names), [box, other], other, api_visibility="private", show_progress="hidden")
+        box.input(follow(names), [box, other], other, api_visibility="private", show_progress="hidden")
     use.click(use_drawing, pad, picture, api_name="use_drawing")
 
 
