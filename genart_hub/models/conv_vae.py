@@ -28,10 +28,10 @@ class ConvVAE(Generative):
     arxiv = "1312.6114"
     about = {
         "en": "A convolutional variational autoencoder: an encoder of residual convolutions gives a picture's place in the latent space, "
-        "and a decoder draws it again, with a Gaussian likelihood whose variance is learned. Your own picture comes back as the "
-        "model sees it; what it draws from random points of the latent space is new, and blurred.",
+        "and a decoder draws it again, with a Gaussian likelihood whose variance is learned. Its strength is your own "
+        "picture, which comes back as the model sees it; random points of its latent space give soft shapes rather than things.",
         "zh": "卷积变分自编码器：由残差卷积组成的编码器给出图片在潜在空间中的位置，解码器再把它画出来，高斯似然的方差由学习得到。"
-        "你自己的图片会以模型所见的样子返回；由潜在空间中的随机点画出的图片是新的，但比较模糊。",
+        "它擅长的是你自己的图片：图片会以模型所见的样子返回；潜在空间中的随机点给出的则是柔和的形状，而不是具体的事物。",
     }
 
     def __init__(
