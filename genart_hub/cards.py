@@ -235,7 +235,9 @@ def _use(model: nn.Module, name: str) -> str:
 
 def matrix(results: dict[str, list[dict[str, Any]]]) -> str:
     """Measures as a Markdown table: a row a metric, a column a model, then real pictures and the protocol. ±: one standard error."""
-    rows = {(measure["metric"], measure["protocol"]): measure for measures in results.values() for measure in measures}
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for measure in (measure for measures in results.values() for measure in measures):
+        rows.setdefault((measure["metric"], measure["protocol"]), measure)
     lines = ["| metric | " + " | ".join(results) + " | real pictures | protocol |", "|" + "---|" * (len(results) + 3)]
     for (metric, protocol), first in rows.items():
         cells = []

@@ -202,8 +202,13 @@ def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
         return gr.update(**class_choices(names_of(model_name), texts.language(request), chosen))
 
     label = class_dropdown(names_of(box.value) if box.value else ())
-    box.input(follow, [box, label], label, api_visibility="private", show_progress="hidden", **MODEL_CALL)
+    when_chosen(box, follow, [box, label], label, **MODEL_CALL)
     return label
+
+
+def when_chosen(box: gr.Dropdown, handler: Callable, inputs: list, output: gr.components.Component, **options) -> None:
+    """Run `handler` when a person has chosen or typed a model: unlike `change`, not when a handler has filled the box."""
+    gr.on([box.input, box.blur], handler, inputs, output, api_visibility="private", show_progress="hidden", **options)
 
 
 def class_dropdown(names: Sequence[str]) -> gr.Dropdown:

@@ -28,6 +28,7 @@ from genart_hub.ui.parts import (
     stem,
     unchecked,
     unopened,
+    when_chosen,
 )
 from genart_hub.ui.texts import t
 
@@ -119,7 +120,7 @@ def build(shelf: Shelf) -> None:
     inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert", **MODEL_CALL)
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
-        box.input(follow(names), [box, other], other, api_visibility="private", show_progress="hidden")
+        when_chosen(box, follow(names), [box, other], other)
     use.click(use_drawing, pad, picture, api_name="use_drawing")
 
 

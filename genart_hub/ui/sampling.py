@@ -96,8 +96,8 @@ def build(shelf: Shelf) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered(), value=first_shown())
-            hub_search(model)
             label = class_box(shelf, model)
+            hub_search(model)
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
             seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
             roll = gr.Button(t("dice"), size="sm")

@@ -107,7 +107,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "upload": ("Your picture", "你的图片"),
     "example_digits": ("Digits to try", "试试这些数字"),
-    "example_emoji": ("Small pictures to try", "试试这些小图"),
+    "example_emoji": ("Pictures in colour to try", "试试这些彩图"),
     "draw": ("Draw a digit", "画一个数字"),
     "use_drawing": ("Use the drawing", "使用这幅画"),
     "tidy": (

@@ -47,6 +47,7 @@ CSS = """
   text-align: center; font-size: 11px; line-height: 1.25; white-space: normal; color: var(--body-text-color-subdued);
 }
 .few-pixels .image-frame img, .few-pixels .image-container img { width: 100%; height: 100%; object-fit: contain; }
+.gallery-item .container.gallery { width: 46px; height: 46px; }
 .title p { text-align: center; font-weight: 600; margin-bottom: -8px; }
 .figure p { text-align: center; color: var(--body-text-color-subdued); }
 .note p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }

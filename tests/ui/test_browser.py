@@ -258,6 +258,14 @@ def test_the_class_box_comes_with_the_classes_of_a_model_and_goes_with_one_that_
     expect(page.locator(".cm-content:visible")).to_contain_text("label=7")
 
 
+def test_the_class_box_follows_a_model_whose_name_was_typed(visit, tiny_app):
+    page = visit(url=tiny_app.url)
+    expect(box(page, "en", "label")).to_have_value("any")
+    box(page, "en", "model").fill("vae-mnist")
+    page.get_by_role("heading", level=1).click()
+    expect(page.get_by_role("combobox", name="Class").locator("visible=true")).to_have_count(0)
+
+
 def test_a_dropped_picture_of_another_model_brings_its_class_back(visit, tiny_app, tiny_weights, tmp_path):
     model = genart_hub.from_pretrained(tiny_weights / "dcgan-mnist")
     path = images.save_png(images.grid(model.sample(3, 5, label=7), 3), tmp_path / "grid.png", model.recipe(5, 3, label=7, columns=3))
