@@ -22,6 +22,7 @@ FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 TABS = ("sampling", "interpolation", "reconstruction", "comparison")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 WAIT = 30_000  # ms, for two busy cores
+expect.set_options(timeout=WAIT)
 
 
 @pytest.fixture(scope="module")
