@@ -66,8 +66,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "caption": ("seed {seed}", "种子 {seed}"),
     "caption_score": ("seed {seed} · D {score:.2f}", "种子 {seed} · 判别器 {score:.2f}"),
     "score_note": (
-        "D is the discriminator's probability that the picture is a real one.",
-        "“判别器”后的数字是它认为该图为真图的概率。",
+        "D is the discriminator's probability that the picture is a real one. A discriminator that learned from pairs, as that of a DCGAN, "
+        "only compares: read its numbers beside each other.",
+        "“判别器”后的数字是它认为该图为真图的概率。用成对图片训练的判别器（例如 DCGAN 的）只做比较：请把这些数字放在一起看。",
     ),
     "one": ("⬇ Chosen picture (PNG)", "⬇ 选中的图片（PNG）"),
     "grid": ("⬇ Grid (PNG)", "⬇ 网格图（PNG）"),
