@@ -25,7 +25,7 @@ if __name__ == "__main__":
 '''
 TEXT = """# genart_hub
 
-How machines learned to paint: GAN, VAE and diffusion, trained on the same pictures, in one app, in Chinese and English.
+How machines learned to paint: GAN, VAE and diffusion, each ladder trained on the same pictures, in one app, in Chinese and English.
 
 机器如何学会绘画：在同一批图片上训练的 GAN、VAE 与扩散模型，汇于一个应用，提供中文与英文。
 """
