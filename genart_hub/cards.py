@@ -280,6 +280,7 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dt
             + (f" The best state on the way was that of step {best['step']:,}." if best and best["step"] != training["steps"] else ""),
             "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items()) + ".",
         ]
+        lines += [training["note"]] if training.get("note") else []
     count = sum(p.numel() for p in model.parameters())
     arguments = ", ".join(f"{key}={_brief(value)}" for key, value in model._arguments.items())
     stored = f" in {' and '.join(dtypes)}" if dtypes and dtypes != ["float32"] else ""
