@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import genart_hub
-from genart_hub.errors import GenartError, first_line, number
+from genart_hub.errors import GenartError, choice, first_line, number
 
+STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 CLASSES = {"gan": "GAN", "vae": "VAE", "dcgan": "DCGAN", "conv-vae": "ConvVAE", "classifier": "Classifier", "resnet": "ResNet"}
 
 
@@ -126,6 +127,27 @@ def parser() -> argparse.ArgumentParser:
     machine.add_argument("--accumulate", type=int, default=1, metavar="PIECES", help="cut a batch into pieces, for less memory (1)")
     machine.add_argument("--precision", choices=("auto", "no", "bf16", "fp16"), default="auto", help="auto: bf16 on a GPU that has it")
     machine.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+
+    command = add("train-diffusion", train_diffusion, "train a text-to-image pipeline on captioned pictures, stage by stage")
+    command.add_argument("--data", required=True, help="a folder with captions, a .parquet file, or a dataset on the Hub")
+    command.add_argument("--out", required=True, help="the pipeline's folder, which diffusers can load; its stages lie in it too")
+    command.add_argument("--stage", action="append", choices=STAGES, help="only this one; again for more (all, in order)")
+    command.add_argument("--resume", action="store_true", help="go on with the stages that are in --out")
+    command.add_argument("--caption", action="append", metavar="COLUMN", help="with the pictures' names; again for a second language (text)")
+    command.add_argument("--style", metavar="COLUMN", help="whose value a caption sometimes names: red apple, noto style")
+    command.add_argument("--balance", metavar="COLUMN", help="whose values are drawn equally often")
+    command.add_argument("--split", default="train", help="of a dataset with splits (train)")
+    command.add_argument("--size", type=int, default=64, help="make every picture this many pixels wide and high (64)")
+    command.add_argument("--fit", choices=("crop", "pad"), default="crop", help="how: cut to the centre square, or add a border (crop)")
+    command.add_argument("--token", help="for a private dataset on the Hub")
+    command.add_argument("--latent-channels", type=int, default=16, help="of the autoencoder (16)")
+    command.add_argument("--kl-weight", type=float, default=1e-3, help="of the autoencoder's KL (0.001)")
+    for option in ("epochs", "batch-size", "lr"):
+        command.add_argument(f"--{option}", action="append", default=[], metavar="STAGE=N", help=f"{option.replace('-', ' ')} of a stage")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--save-minutes", type=float, default=2.0, help="between two checkpoints (2)")
+    command.add_argument("--precision", choices=("auto", "no", "bf16", "fp16"), default="auto", help="auto: bf16 on a GPU that has it")
+    command.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
 
     command = add("evaluate", evaluate, "measure models under one protocol")
     add_model(command, "models", nargs="+")
@@ -329,6 +351,44 @@ def train(options: argparse.Namespace) -> None:
         best = f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}." if run.best else ""
         print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes.{best}")
         print(f"Load it with from_pretrained({str(run.folder)!r}).")
+
+
+def train_diffusion(options: argparse.Namespace) -> None:
+    from genart_hub.train.diffusion import train_diffusion as run_stages
+    from genart_hub.train.recipes import pick_recipe
+
+    changes: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES[:-1]}
+    for name in ("epochs", "batch_size", "lr"):
+        for stage, value in map(_setting, getattr(options, name)):
+            changes[choice(f"--{name.replace('_', '-')}", "stage", stage, changes)][name] = value
+    try:
+        run_stages(
+            options.data,
+            options.out,
+            options.stage or STAGES,
+            {stage: pick_recipe(stage, **changed) for stage, changed in changes.items()},
+            captions=options.caption or ["text"],
+            style=options.style,
+            balance=options.balance,
+            latent_channels=options.latent_channels,
+            kl_weight=options.kl_weight,
+            size=options.size,
+            fit_pictures=options.fit,
+            split=options.split,
+            seed=options.seed,
+            resume=options.resume,
+            device=options.device,
+            precision=options.precision,
+            save_minutes=options.save_minutes,
+            token=options.token,
+            command=_command(options),
+        )
+    except KeyboardInterrupt:
+        if _is_first_process():
+            print(f"genart-hub: what was reached is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
+        raise
+    if _is_first_process():
+        print(f"{options.out}: " + ", ".join(options.stage or STAGES))
 
 
 def _is_first_process() -> bool:

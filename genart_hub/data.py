@@ -887,11 +887,15 @@ class Batches:
         """The rows of `some`."""
         return self.rows[torch.linspace(0, len(self.rows) - 1, min(n, len(self.rows))).long()]
 
-    def _images(self, step: int, cut: slice) -> tuple[Tensor, ...]:
+    def indices(self, step: int, cut: slice = slice(None)) -> Tensor:
+        """The rows of the dataset that are in batch `step`, in order."""
         epoch, k = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffled(seeded(self.seed, -1 - epoch))
-        indices = self._order[k * self.batch_size : (k + 1) * self.batch_size][cut]
+        return self._order[k * self.batch_size : (k + 1) * self.batch_size][cut]
+
+    def _images(self, step: int, cut: slice) -> tuple[Tensor, ...]:
+        indices = self.indices(step, cut)
         x = self.data.images(indices)
         if self.flip:
             x = flip(x, torch.randint(2, (self.batch_size,), generator=seeded(self.seed, step, stream=1))[cut])

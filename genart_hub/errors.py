@@ -127,6 +127,7 @@ MESSAGES = {
     "unknown_recipe": "There is no recipe {recipe} for {model}; there are {choices}.",
     "run_exists": "{path} already holds a run or a model. Go on with --resume where it is a run, or give another --out.",
     "no_checkpoint": "{path} holds no checkpoint to resume. Start without --resume.",
+    "no_stage": "{path} holds no {stage} yet. Train it first: genart-hub train-diffusion with --stage {stage}.",
     "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",
     "diverged": "The loss is not a number at step {step}. Lower the learning rate and start in another folder; what was saved until step {saved} is kept in {path}.",
     # Stable Diffusion

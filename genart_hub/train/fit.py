@@ -111,10 +111,14 @@ class Run:
         self.step, self.seconds = about["step"], about["seconds"]
         self.best = about.get("best")
 
-    def look(self, log: Log, batches: Batches, score: Callable[[nn.Module], float] | None) -> dict[str, float]:
+    def look(
+        self, log: Log, batches: Batches, score: Callable[[nn.Module], float] | None, draw: Callable[[nn.Module], Tensor] | None = None
+    ) -> dict[str, float]:
         """Draw the samples of the same seeds, say how varied they are, and keep the model if it is the best so far."""
         model, numbers = self.averaged, {}
-        if hasattr(model, "sample"):
+        if draw is not None:
+            log.grid(self.step, images.sheet(draw(model), 8))
+        elif hasattr(model, "sample"):
             columns = model.num_classes if 4 <= model.num_classes <= 16 else 8
             n = 64 // columns * columns
             x_hat = model.sample(n, seed=0, label=[k % model.num_classes for k in range(n)] if model.num_classes else None).cpu()
@@ -163,13 +167,15 @@ def fit(
     accumulate: int = 1,
     look_every: int | None = None,
     score: Callable[[nn.Module], float] | None = None,
+    draw: Callable[[nn.Module], Tensor] | None = None,
 ) -> dict[str, float]:
     """Call `step(*batches[k], noise=...)` for k up to `num_steps`, from where `run` stands. Returns the last numbers logged.
 
     Everything random in step k depends on (seed, k) alone, so a run that was cut and goes on gives the same bits as one that was not.
     schedule: the share of the run that is over -> the factor of the learning rate. Ctrl-C and SIGTERM save, then end the run.
     accelerator: accelerate's, whose processes each see their part of a batch. accumulate: cut each part again, into as many pieces.
-    look_every: how often the run's samples are drawn and `score`, lower is better, is asked; the best model is kept in the folder `best`.
+    look_every: how often the run's samples are drawn, by `draw` where the model cannot, and `score`, lower is better, is asked; the best
+    model is kept in the folder `best`.
     Raises GenartError when a number to log or a weight is not finite; the last checkpoint is kept.
     """
     processes, rank = (accelerator.num_processes, accelerator.process_index) if accelerator else (1, 0)
@@ -211,7 +217,7 @@ def fit(
             if log and note:
                 log.numbers(k + 1, run.seconds, numbers)
             if log and look:
-                log.numbers(k + 1, run.seconds, run.look(log, batches, score))
+                log.numbers(k + 1, run.seconds, run.look(log, batches, score, draw))
             if log and (note or look):
                 found = diagnose(log.history)
                 for code in sorted(found - told):

@@ -71,7 +71,7 @@ def train(
         raise GenartError("run_exists", path=str(out))
     if resume and not (out / CHECKPOINT).exists():
         raise GenartError("no_checkpoint", path=str(out))
-    accelerator = _accelerator(pick_device(device), precision, accumulate)
+    accelerator = make_accelerator(pick_device(device), precision, accumulate)
     try:
         with accelerator.main_process_first():
             options = {"fit": fit_pictures, "split": split, "token": token, "progress": progress and accelerator.is_main_process}
@@ -102,7 +102,7 @@ def train(
     return run
 
 
-def _accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
+def make_accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
     """Accelerate's view of the processes: one, or those that torchrun or accelerate launch started."""
     try:
         from accelerate import Accelerator

@@ -272,6 +272,7 @@ ERRORS_ZH: dict[str, str] = {
     "unknown_recipe": "{model} 没有配方 {recipe}；可用的有 {choices}。",
     "run_exists": "{path} 中已有一次训练。请用 --resume 继续，或换一个 --out。",
     "no_checkpoint": "{path} 中没有可以继续的检查点。请去掉 --resume 重新开始。",
+    "no_stage": "{path} 中还没有 {stage} 阶段的结果。请先用 genart-hub train-diffusion 加 --stage {stage} 训练它。",
     "other_run": "{path} 开始时的 {what} 不同（当时是 {was}，现在是 {now}）。请用相同的设置继续，或换一个 --out。",
     "diverged": "第 {step} 步的损失不是数字。请降低学习率；第 {saved} 步的检查点保存在 {path}。",
     "not_pipeline": "{name} 不是 diffusers 能加载的 Stable Diffusion 管线（{reason}）。请给出含 model_index.json 的文件夹或编号。",

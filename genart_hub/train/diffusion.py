@@ -1,0 +1,364 @@
+"""Latent diffusion in stages: an autoencoder, its decoder once more, text encoder and UNet together; then a StableDiffusionPipeline."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from genart_hub import data
+from genart_hub.cards import TRAINING
+from genart_hub.data import Batches, Pictures, seeded
+from genart_hub.errors import GenartError, choice, number, whole
+from genart_hub.files import replacing, save_tensors, sha256_of, writing
+from genart_hub.hub import pick_device
+from genart_hub.models.base import MAX_SEED, evaluating
+from genart_hub.train.fit import CHECKPOINT, Run, fit
+from genart_hub.train.parts import Autoencoder, Denoiser, captions_of, make_scheduler, train_tokenizer
+from genart_hub.train.recipes import Recipe, pick_recipe, rate
+from genart_hub.train.steps import autoencoder_step, diffusion_step
+from genart_hub.train.training import LOOKS, make_accelerator
+
+STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
+WORK, LATENTS, TOKENIZER = "stages", "latents.safetensors", "tokenizer"
+DROPPED = 0.1  # of the captions, so that the model also learns pictures without one (Ho & Salimans 2022)
+SIDES = (32, 64, 128, 256)
+
+
+def train_diffusion(
+    path: str | Path,
+    out: str | Path,
+    stages: Sequence[str] = STAGES,
+    recipes: dict[str, Recipe] | None = None,
+    *,
+    captions: Sequence[str] = ("text",),
+    style: str | None = None,
+    balance: str | None = None,
+    latent_channels: int = 16,
+    kl_weight: float = 1e-3,
+    size: int = 64,
+    fit_pictures: str = "crop",
+    split: str = "train",
+    seed: int = 0,
+    resume: bool = False,
+    device: str | None = None,
+    precision: str = "auto",
+    save_minutes: float = 2.0,
+    progress: bool = True,
+    token: str | None = None,
+    command: str | None = None,
+) -> Path:
+    """Train a text-to-image pipeline on captioned pictures into the folder `out`, stage by stage.
+
+    "autoencoder": pictures to latents of 1/8 of the side, and back. "decoder": the way back alone goes on, from the same latents.
+    "denoiser": latents of all pictures are made once, then the text encoder and the UNet learn to predict them. "pipeline": what is
+    there becomes a diffusers folder, in float16. A stage reads what the stages before it left in `out`, so that they can run one by one.
+    captions: the columns with the pictures' names, each in a language. style: a column whose value a caption sometimes names. balance: a
+    column whose values are drawn equally often. resume: go on where a stage was cut. Returns `out`.
+    """
+    out = Path(out)
+    seed, size = whole("train", "seed", seed, 0, MAX_SEED), choice("train", "size", size, SIDES)
+    latent_channels = whole("train", "latent_channels", latent_channels, 1, 64)
+    save_minutes = number("train", "save_minutes", save_minutes, 0)
+    for stage in stages:
+        choice("train", "stage", stage, STAGES)
+        if (out / WORK / stage / CHECKPOINT).exists() and not resume:
+            raise GenartError("run_exists", path=str(out / WORK / stage))
+    recipes = {stage: pick_recipe(stage) for stage in STAGES[:-1]} | (recipes or {})
+    accelerator = make_accelerator(pick_device(device), precision, 1)
+    torch.set_flush_denormal(True)  # for all stages alike, or latents made by a resumed run would differ in their last bits
+    main = accelerator.is_main_process
+    try:
+        with accelerator.main_process_first():
+            pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
+        stage = _Stage(out, pictures, path, seed, resume, accelerator, save_minutes, progress, command)
+        if "autoencoder" in stages:
+            _train_autoencoder(stage, recipes["autoencoder"], latent_channels, kl_weight)
+        if "decoder" in stages:
+            _train_decoder(stage, recipes["decoder"])
+        if "denoiser" in stages:
+            _train_denoiser(stage, recipes["denoiser"], captions, style, balance)
+        if "pipeline" in stages and main:
+            write_pipeline(out)
+        accelerator.wait_for_everyone()
+    finally:
+        if accelerator.num_processes > 1:
+            accelerator.end_training()
+    return out
+
+
+class _Stage:
+    """What all stages share: the pictures, the folder and the machine; and how a stage runs."""
+
+    def __init__(self, out, pictures, path, seed, resume, accelerator, save_minutes, progress, command):
+        self.out, self.pictures, self.path, self.seed, self.resume = out, pictures, path, seed, resume
+        self.accelerator, self.save_minutes, self.progress, self.command = accelerator, save_minutes, progress, command
+
+    def run(
+        self, name: str, model: nn.Module, recipe: Recipe, batches: Batches, step: Any, settings: dict[str, Any], trained=None, **looks: Any
+    ) -> Run:
+        """Train `model` by `step` for the epochs of the recipe, or go on with it; leave its folder and its training.json."""
+        accelerator, folder = self.accelerator, self.out / WORK / name
+        parameters = [p for p in (trained or model).parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=0.01, fused=True)
+        description = {"stage": name, "settings": settings, "recipe": asdict(recipe), "data": self.pictures.sha256, "seed": self.seed}
+        run = Run(folder, model, {"model": optimizer}, description, recipe.ema, networks=[accelerator.prepare_model(model)])
+        if self.resume and (folder / CHECKPOINT).exists():
+            run.load()
+        num_steps = recipe.epochs * batches.per_epoch
+        step = partial(step, run.networks[0], accelerator.prepare_optimizer(optimizer), backward=accelerator.backward)
+        if self.progress and accelerator.is_main_process:
+            count = sum(parameter.numel() for parameter in parameters)
+            print(f"{name}: {count:,} parameters, {num_steps:,} steps of {batches.batch_size}, from step {run.step:,}", file=sys.stderr)
+        if run.step < num_steps:
+            try:
+                fit(
+                    step, batches, num_steps, run, self.seed, partial(rate, recipe.schedule, recipe.warmup), self.save_minutes,
+                    progress=self.progress, accelerator=accelerator, look_every=max(1, num_steps // LOOKS), **looks,
+                )  # fmt: skip
+            finally:
+                if accelerator.is_main_process and (folder / CHECKPOINT).exists():
+                    self._write_about(run, recipe, settings)
+        return run
+
+    def _write_about(self, run: Run, recipe: Recipe, settings: dict[str, Any]) -> None:
+        file = Path(self.path) if Path(self.path).is_file() else None
+        about = {
+            "command": self.command,
+            "settings": settings,
+            "recipe": asdict(recipe),
+            "seed": self.seed,
+            "pictures": len(self.pictures),
+            "file": Path(self.path).name,
+            "file_sha256": sha256_of(file) if file else None,
+            "steps": run.step,
+            "seconds": round(run.seconds),
+            "device": self.accelerator.device.type,
+            "processes": self.accelerator.num_processes,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__.split("+")[0],
+        }
+        with replacing(run.folder / TRAINING) as target:
+            target.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def _train_autoencoder(stage: _Stage, recipe: Recipe, latent_channels: int, kl_weight: float) -> None:
+    pictures, device = stage.pictures, stage.accelerator.device
+    torch.manual_seed(stage.seed)
+    model = Autoencoder(latent_channels, image_size=pictures.pictures.shape[-1]).to(device).train()
+    batches = Batches(pictures, recipe.batch_size, stage.seed, device=device, flip=recipe.flip, parts=stage.accelerator.num_processes)
+    step = partial(autoencoder_step, kl_weight=kl_weight, latent_shape=model.latent_shape)
+    settings = {"latent_channels": latent_channels, "kl_weight": kl_weight}
+    x = batches.some(256)
+    run = stage.run("autoencoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
+    if stage.accelerator.is_main_process:  # the latents that the other stages see have mean 0 and variance 1 in each channel
+        averaged = run.averaged.eval()
+        mean, std = _encode(averaged, pictures)
+        variance = mean.var(dim=(0, 2, 3)) + std.square().mean(dim=(0, 2, 3))
+        averaged.normalise(mean.mean(dim=(0, 2, 3)).to(device), variance.sqrt().to(device))
+        averaged.save_pretrained(stage.out / WORK / "vae")
+    stage.accelerator.wait_for_everyone()
+
+
+def _train_decoder(stage: _Stage, recipe: Recipe) -> None:
+    """The decoder again, from latents whose encoder stays as it is, so that a denoiser of these latents stays right."""
+    pictures, device = stage.pictures, stage.accelerator.device
+    model = _load_autoencoder(stage.out).to(device).train()
+    for part in (model.networks.encoder, model.networks.quant_conv):
+        part.requires_grad_(False)
+    batches = Batches(pictures, recipe.batch_size, stage.seed, device=device, flip=recipe.flip, parts=stage.accelerator.num_processes)
+    step = partial(autoencoder_step, kl_weight=0.0, latent_shape=model.latent_shape)
+    x = batches.some(256)
+    settings = {"encoder": sha256_of(stage.out / WORK / "vae" / "diffusion_pytorch_model.safetensors")}
+    stage.run("decoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
+
+
+def _train_denoiser(stage: _Stage, recipe: Recipe, captions: Sequence[str], style: str | None, balance: str | None) -> None:
+    pictures, accelerator = stage.pictures, stage.accelerator
+    autoencoder = _load_autoencoder(stage.out).to(accelerator.device).eval()
+    texts = _captions(pictures, captions, style)
+    with accelerator.main_process_first():
+        tokenizer = _tokenizer(stage.out, texts)
+        mean, std = _latents(stage.out, autoencoder, pictures)
+    tokens = torch.stack([_tokens(tokenizer, several) for several in texts])  # (N, variants, L)
+    torch.manual_seed(stage.seed)
+    model = Denoiser(autoencoder.latent_shape, len(tokenizer), tokenizer.model_max_length, end=tokenizer.eos_token_id)
+    model = model.to(accelerator.device).train()
+    if balance:
+        pictures = pictures.labelled_by(balance)
+    weights = "balanced" if balance else None
+    empty = _tokens(tokenizer, [""])[0]
+    batches = CaptionedLatents(pictures, mean, std, tokens, empty, recipe.batch_size, stage.seed, accelerator, weights)
+    scheduler = make_scheduler()
+    settings = {"captions": list(captions), "style": style, "balance": balance, "latents": sha256_of(stage.out / WORK / LATENTS)}
+    prompts = [texts[row][0] for row in batches.picked(32).tolist()]
+    draw = partial(_draw, autoencoder=autoencoder, tokenizer=tokenizer, scheduler=scheduler, prompts=prompts)
+    step = partial(diffusion_step, alphas_cumprod=scheduler.alphas_cumprod)
+    stage.run("denoiser", model, recipe, batches, step, settings, draw=draw)
+
+
+class CaptionedLatents(Batches):
+    """Batches of latents and the tokens of one of their captions, or of none: batch number `step` depends on (seed, step) alone.
+
+    mean, std: (N, C, H, W) of each picture's latent; tokens: (N, V, L) of its V captions; empty: (L,) of the empty one.
+    """
+
+    def __init__(self, pictures, mean, std, tokens, empty, batch_size, seed, accelerator, weights=None):
+        super().__init__(pictures, batch_size, seed, device=accelerator.device, weights=weights, parts=accelerator.num_processes)
+        self.mean, self.std, self.tokens, self.empty = mean, std, tokens, empty
+
+    def _images(self, step: int, cut: slice) -> tuple[Tensor, Tensor]:
+        indices = self.indices(step, cut)
+        eps = torch.randn(self.batch_size, *self.mean.shape[1:], generator=seeded(self.seed, step, stream=2))[cut]
+        generator = seeded(self.seed, step, stream=3)
+        variant = torch.randint(self.tokens.shape[1], (self.batch_size,), generator=generator)[cut]
+        dropped = (torch.rand(self.batch_size, generator=generator) < DROPPED)[cut]
+        tokens = torch.where(dropped[:, None], self.empty, self.tokens[indices, variant])
+        return (self.mean[indices] + self.std[indices] * eps).to(self.device), tokens.to(self.device)
+
+
+def write_pipeline(out: str | Path) -> Path:
+    """Make what the stages left in `out` a diffusers folder: every part whole, or as it was. Returns `out`."""
+    from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    out = Path(out)
+    work = out / WORK
+    vae = next((work / name for name in ("decoder", "vae") if (work / name / "config.json").is_file()), None)
+    for needed, stage in ((vae, "autoencoder"), (work / "denoiser" / "unet", "denoiser")):
+        if needed is None or not needed.exists():
+            raise GenartError("no_stage", path=str(out), stage=stage)
+    parts = {
+        "vae": AutoencoderKL.from_pretrained(vae),
+        "text_encoder": CLIPTextModel.from_pretrained(work / "denoiser" / "text_encoder"),
+        "tokenizer": CLIPTokenizer.from_pretrained(work / TOKENIZER),
+        "unet": UNet2DConditionModel.from_pretrained(work / "denoiser" / "unet"),
+        "scheduler": make_scheduler(),
+    }
+    pipeline = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    pipeline.to(dtype=torch.float16)
+    with writing(out), tempfile.TemporaryDirectory(dir=out, prefix=".unfinished") as folder:
+        pipeline.save_pretrained(folder)
+        config = Path(folder) / "text_encoder" / "config.json"
+        about = json.loads(config.read_text(encoding="utf-8")) | {"dtype": "float32"}  # else transformers computes in the file's float16
+        config.write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        stages = {name: work / name / TRAINING for name in STAGES[:-1]}
+        told = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in stages.items() if file.is_file()}
+        training = {"class": "StableDiffusionPipeline", "stages": told}
+        (Path(folder) / TRAINING).write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
+        for entry in sorted(Path(folder).iterdir(), key=lambda entry: entry.name == "model_index.json"):  # the index comes last
+            old = out / entry.name
+            if old.is_dir():
+                shutil.rmtree(old)
+            os.replace(entry, old)
+    return out
+
+
+def _load_autoencoder(out: Path) -> Autoencoder:
+    from diffusers import AutoencoderKL
+
+    folder = out / WORK / "vae"
+    if not (folder / "config.json").is_file():
+        raise GenartError("no_stage", path=str(out), stage="autoencoder")
+    networks = AutoencoderKL.from_pretrained(folder)
+    model = Autoencoder(networks.config.latent_channels, tuple(networks.config.block_out_channels), networks.config.sample_size)
+    model.networks = networks
+    return model
+
+
+def _captions(pictures: Pictures, columns: Sequence[str], style: str | None) -> list[list[str]]:
+    """The captions of each picture: its names in each language, with and without the style."""
+    for column in [*columns, *([style] if style else [])]:
+        if column not in pictures.columns:
+            raise GenartError("no_column", path=str(pictures.path), column=column, choices=", ".join(pictures.columns) or "none")
+    names = dict(enumerate(pictures.column_names.get(style, ())))
+    texts = []
+    for row in range(len(pictures)):
+        value = pictures.columns[style][row] if style else None
+        value = names.get(value, value)
+        texts.append([caption for column in columns for caption in captions_of(str(pictures.columns[column][row] or ""), value)])
+    return texts
+
+
+def _tokenizer(out: Path, texts: list[list[str]]) -> Any:
+    """The tokenizer of the run, learnt once."""
+    from transformers import CLIPTokenizer
+
+    folder = out / WORK / TOKENIZER
+    if not (folder / "tokenizer.json").is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
+            train_tokenizer(text for several in texts for text in several).save_pretrained(Path(beside) / TOKENIZER)
+            os.replace(Path(beside) / TOKENIZER, folder)
+    return CLIPTokenizer.from_pretrained(folder)
+
+
+def _tokens(tokenizer: Any, texts: Sequence[str]) -> Tensor:
+    length = tokenizer.model_max_length
+    return tokenizer(list(texts), padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
+
+
+@torch.no_grad()
+def _encode(autoencoder: Autoencoder, pictures: Pictures) -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation of each picture's latent, (N, C, H, W) each, on the CPU."""
+    device = next(autoencoder.parameters()).device
+    found = []
+    for k in range(0, len(pictures), 64):
+        posterior = autoencoder.networks.encode(pictures.images(slice(k, k + 64)).to(device)).latent_dist
+        found.append((posterior.mean.cpu().contiguous(), posterior.std.cpu().contiguous()))
+    mean, std = zip(*found, strict=True)
+    return torch.cat(mean).contiguous(), torch.cat(std).contiguous()
+
+
+def _latents(out: Path, autoencoder: Autoencoder, pictures: Pictures) -> tuple[Tensor, Tensor]:
+    """The same, made once: kept beside the stages for as long as the pictures and the autoencoder are these."""
+    file = out / WORK / LATENTS
+    made_of = {"pictures": pictures.sha256, "vae": sha256_of(out / WORK / "vae" / "diffusion_pytorch_model.safetensors")}
+    if file.is_file():
+        with safe_open(file, framework="pt") as saved:
+            if saved.metadata() == made_of:
+                return saved.get_tensor("mean"), saved.get_tensor("std")
+    mean, std = _encode(autoencoder, pictures)
+    save_tensors({"mean": mean, "std": std}, file, made_of)
+    return mean, std
+
+
+def _psnr(x_hat: Tensor, x: Tensor) -> float:
+    return (-10 * ((x_hat - x).square().mean(dim=(1, 2, 3)) / 4).log10()).mean().item()
+
+
+@torch.no_grad()
+def _minus_psnr(autoencoder: Autoencoder, x: Tensor) -> float:
+    return -_psnr(_through(autoencoder, x), x)
+
+
+@torch.no_grad()
+def _through(autoencoder: Autoencoder, x: Tensor) -> Tensor:
+    device = next(autoencoder.parameters()).device
+    with evaluating(autoencoder):
+        return torch.cat([autoencoder(part.to(device))[0].cpu() for part in x.split(64)]).clamp(-1, 1)
+
+
+def _redraw(autoencoder: Autoencoder, x: Tensor) -> Tensor:
+    return torch.stack([x, _through(autoencoder, x)], dim=1).flatten(0, 1)  # a picture, then its reconstruction
+
+
+def _draw(model: Denoiser, autoencoder: Autoencoder, tokenizer: Any, scheduler: Any, prompts: list[str]) -> Tensor:
+    from diffusers import StableDiffusionPipeline
+
+    parts = {"vae": autoencoder.networks, "text_encoder": model.text_encoder, "unet": model.unet}
+    parts |= {"tokenizer": tokenizer, "scheduler": scheduler, "safety_checker": None, "feature_extractor": None}
+    pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    generators = [torch.Generator().manual_seed(k) for k in range(len(prompts))]
+    with evaluating(model):
+        return pipeline(prompts, num_inference_steps=20, guidance_scale=4.0, generator=generators, output_type="pt").images.cpu() * 2 - 1
