@@ -23,7 +23,7 @@ from genart_hub.files import replacing, save_tensors, sha256_of, writing
 from genart_hub.hub import pick_device
 from genart_hub.models.base import MAX_SEED, evaluating
 from genart_hub.train.fit import CHECKPOINT, Run, fit
-from genart_hub.train.parts import Autoencoder, Denoiser, captions_of, make_scheduler, train_tokenizer
+from genart_hub.train.parts import UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, captions_of, make_scheduler, train_tokenizer
 from genart_hub.train.recipes import Recipe, pick_recipe, rate
 from genart_hub.train.steps import autoencoder_step, diffusion_step
 from genart_hub.train.training import LOOKS, make_accelerator
@@ -31,7 +31,6 @@ from genart_hub.train.training import LOOKS, make_accelerator
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 WORK, LATENTS, TOKENIZER = "stages", "latents.safetensors", "tokenizer"
 DROPPED = 0.1  # of the captions, so that the model also learns pictures without one (Ho & Salimans 2022)
-SIDES = (32, 64, 128, 256)
 
 
 def train_diffusion(
@@ -45,6 +44,8 @@ def train_diffusion(
     balance: str | None = None,
     latent_channels: int = 16,
     kl_weight: float = 1e-3,
+    widths: Sequence[int] = WIDTHS,
+    unet_widths: Sequence[int] = UNET_WIDTHS,
     size: int = 64,
     fit_pictures: str = "crop",
     split: str = "train",
@@ -63,10 +64,13 @@ def train_diffusion(
     "denoiser": latents of all pictures are made once, then the text encoder and the UNet learn to predict them. "pipeline": what is
     there becomes a diffusers folder, in float16. A stage reads what the stages before it left in `out`, so that they can run one by one.
     captions: the columns with the pictures' names, each in a language. style: a column whose value a caption sometimes names. balance: a
-    column whose values are drawn equally often. resume: go on where a stage was cut. Returns `out`.
+    column whose values are drawn equally often. widths, unet_widths: of the autoencoder's and the UNet's layers, each at half the side of
+    the one before. resume: go on where a stage was cut. Returns `out`.
     """
     out = Path(out)
-    seed, size = whole("train", "seed", seed, 0, MAX_SEED), choice("train", "size", size, SIDES)
+    seed, smallest = whole("train", "seed", seed, 0, MAX_SEED), 2 ** (len(widths) + len(unet_widths) - 2)
+    if whole("train", "size", size, smallest) % smallest:
+        raise GenartError("not_multiple", where="train", name="size", factor=smallest, value=size)
     latent_channels = whole("train", "latent_channels", latent_channels, 1, 64)
     save_minutes = number("train", "save_minutes", save_minutes, 0)
     for stage in stages:
@@ -82,11 +86,11 @@ def train_diffusion(
             pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
         stage = _Stage(out, pictures, path, seed, resume, accelerator, save_minutes, progress, command)
         if "autoencoder" in stages:
-            _train_autoencoder(stage, recipes["autoencoder"], latent_channels, kl_weight)
+            _train_autoencoder(stage, recipes["autoencoder"], latent_channels, kl_weight, tuple(widths))
         if "decoder" in stages:
             _train_decoder(stage, recipes["decoder"])
         if "denoiser" in stages:
-            _train_denoiser(stage, recipes["denoiser"], captions, style, balance)
+            _train_denoiser(stage, recipes["denoiser"], captions, style, balance, tuple(unet_widths))
         if "pipeline" in stages and main:
             write_pipeline(out)
         accelerator.wait_for_everyone()
@@ -151,13 +155,13 @@ class _Stage:
             target.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
-def _train_autoencoder(stage: _Stage, recipe: Recipe, latent_channels: int, kl_weight: float) -> None:
+def _train_autoencoder(stage: _Stage, recipe: Recipe, latent_channels: int, kl_weight: float, widths: tuple[int, ...]) -> None:
     pictures, device = stage.pictures, stage.accelerator.device
     torch.manual_seed(stage.seed)
-    model = Autoencoder(latent_channels, image_size=pictures.pictures.shape[-1]).to(device).train()
+    model = Autoencoder(latent_channels, widths, pictures.pictures.shape[-1]).to(device).train()
     batches = Batches(pictures, recipe.batch_size, stage.seed, device=device, flip=recipe.flip, parts=stage.accelerator.num_processes)
     step = partial(autoencoder_step, kl_weight=kl_weight, latent_shape=model.latent_shape)
-    settings = {"latent_channels": latent_channels, "kl_weight": kl_weight}
+    settings = {"latent_channels": latent_channels, "kl_weight": kl_weight, "widths": list(widths)}
     x = batches.some(256)
     run = stage.run("autoencoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
     if stage.accelerator.is_main_process:  # the latents that the other stages see have mean 0 and variance 1 in each channel
@@ -182,7 +186,9 @@ def _train_decoder(stage: _Stage, recipe: Recipe) -> None:
     stage.run("decoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
 
 
-def _train_denoiser(stage: _Stage, recipe: Recipe, captions: Sequence[str], style: str | None, balance: str | None) -> None:
+def _train_denoiser(
+    stage: _Stage, recipe: Recipe, captions: Sequence[str], style: str | None, balance: str | None, widths: tuple[int, ...]
+) -> None:
     pictures, accelerator = stage.pictures, stage.accelerator
     autoencoder = _load_autoencoder(stage.out).to(accelerator.device).eval()
     texts = _captions(pictures, captions, style)
@@ -191,7 +197,7 @@ def _train_denoiser(stage: _Stage, recipe: Recipe, captions: Sequence[str], styl
         mean, std = _latents(stage.out, autoencoder, pictures)
     tokens = torch.stack([_tokens(tokenizer, several) for several in texts])  # (N, variants, L)
     torch.manual_seed(stage.seed)
-    model = Denoiser(autoencoder.latent_shape, len(tokenizer), tokenizer.model_max_length, end=tokenizer.eos_token_id)
+    model = Denoiser(autoencoder.latent_shape, len(tokenizer), tokenizer.model_max_length, widths, end=tokenizer.eos_token_id)
     model = model.to(accelerator.device).train()
     if balance:
         pictures = pictures.labelled_by(balance)
@@ -199,7 +205,8 @@ def _train_denoiser(stage: _Stage, recipe: Recipe, captions: Sequence[str], styl
     empty = _tokens(tokenizer, [""])[0]
     batches = CaptionedLatents(pictures, mean, std, tokens, empty, recipe.batch_size, stage.seed, accelerator, weights)
     scheduler = make_scheduler()
-    settings = {"captions": list(captions), "style": style, "balance": balance, "latents": sha256_of(stage.out / WORK / LATENTS)}
+    settings = {"captions": list(captions), "style": style, "balance": balance, "widths": list(widths)}
+    settings |= {"latents": sha256_of(stage.out / WORK / LATENTS)}
     prompts = [texts[row][0] for row in batches.picked(32).tolist()]
     draw = partial(_draw, autoencoder=autoencoder, tokenizer=tokenizer, scheduler=scheduler, prompts=prompts)
     step = partial(diffusion_step, alphas_cumprod=scheduler.alphas_cumprod)

@@ -71,7 +71,13 @@ class Denoiser(nn.Module):
     family = "denoiser"
 
     def __init__(
-        self, latent_shape: tuple[int, int, int], vocabulary: int = VOCABULARY, max_tokens: int = MAX_TOKENS, width: int = 128, end: int = 1
+        self,
+        latent_shape: tuple[int, int, int],
+        vocabulary: int = VOCABULARY,
+        max_tokens: int = MAX_TOKENS,
+        widths: tuple[int, ...] = UNET_WIDTHS,
+        width: int = 128,
+        end: int = 1,
     ):
         from diffusers import UNet2DConditionModel
         from transformers import CLIPTextConfig, CLIPTextModel
@@ -87,9 +93,9 @@ class Denoiser(nn.Module):
             sample_size=side,
             in_channels=channels,
             out_channels=channels,
-            down_block_types=["CrossAttnDownBlock2D"] * 3,
-            up_block_types=["CrossAttnUpBlock2D"] * 3,
-            block_out_channels=UNET_WIDTHS,
+            down_block_types=["CrossAttnDownBlock2D"] * len(widths),
+            up_block_types=["CrossAttnUpBlock2D"] * len(widths),
+            block_out_channels=widths,
             layers_per_block=1,
             cross_attention_dim=width,
             attention_head_dim=4,  # heads, whatever its name says

@@ -1,0 +1,247 @@
+"""Text-to-image training in stages: each step is its formula, a cut stage goes on to the same bits, and diffusers loads the result."""
+
+import io
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import genart_hub
+from genart_hub import data
+from genart_hub.cli import main
+from genart_hub.errors import GenartError
+from genart_hub.train import Recipe, diffusion, parts
+from genart_hub.train.diffusion import CaptionedLatents, train_diffusion
+from genart_hub.train.noise import Noise
+from genart_hub.train.steps import autoencoder_step, diffusion_step
+
+NAMES = (("red apple", "红苹果"), ("rocket", "火箭"), ("cat", "猫"))
+SHORT = Recipe(epochs=3, batch_size=4, lr=1e-3, ema=0.9)
+TINY = {"captions": ("text", "text_zh"), "style": "style", "balance": "text", "widths": (8, 8), "unet_widths": (32,), "latent_channels": 4}
+
+
+@pytest.fixture(scope="module")
+def captioned(tmp_path_factory):
+    """Twelve noisy pictures of 8 x 8 with names in two languages and a style."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as writer
+
+    file = tmp_path_factory.mktemp("captioned") / "train.parquet"
+    levels = torch.randint(0, 256, (12, 8, 8, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    contents = [io.BytesIO() for _ in levels]
+    for one, content in zip(levels, contents, strict=True):
+        Image.fromarray(one.numpy()).save(content, format="PNG")
+    table = {"image": [{"bytes": content.getvalue(), "path": None} for content in contents]}
+    table |= {"text": [NAMES[k % 3][0] for k in range(12)], "text_zh": [NAMES[k % 3][1] for k in range(12)]}
+    writer.write_table(pyarrow.table(table | {"style": [("noto", "blob")[k % 2] for k in range(12)]}), file)
+    return file
+
+
+def run(path, out, stages=diffusion.STAGES, **options):
+    recipes = dict.fromkeys(("autoencoder", "decoder", "denoiser"), SHORT)
+    options = TINY | {"size": 8, "progress": False, "seed": 3} | options
+    return train_diffusion(path, out, stages, recipes, **options)
+
+
+@pytest.fixture(scope="module")
+def trained(captioned, tmp_path_factory):
+    return run(captioned, tmp_path_factory.mktemp("run") / "tiny-sd")
+
+
+def test_the_stages_make_a_pipeline_that_diffusers_loads(trained, capfd):
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(trained)
+    assert type(pipeline) is StableDiffusionPipeline
+    assert "dtype" not in capfd.readouterr().err
+    assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype} == {torch.float32}
+    assert pipeline("红苹果", num_inference_steps=2, output_type="pt").images.shape == (1, 3, 8, 8)
+
+
+def test_the_pipeline_is_a_model_like_any_other_and_takes_half_the_bytes_on_disk(trained):
+    pipeline = genart_hub.from_pretrained(trained)
+    assert (pipeline.family, pipeline.image_size) == ("diffusion", 8)
+    for part in ("unet", "vae", "text_encoder"):
+        (file,) = (trained / part).glob("*.safetensors")
+        assert {tensor.dtype for tensor in load_file(file).values() if tensor.is_floating_point()} == {torch.float16}
+
+
+def test_a_stage_that_was_cut_goes_on_to_the_same_bits(captioned, trained, tmp_path, monkeypatch):
+    step, calls = diffusion.diffusion_step, []
+
+    def cut(*arguments, **options):
+        calls.append(len(calls))
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(*arguments, **options)
+
+    monkeypatch.setattr(diffusion, "diffusion_step", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run(captioned, tmp_path / "cut")
+    assert len(calls) == 5
+    monkeypatch.setattr(diffusion, "diffusion_step", step)
+    run(captioned, tmp_path / "cut", resume=True)
+    for part in ("unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"):
+        whole, resumed = (load_file(folder / f"{part}.safetensors") for folder in (trained, tmp_path / "cut"))
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_the_decoder_goes_on_and_the_encoder_stays(trained):
+    first, second = (load_file(trained / "stages" / stage / "diffusion_pytorch_model.safetensors") for stage in ("vae", "decoder"))
+    changed = {key.split(".")[0] for key in first if not torch.equal(first[key], second[key])}
+    assert changed == {"decoder", "post_quant_conv"}
+
+
+def test_latents_have_mean_0_and_variance_1_in_each_channel(trained):
+    latents = load_file(trained / "stages" / "latents.safetensors")
+    mean, std = latents["mean"], latents["std"]
+    torch.testing.assert_close(mean.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(mean.var(dim=(0, 2, 3)) + std.square().mean(dim=(0, 2, 3)), torch.ones(4), atol=1e-3, rtol=0)
+
+
+def test_normalising_shifts_and_scales_the_latents_and_changes_no_picture():
+    torch.manual_seed(0)
+    autoencoder, x = parts.Autoencoder(4, (8, 8), 8), torch.randn(2, 3, 8, 8)
+    x_hat, mu, logvar = autoencoder(x)
+    mean, std = torch.tensor([1.0, -2.0, 0.5, 0.0]), torch.tensor([2.0, 0.5, 1.0, 3.0])
+    autoencoder.normalise(mean, std)
+    x_hat_after, mu_after, logvar_after = autoencoder(x)
+    torch.testing.assert_close(x_hat_after, x_hat, atol=1e-5, rtol=0)
+    torch.testing.assert_close(mu_after, (mu - mean.view(-1, 1, 1)) / std.view(-1, 1, 1), atol=1e-5, rtol=0)
+    torch.testing.assert_close((logvar_after / 2).exp(), (logvar / 2).exp() / std.view(-1, 1, 1), atol=1e-5, rtol=1e-5)
+
+
+class Answers(torch.nn.Module):
+    """A denoiser that keeps what it is asked and answers with one number everywhere."""
+
+    def __init__(self, answer=0.0):
+        super().__init__()
+        self.answer, self.asked = torch.nn.Parameter(torch.tensor(answer)), None
+
+    def forward(self, z_t, t, tokens):
+        self.asked = z_t.detach(), t, tokens
+        return self.answer.expand_as(z_t)
+
+
+@pytest.mark.parametrize("alpha_squared", [0.0, 0.36, 1.0])
+def test_the_diffusion_step_predicts_v_of_the_noised_latents(alpha_squared):
+    model, z, tokens = Answers(0.5), torch.randn(8, 2, 4, 4), torch.zeros(8, 3, dtype=torch.long)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    logged = diffusion_step(model, optimizer, z, tokens, noise=Noise(1, 2), alphas_cumprod=torch.full((10,), alpha_squared))
+    alpha, sigma = alpha_squared**0.5, (1 - alpha_squared) ** 0.5
+    twin = Noise(1, 2)
+    t, eps = twin.integers(0, 9, 8), twin.normal(8, 2, 4, 4)
+    assert torch.equal(model.asked[1], t)
+    torch.testing.assert_close(model.asked[0], alpha * z + sigma * eps)
+    v = alpha * eps - sigma * z
+    assert logged["loss"].item() == pytest.approx((0.5 - v).square().mean().item(), rel=1e-5)
+
+
+def test_the_scheduler_finds_the_latents_that_a_perfect_denoiser_knows():
+    scheduler, z = parts.make_scheduler(), torch.randn(1, 4, 8, 8)
+    assert scheduler.alphas_cumprod[-1] < 1e-4  # nothing is left of a picture at the end
+    scheduler.set_timesteps(10)
+    z_t = torch.randn(1, 4, 8, 8)
+    for t in scheduler.timesteps:
+        alpha, sigma = scheduler.alphas_cumprod[t].sqrt(), (1 - scheduler.alphas_cumprod[t]).sqrt()
+        eps = (z_t - alpha * z) / sigma
+        z_t = scheduler.step(alpha * eps - sigma * z, t, z_t).prev_sample
+    torch.testing.assert_close(z_t, z, atol=1e-3, rtol=0)
+
+
+def test_the_autoencoder_step_adds_errors_their_squares_the_edges_and_the_kl():
+    seen, x = {}, torch.zeros(1, 3, 2, 2)
+    x_hat = torch.tensor([[0.0, 0.2], [0.0, 0.2]]).expand(1, 3, 2, 2).clone().requires_grad_()
+    mu, logvar = torch.full((1, 1, 1, 2), 3.0), torch.zeros(1, 1, 1, 2)
+    optimizer = torch.optim.SGD([x_hat], lr=0.0)
+    step = {"noise": Noise(0, 0), "latent_shape": (1, 1, 2), "kl_weight": 0.1}
+    logged = autoencoder_step(lambda x, eps: (x_hat, mu, logvar), optimizer, x, **step, backward=lambda loss: seen.update(loss=loss.item()))
+    # |e|: 0.1; e^2: 0.02; edges: none down, 0.2 across, 0.1 on average; KL: 9 / 2 for each of the latent's numbers
+    assert seen["loss"] == pytest.approx(0.1 + 0.02 + 0.1 + 0.1 * 4.5)
+    assert logged["psnr"].item() == pytest.approx(23.0103, abs=1e-3)  # 10 log10(4 / 0.02)
+
+
+def captioned_latents(pictures, batch_size=4, processes=1):
+    mean, std, tokens = torch.zeros(12, 1, 2, 2), torch.ones(12, 1, 2, 2), torch.arange(48).view(12, 4, 1)
+    accelerator = SimpleNamespace(device="cpu", num_processes=processes)
+    return CaptionedLatents(pictures, mean, std, tokens, torch.tensor([-1]), batch_size, 0, accelerator)
+
+
+def test_batches_vary_the_captions_and_drop_a_tenth(captioned):
+    batches = captioned_latents(data.load(captioned), 12)
+    drawn = torch.cat([batches[k][1] for k in range(400)]).flatten()
+    assert (drawn == -1).float().mean().item() == pytest.approx(0.1, abs=0.02)
+    assert torch.bincount(drawn[drawn >= 0] % 4).float().div(0.9 * len(drawn)).tolist() == pytest.approx([0.25] * 4, abs=0.03)
+
+
+def test_the_processes_of_a_run_share_the_batch_of_one(captioned):
+    pictures = data.load(captioned)
+    whole, cut = captioned_latents(pictures)[7], captioned_latents(pictures, processes=2)
+    for k in range(2):
+        assert torch.equal(torch.cat([cut.part(7, 0)[k], cut.part(7, 1)[k]]), whole[k])
+
+
+def test_the_tokenizer_can_write_any_text():
+    tokenizer = parts.train_tokenizer(text for several in NAMES for text in several)
+    for text in ("red apple", "红苹果", "🦊", "naïve ☂ x²", "яблоко"):
+        ids = tokenizer(text).input_ids
+        assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == text.replace(" ", "")
+        assert tokenizer.eos_token_id not in ids[:-1]
+    assert len(tokenizer("red apple").input_ids) == 4  # both words were learnt, between start and end
+
+
+@pytest.mark.parametrize(
+    ("text", "style", "captions"),
+    [
+        ("red apple", "noto", ["red apple", "red apple, noto style"]),
+        ("红苹果", "blob", ["红苹果", "红苹果，blob 风格"]),
+        ("cat", None, ["cat", "cat"]),
+    ],
+)
+def test_a_caption_may_name_its_style_in_its_language(text, style, captions):
+    assert parts.captions_of(text, style) == captions
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"captions": ("name",)}, "no_column"),
+        ({"style": "artist"}, "no_column"),
+        ({"size": 9}, "not_multiple"),
+        ({"stages": ("encoder",)}, "not_choice"),
+        ({"stages": ("denoiser",)}, "no_stage"),
+        ({"stages": ("decoder",)}, "no_stage"),
+        ({"stages": ("pipeline",)}, "no_stage"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(captioned, trained, tmp_path, options, code):
+    if "captions" in options or "style" in options:
+        os.makedirs(tmp_path / "new" / "stages")
+        os.symlink(trained / "stages" / "vae", tmp_path / "new" / "stages" / "vae")
+        options = {"stages": ("denoiser",)} | options
+    with pytest.raises(GenartError) as error:
+        run(captioned, tmp_path / "new", **options)
+    assert error.value.code == code
+
+
+def test_a_stage_is_not_overwritten(captioned, trained):
+    with pytest.raises(GenartError) as error:
+        run(captioned, trained)
+    assert error.value.code == "run_exists"
+
+
+def test_the_command_trains_and_says_what(captioned, tmp_path, monkeypatch, capsys):
+    asked = {}
+    monkeypatch.setattr(diffusion, "train_diffusion", lambda *a, **k: asked.update(k, given=a))
+    words = f"train-diffusion --data {captioned} --out {tmp_path / 'sd'} --stage denoiser --caption text --caption text_zh --style style"
+    assert main([*words.split(), "--epochs", "denoiser=7", "--batch-size", "denoiser=32", "--lr", "decoder=0.1"]) == 0
+    _, out, stages, recipes = asked["given"]
+    assert (out, stages, asked["captions"], asked["style"]) == (str(tmp_path / "sd"), ["denoiser"], ["text", "text_zh"], "style")
+    assert (recipes["denoiser"].epochs, recipes["denoiser"].batch_size, recipes["decoder"].lr) == (7, 32, 0.1)
+    assert str(tmp_path) not in asked["command"]
+    assert main([*words.split(), "--epochs", "unet=7"]) == 1
+    assert "autoencoder" in capsys.readouterr().err
