@@ -84,13 +84,13 @@ def train_diffusion(
     try:
         with accelerator.main_process_first():
             pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
-        stage = _Stage(out, pictures, path, seed, resume, accelerator, save_minutes, progress, command)
+        stage = _Stage(out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command)
         if "autoencoder" in stages:
             _train_autoencoder(stage, recipes["autoencoder"], latent_channels, kl_weight, tuple(widths))
         if "decoder" in stages:
             _train_decoder(stage, recipes["decoder"])
         if "denoiser" in stages:
-            _train_denoiser(stage, recipes["denoiser"], captions, style, balance, tuple(unet_widths))
+            _train_denoiser(stage, recipes["denoiser"], captions, style, tuple(unet_widths))
         if "pipeline" in stages and main:
             write_pipeline(out)
         accelerator.wait_for_everyone()
@@ -103,9 +103,15 @@ def train_diffusion(
 class _Stage:
     """What all stages share: the pictures, the folder and the machine; and how a stage runs."""
 
-    def __init__(self, out, pictures, path, seed, resume, accelerator, save_minutes, progress, command):
-        self.out, self.pictures, self.path, self.seed, self.resume = out, pictures, path, seed, resume
+    def __init__(self, out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command):
+        self.pictures = pictures.labelled_by(balance) if balance else pictures
+        self.weights, self.balance = "balanced" if balance else None, balance
+        self.out, self.path, self.seed, self.resume = out, path, seed, resume
         self.accelerator, self.save_minutes, self.progress, self.command = accelerator, save_minutes, progress, command
+
+    def batches(self, recipe: Recipe) -> Batches:
+        processes, device = self.accelerator.num_processes, self.accelerator.device
+        return Batches(self.pictures, recipe.batch_size, self.seed, device=device, weights=self.weights, flip=recipe.flip, parts=processes)
 
     def run(
         self, name: str, model: nn.Module, recipe: Recipe, batches: Batches, step: Any, settings: dict[str, Any], trained=None, **looks: Any
@@ -114,6 +120,7 @@ class _Stage:
         accelerator, folder = self.accelerator, self.out / WORK / name
         parameters = [p for p in (trained or model).parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=0.01, fused=True)
+        settings = settings | {"balance": self.balance}
         description = {"stage": name, "settings": settings, "recipe": asdict(recipe), "data": self.pictures.sha256, "seed": self.seed}
         run = Run(folder, model, {"model": optimizer}, description, recipe.ema, networks=[accelerator.prepare_model(model)])
         if self.resume and (folder / CHECKPOINT).exists():
@@ -159,7 +166,7 @@ def _train_autoencoder(stage: _Stage, recipe: Recipe, latent_channels: int, kl_w
     pictures, device = stage.pictures, stage.accelerator.device
     torch.manual_seed(stage.seed)
     model = Autoencoder(latent_channels, widths, pictures.pictures.shape[-1]).to(device).train()
-    batches = Batches(pictures, recipe.batch_size, stage.seed, device=device, flip=recipe.flip, parts=stage.accelerator.num_processes)
+    batches = stage.batches(recipe)
     step = partial(autoencoder_step, kl_weight=kl_weight, latent_shape=model.latent_shape)
     settings = {"latent_channels": latent_channels, "kl_weight": kl_weight, "widths": list(widths)}
     x = batches.some(256)
@@ -175,20 +182,18 @@ def _train_autoencoder(stage: _Stage, recipe: Recipe, latent_channels: int, kl_w
 
 def _train_decoder(stage: _Stage, recipe: Recipe) -> None:
     """The decoder again, from latents whose encoder stays as it is, so that a denoiser of these latents stays right."""
-    pictures, device = stage.pictures, stage.accelerator.device
+    device = stage.accelerator.device
     model = _load_autoencoder(stage.out).to(device).train()
     for part in (model.networks.encoder, model.networks.quant_conv):
         part.requires_grad_(False)
-    batches = Batches(pictures, recipe.batch_size, stage.seed, device=device, flip=recipe.flip, parts=stage.accelerator.num_processes)
+    batches = stage.batches(recipe)
     step = partial(autoencoder_step, kl_weight=0.0, latent_shape=model.latent_shape)
     x = batches.some(256)
     settings = {"encoder": sha256_of(stage.out / WORK / "vae" / "diffusion_pytorch_model.safetensors")}
     stage.run("decoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
 
 
-def _train_denoiser(
-    stage: _Stage, recipe: Recipe, captions: Sequence[str], style: str | None, balance: str | None, widths: tuple[int, ...]
-) -> None:
+def _train_denoiser(stage: _Stage, recipe: Recipe, captions: Sequence[str], style: str | None, widths: tuple[int, ...]) -> None:
     pictures, accelerator = stage.pictures, stage.accelerator
     autoencoder = _load_autoencoder(stage.out).to(accelerator.device).eval()
     texts = _captions(pictures, captions, style)
@@ -199,13 +204,10 @@ def _train_denoiser(
     torch.manual_seed(stage.seed)
     model = Denoiser(autoencoder.latent_shape, len(tokenizer), tokenizer.model_max_length, widths, end=tokenizer.eos_token_id)
     model = model.to(accelerator.device).train()
-    if balance:
-        pictures = pictures.labelled_by(balance)
-    weights = "balanced" if balance else None
     empty = _tokens(tokenizer, [""])[0]
-    batches = CaptionedLatents(pictures, mean, std, tokens, empty, recipe.batch_size, stage.seed, accelerator, weights)
+    batches = CaptionedLatents(pictures, mean, std, tokens, empty, recipe.batch_size, stage.seed, accelerator, stage.weights)
     scheduler = make_scheduler()
-    settings = {"captions": list(captions), "style": style, "balance": balance, "widths": list(widths)}
+    settings = {"captions": list(captions), "style": style, "widths": list(widths)}
     settings |= {"latents": sha256_of(stage.out / WORK / LATENTS)}
     prompts = [texts[row][0] for row in batches.picked(32).tolist()]
     draw = partial(_draw, autoencoder=autoencoder, tokenizer=tokenizer, scheduler=scheduler, prompts=prompts)
