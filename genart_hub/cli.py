@@ -6,12 +6,14 @@ import json
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import genart_hub
 from genart_hub.errors import GenartError, choice, first_line, number
 
+PIPELINE_BYTES = 20_000_000_000
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 CLASSES = {"gan": "GAN", "vae": "VAE", "dcgan": "DCGAN", "conv-vae": "ConvVAE", "classifier": "Classifier", "resnet": "ResNet"}
 
@@ -58,10 +60,15 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("sample", sample, "make pictures and save them as one PNG that carries its recipe")
     add_model(command, nargs="?")
-    command.add_argument("-n", type=int, default=16, help="how many pictures (16)")
+    command.add_argument("--prompt", help="what the pictures should show, for text-to-image pipelines")
+    command.add_argument("--negative-prompt", metavar="TEXT", help="what they should not show")
+    command.add_argument("--steps", type=int, help="of a pipeline, from noise to picture (its own number)")
+    command.add_argument("--guidance", type=float, help="of a pipeline: how strongly it follows the prompt, 0 to 50 (its own number)")
+    command.add_argument("--size", type=int, metavar="PX", help="of a pipeline's pictures, a multiple of 8 (its own size)")
+    command.add_argument("-n", type=int, help="how many pictures (16; of a pipeline above 64 px, 1)")
     command.add_argument("--seed", type=int, default=0, help="the first picture's seed; picture k has seed + k (0)")
     command.add_argument("--label", help="a class index or name, for conditional models; several with commas, one for each picture")
-    command.add_argument("--truncation", type=float, default=1.0, help="above 0, at most 1: less variety, more typical pictures (1)")
+    command.add_argument("--truncation", type=float, help="above 0, at most 1: less variety, more typical pictures (1)")
     command.add_argument("--columns", type=int, default=8, help="of the grid (8)")
     command.add_argument("--from", dest="picture", metavar="PNG", help="make the picture of this PNG again, from its recipe")
     command.add_argument("--out", default="sample.png", help="the PNG to write (sample.png)")
@@ -133,7 +140,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", required=True, help="the pipeline's folder, which diffusers can load; its stages lie in it too")
     command.add_argument("--stage", action="append", choices=STAGES, help="only this one; again for more (all, in order)")
     command.add_argument("--resume", action="store_true", help="go on with the stages that are in --out")
-    command.add_argument("--caption", action="append", metavar="COLUMN", help="with the pictures' names; again for a second language (text)")
+    command.add_argument("--caption", action="append", metavar="COLUMN", help="with the pictures' names; again for another language (text)")
     command.add_argument("--style", metavar="COLUMN", help="whose value a caption sometimes names: red apple, noto style")
     command.add_argument("--balance", metavar="COLUMN", help="whose values are drawn equally often")
     command.add_argument("--split", default="train", help="of a dataset with splits (train)")
@@ -156,11 +163,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--features", help="the feature network, any model's name or inception (the bundled one that fits)")
     command.add_argument("--split", default="test", help="of a dataset with splits (test)")
     command.add_argument("--fit", choices=("crop", "pad"), default="crop")
-    command.add_argument("--label", metavar="COLUMN", help="a classifier's classes (label)")
-    command.add_argument("--hold-out", metavar="COLUMN", help="a classifier: only the pictures that training with --hold-out left out")
+    command.add_argument("--label", metavar="COLUMN", help="a classifier's classes (label), and those that a pipeline is asked for")
+    command.add_argument("--hold-out", metavar="COLUMN", help="only the pictures that a classifier's training with --hold-out left out")
     command.add_argument("--samples", type=int, default=2000, help="made pictures that a classifier judges (2000)")
     command.add_argument("--count", type=int, default=5000, help="the most pictures on each side of a distance (5000)")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--caption", action="append", metavar="COLUMN", help="a pipeline's prompts; again for a second language (text)")
+    command.add_argument("--prompts", type=int, default=500, help="classes that a pipeline is asked for, with --label and --hold-out (500)")
+    command.add_argument("--steps", help="of a pipeline; several with commas give a column each, of --samples pictures (its own)")
+    command.add_argument("--guidance", help="the same, of its guidance")
     command.add_argument("--json", metavar="FILE", help="also write the numbers here; a card reads evaluation.json in the model's folder")
 
     command = add("build-emoji64", build_emoji64, "make the dataset emoji64 from clones of the public repositories it comes from")
@@ -206,9 +217,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def load(options: argparse.Namespace, name: str | None = None) -> Any:
-    from genart_hub.hub import pick_device
+    """The model that is named. A pipeline may be as large as they come: the memory that is free is its limit."""
+    from genart_hub import hub
 
-    return genart_hub.from_pretrained(name or options.model, device=pick_device(options.device))
+    name, device = name or options.model, hub.pick_device(options.device)
+    if hub.bundled_folder(name) or not hub.locate(name).is_pipeline:
+        return genart_hub.from_pretrained(name, device=device)
+    return genart_hub.from_pretrained(name, device=device, max_bytes=PIPELINE_BYTES)
 
 
 def generative(options: argparse.Namespace, name: str | None = None) -> Any:
@@ -232,9 +247,14 @@ def list_models(options: argparse.Namespace) -> None:
 def info(options: argparse.Namespace) -> None:
     model = load(options)
     print(f"{model.source.name}: {type(model).__name__}, family {model.family}")
-    for name, value in getattr(model, "config", {}).items():
+    if model.family == "diffusion":
+        config = {"image_size": model.image_size, "latent_channels": model.latent_channels} | model.defaults
+        parts = [(name, part) for name, part in model.pipeline.components.items() if hasattr(part, "parameters")]
+    else:
+        config, parts = getattr(model, "config", {}), model.named_children()
+    for name, value in config.items():
         print(f"  {name}: {json.dumps(value)}")
-    for name, part in model.named_children() if hasattr(model, "named_children") else ():
+    for name, part in parts:
         print(f"  parameters of {name}: {sum(p.numel() for p in part.parameters()):,}")
     print(f"  parameters: {_count(model):,}")
     print(f"  weights: sha256 {model.source.sha256}, {_bytes(model):,} bytes")
@@ -248,7 +268,7 @@ def _count(model: Any) -> int:
 
 def _bytes(model: Any) -> int:
     source = model.source
-    files = [source.file] if source.file else source.folder.rglob("*.safetensors")
+    files = [source.file] if source.file else source.files
     return sum(file.stat().st_size for file in files)
 
 
@@ -257,17 +277,54 @@ def sample(options: argparse.Namespace) -> None:
     from genart_hub.remake import remake
 
     if options.picture:
-        picture, x, recipe = remake(options.picture, lambda name: generative(options, options.model or name))
+        picture, x, recipe = remake(options.picture, lambda name: load(options, options.model or name))
     else:
         if not options.model:
             raise GenartError("no_model_named", choices=", ".join(genart_hub.bundled()))
-        model = generative(options)
-        label = _label(options.label)
-        x = model.sample(options.n, options.seed, label=label, truncation=options.truncation)
-        columns = None if len(x) == 1 else options.columns
-        recipe = model.recipe(options.seed, len(x), label, options.truncation, columns)
-        picture = images.sheet(x, columns)
+        model = load(options)
+        x, recipe = (_sample_from_text if model.family == "diffusion" else _sample_from_latents)(options, model)
+        picture = images.sheet(x, recipe["columns"])
     print(f"{images.save_png(picture, options.out, recipe)}: {len(x)} of {recipe['model']}, seeds from {recipe['seed']}")
+
+
+def _sample_from_latents(options: argparse.Namespace, model: Any) -> tuple[Any, dict[str, Any]]:
+    from genart_hub.models.base import check_generative
+
+    check_generative(model, genart_hub.bundled())
+    for option in ("prompt", "negative_prompt", "steps", "guidance", "size"):
+        if getattr(options, option) is not None:
+            name = f"--{option.replace('_', '-')}"
+            raise GenartError("not_of_family", option=name, family=type(model).__name__, other="text-to-image pipeline")
+    label, truncation = _label(options.label), 1.0 if options.truncation is None else options.truncation
+    x = model.sample(16 if options.n is None else options.n, options.seed, label=label, truncation=truncation)
+    columns = None if len(x) == 1 else options.columns
+    return x, model.recipe(options.seed, len(x), label, truncation, columns)
+
+
+def _sample_from_text(options: argparse.Namespace, model: Any) -> tuple[Any, dict[str, Any]]:
+    from tqdm import tqdm
+
+    for option in ("label", "truncation"):
+        if getattr(options, option) is not None:
+            raise GenartError("not_of_family", option=f"--{option}", family="text-to-image pipeline", other="GAN or a VAE")
+    if options.prompt is None:
+        raise GenartError("needs_prompt", model=model.source.name)
+    n = (16 if model.image_size <= 64 else 1) if options.n is None else options.n
+    request = {"prompt": options.prompt, "num_steps": options.steps, "guidance": options.guidance}
+    request |= {"negative_prompt": options.negative_prompt, "size": options.size}
+    with tqdm(unit="step", delay=0.5) as bar:
+
+        def show(step: int, num_steps: int) -> None:
+            bar.total = num_steps
+            bar.update()
+
+        x = model.sample(n, options.seed, on_step=show, **request)
+    if unread := model.unread(options.prompt):
+        print(f"genart-hub: the prompt is too long, and its end was not read: {unread}", file=sys.stderr)
+    if model.blanked:
+        blanked = ", ".join(str(options.seed + k) for k in model.blanked)
+        print(f"genart-hub: the safety checker made the pictures of these seeds black: {blanked}", file=sys.stderr)
+    return x, model.recipe(options.seed, len(x), columns=None if len(x) == 1 else options.columns, **request)
 
 
 def _label(text: str | None) -> str | list[str] | None:
@@ -445,6 +502,9 @@ def evaluate(options: argparse.Namespace) -> None:
             rows = pictures.hold_out(options.hold_out)[1] if options.hold_out else None
             results[_title(name, names)] = measure(model, pictures, rows=rows)
             continue
+        if getattr(model, "family", None) == "diffusion":
+            results |= _of_pipeline(options, model, _title(name, names), features)
+            continue
         check_generative(model, genart_hub.bundled())
         eye = check_features(features or pick_features(model))
         size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
@@ -463,6 +523,33 @@ def evaluate(options: argparse.Namespace) -> None:
         }
         with replacing(options.json) as file:
             file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _of_pipeline(options: argparse.Namespace, model: Any, title: str, features: Any) -> dict[str, list[Any]]:
+    """A text-to-image model's columns: one, or one for each of several --steps or --guidance."""
+    from genart_hub import data, prompts
+    from genart_hub.evaluate import check_features, pick_features
+    from genart_hub.models.base import FeatureNetwork
+
+    steps, guidance = _numbers("steps", options.steps), _numbers("guidance", options.guidance)
+    eye = check_features(features or pick_features(model))
+    size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
+    settings = {"fit": options.fit, "split": options.split}
+    reference = data.load(options.reference or options.data, size, eye.channels, **settings)
+    asked = {"captions": options.caption or ["text"], "label": options.label, "hold_out": options.hold_out}
+    asked |= {"prompts": options.prompts, "seed": options.seed}
+    if len(steps) > 1 or len(guidance) > 1:
+        count = min(options.count, options.samples)
+        columns = prompts.sweep(model, reference, eye, **asked, count=count, num_steps=steps, guidance=guidance)
+        return {f"{title}, {column}": measures for column, measures in columns.items()}
+    pictures = data.load(options.data, model.image_size, model.channels, **settings)
+    one = {"num_steps": steps[0] if steps else None, "guidance": guidance[0] if guidance else None}
+    return {title: prompts.evaluate(model, pictures, eye, reference, **asked, count=options.count, **one)}
+
+
+def _numbers(name: str, text: str | None) -> list[float]:
+    """Numbers with commas between them."""
+    return [number("evaluate", name, part.strip()) for part in text.split(",")] if text is not None else []
 
 
 def _eye(name: str) -> Any:
@@ -512,23 +599,29 @@ def build_emoji64(options: argparse.Namespace) -> None:
 
 
 def card(options: argparse.Namespace) -> None:
-    from genart_hub.cards import write_card
+    from genart_hub import cards, pipeline_cards
     from genart_hub.hub import read_config
+    from genart_hub.remote import PIPELINE
 
     folder = Path(options.folder)
-    read_config(folder)
+    is_pipeline = (folder / PIPELINE).is_file()
+    if not is_pipeline:
+        read_config(folder)
     model = genart_hub.from_pretrained(folder)
+    write_card = pipeline_cards.write_card if is_pipeline else cards.write_card
     print(write_card(folder, model, options.name or folder.resolve().name, options.license, options.dataset))
 
 
 def push(options: argparse.Namespace) -> None:
     from genart_hub.hub import from_state_dict
+    from genart_hub.pipeline_hub import push_pipeline
 
     if options.from_state_dict:
         model = from_state_dict(options.from_state_dict, genart_hub.MODELS, options.folder, dict(_setting(text) for text in options.set))
     else:
         model = genart_hub.from_pretrained(options.folder)
-    commit = model.push_to_hub(
+    push_to_hub = partial(push_pipeline, model) if getattr(model, "family", None) == "diffusion" else model.push_to_hub
+    commit = push_to_hub(
         options.repo_id,
         license=options.license,
         private=options.private,

@@ -11,6 +11,7 @@ MESSAGES = {
     "not_binary": "{where}: every pixel must be -1 or 1; draw them with metrics.binarise first.",
     "not_levels": "{where}: every pixel must be one of the 256 levels of an 8-bit picture, k / 127.5 - 1; round them first.",
     "bad_truncation": "{where}: truncation must be above 0 and at most 1, got {value}.",
+    "not_multiple": "{where}: {name} must be a multiple of {factor}, got {value}.",
     "not_choice": "{where}: {name} must be one of {choices}, got {value}.",
     "no_classes": "{where} has no classes, so it takes no label; got {value}. Leave the label out.",
     "not_power_of_two": "{where}: {name} must be a power of two between {low} and {high}, got {value}. Use {near} (--size {near} in training).",
@@ -82,6 +83,7 @@ MESSAGES = {
     "other_weights": "The picture was made with other weights of {name} ({wanted} there, {found} here). "
     "Load the revision that made it, or sample anew.",
     "several_labels": "{file} has a class for each picture; the app takes one for all. Make it again with genart-hub sample --from {file}.",
+    "no_field": "{file} was made with settings that the app has no field for ({names}). Make it again with genart-hub sample --from {file}.",
     "no_frames": "An animation needs at least one frame.",
     "bad_animation": "{file}: only .gif and .webp animations can be written here. For {suffix}, convert a .webp with ffmpeg.",
     # reasons, which stand inside a sentence
@@ -99,6 +101,11 @@ MESSAGES = {
     "reason_gone": "it is gone again",
     "reason_pointer": "it is a Git LFS pointer; run git lfs pull",
     "reason_no_emojis": "it is no list of emojis",
+    "reason_no_part": "its part {part} is missing or incomplete",
+    "reason_pickle_part": "it has only {file}, a pickle, which can run any code and is never opened",
+    "reason_prompt": "it has a prompt, and {model} reads none",
+    "reason_no_prompt": "it has no prompt, and {model} needs one",
+    "reason_no_index": "it has no model_index.json",
     "reason_fp16": "it needs a GPU",
     # data
     "no_data": "{path} does not exist. Give a .parquet file or a folder of pictures.",
@@ -116,6 +123,7 @@ MESSAGES = {
     "bad_dataset": "{name} cannot be loaded as a dataset of pictures ({reason}). Download it and give a folder of its parquet files or pictures.",
     "few_pictures": "{path} has {count} pictures, fewer than {low} ({purpose}). Add pictures or make the number smaller.",
     "other_classes": "{path}: the model has no class {name}. Name the column that holds its classes with --label; there are {column}.",
+    "missing_captions": "{path}: {count} pictures have no caption in the column {column}. Fill it, or name another one with --caption.",
     "precision_refused": "Training in {precision} needs another device than {device} ({reason}). Leave --precision out.",
     "no_column": "{path} has no column {column}; it has {choices}.",
     "nothing_held_out": "{path}: no class has all of three or more variants of {column}, so nothing can be held out.",
@@ -133,6 +141,12 @@ MESSAGES = {
     # Stable Diffusion
     "not_pipeline": "{name} is no Stable Diffusion pipeline that diffusers can load ({reason}). Give a folder or id with a model_index.json.",
     "empty_prompt": "The prompt is empty. Write what the picture should show.",
+    "needs_prompt": "{model} makes pictures from words. Say what they should show with --prompt on the command line, or prompt= in Python.",
+    "prompt_count": "Give one prompt, or one for each of the {n} pictures; got {count}.",
+    "bad_side": "The {name} of a picture must be a multiple of {multiple} px, got {value}. Use {low} or {high}.",
+    "bad_mask": "The mask must be of shape (1, 1, {height}, {width}), with 1 where to paint anew; got {shape}.",
+    "four_channels": "Inpainting needs a pipeline of 4 latent channels, and {name} has {channels}. Use img2img, or one of: {choices}.",
+    "too_little_memory": "{name} needs about {needed:.2f} GB of memory, and {free:.2f} GB are free. Close other programs, or use a smaller model such as {smaller}.",
     "long_prompt": "The prompt has {count:,} characters; at most {limit:,} are taken. Shorten it.",
     # the command line
     "no_model_named": "Name a model: {choices}, a folder, or a Hub id owner/name.",

@@ -1,5 +1,6 @@
 """Saving and strict loading: config.json and model.safetensors, in a folder or on the Hub. No pickle, nothing silently wrong."""
 
+import hashlib
 import inspect
 import json
 import os
@@ -37,13 +38,14 @@ WEIGHTS_FOLDERS = (_PACKAGE / "weights", _PACKAGE.parent / "weights")  # inside 
 
 @dataclass
 class Source:
-    """Where a model's weights come from: what a recipe says of them, never a path."""
+    """Where a model's weights come from: what a recipe says of them, never a path. files: those of a pipeline, instead of `file`."""
 
     name: str
     folder: Path
     revision: str | None = None
     file: Path | None = None
     repository: Repository | None = None
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self):
         self._sha256: str | None = None
@@ -51,9 +53,16 @@ class Source:
 
     @property
     def sha256(self) -> str | None:
-        """The weight file's hash, read once: at loading for a small file, else when asked for (1 GB takes about a second)."""
+        """The weight file's hash, read once: at loading for a small file, else when asked for (1 GB takes about a second).
+
+        A pipeline's is the hash of its weight files' sorted names and hashes, a line each, as `sha256sum` writes them.
+        """
         if self._sha256 is None and self.file is not None and self.file.is_file():
             self._sha256 = sha256_of(self.file)
+        elif self._sha256 is None and self.files and all(file.is_file() for file in self.files):
+            names = sorted((file.relative_to(self.folder).as_posix(), file) for file in self.files)
+            lines = "".join(f"{sha256_of(file)}  {name}\n" for name, file in names)
+            self._sha256 = hashlib.sha256(lines.encode()).hexdigest()
         return self._sha256
 
     def remember(self, model: nn.Module) -> None:

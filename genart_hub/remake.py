@@ -10,10 +10,10 @@ from torch import Tensor
 
 import genart_hub
 from genart_hub import images
-from genart_hub.errors import GenartError, whole
-from genart_hub.models.base import MAX_SEED, Generative, check_generative, check_truncation
+from genart_hub.errors import GenartError, number, shorten, whole
+from genart_hub.models.base import MAX_SEED, check_generative, check_truncation
 
-MAX_COUNT, MAX_SCALE = 4096, 64
+MAX_COUNT, MAX_SCALE, MAX_SIDE = 4096, 64, 4096
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
@@ -26,9 +26,28 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         columns = None if columns is None else whole("recipe", "columns", columns, 1, MAX_COUNT)
         scale = whole("recipe", "scale", recipe.get("scale", 1), 1, MAX_SCALE)
         truncation = check_truncation("recipe", recipe.get("truncation", 1.0))
+        told = _check_prompt(recipe) if recipe.get("prompt") is not None else {}
     except GenartError as error:
         raise GenartError("bad_recipe", file=name, reason=error) from error
-    return recipe | {"seed": seed, "n": n, "columns": columns, "scale": scale, "truncation": truncation, "label": recipe.get("label")}
+    checked = {"seed": seed, "n": n, "columns": columns, "scale": scale, "truncation": truncation, "label": recipe.get("label")}
+    return recipe | checked | told
+
+
+def _check_prompt(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a text-to-image pipeline was asked. The pipeline looks at the texts' lengths, and at its own limits, itself."""
+    for field in ("prompt", "negative_prompt"):
+        texts = recipe.get(field) if field == "prompt" and isinstance(recipe.get(field), list) else [recipe.get(field)]
+        if not all(isinstance(text, str) or (text is None and field != "prompt") for text in texts):
+            raise GenartError("reason_field", field=field, value=shorten(recipe[field]))
+    size = recipe.get("size")
+    several = isinstance(size, list) and len(size) == 2
+    sides = [] if size is None else [whole("recipe", "size", side, 8, MAX_SIDE) for side in (size if several else [size])]
+    return {
+        "negative_prompt": recipe.get("negative_prompt"),
+        "num_steps": None if recipe.get("num_steps") is None else whole("recipe", "num_steps", recipe["num_steps"], 1, 1000),
+        "guidance": None if recipe.get("guidance") is None else number("recipe", "guidance", recipe["guidance"], 0, 50),
+        "size": tuple(sides) if several else next(iter(sides), None),
+    }
 
 
 def name_of(recipe: dict[str, Any]) -> str:
@@ -37,19 +56,29 @@ def name_of(recipe: dict[str, Any]) -> str:
     return f"{recipe['model']}@{revision}" if revision and "@" not in recipe["model"] else recipe["model"]
 
 
-def check_weights(model: Generative, recipe: dict[str, Any]) -> None:
+def check_weights(model: Any, recipe: dict[str, Any]) -> None:
     """Refuse weights that are not those which made the picture."""
     wanted, found = recipe.get("weights_sha256"), model.source.sha256 if model.source else None
     if wanted and found != wanted:
         raise GenartError("other_weights", name=recipe["model"], wanted=wanted[:12], found=(found or "none")[:12])
 
 
-def remake(path: str | os.PathLike, load: Callable[[str], Generative] = genart_hub.from_pretrained) -> tuple[Image.Image, Tensor, dict]:
+def remake(path: str | os.PathLike, load: Callable[[str], Any] = genart_hub.from_pretrained) -> tuple[Image.Image, Tensor, dict]:
     """The picture of a PNG, sampled again to one grey level; its pixels; its recipe. load: name -> model."""
     recipe = read(path)
-    model = check_generative(load(name_of(recipe)), genart_hub.bundled())
+    model = load(name_of(recipe))
+    from_text = getattr(model, "family", None) == "diffusion"
+    if not from_text:
+        check_generative(model, genart_hub.bundled())
+    if from_text != (recipe.get("prompt") is not None):
+        reason = GenartError("reason_no_prompt" if from_text else "reason_prompt", model=recipe["model"])
+        raise GenartError("bad_recipe", file=Path(path).name, reason=reason)
     check_weights(model, recipe)
-    if recipe["n"] * ((model.image_size + 2) * recipe["scale"]) ** 2 > images.MAX_PIXELS:
+    size = recipe["size"] if from_text else None
+    height, width = size if isinstance(size, tuple) else (size or model.image_size,) * 2
+    if recipe["n"] * (height + 2) * (width + 2) * recipe["scale"] ** 2 > images.MAX_PIXELS:
         raise GenartError("bad_recipe", file=Path(path).name, reason=GenartError("reason_pixels"))
-    x = model.sample(recipe["n"], recipe["seed"], label=recipe["label"], truncation=recipe["truncation"])
-    return images.sheet(x, recipe["columns"], recipe["scale"]), x, recipe
+    names = ("prompt", "num_steps", "guidance", "negative_prompt", "size") if from_text else ("label", "truncation")
+    x = model.sample(recipe["n"], recipe["seed"], **{name: recipe[name] for name in names})
+    others = ("label", "truncation") if from_text else ()
+    return images.sheet(x, recipe["columns"], recipe["scale"]), x, {key: recipe[key] for key in recipe if key not in others}

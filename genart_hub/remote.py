@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,7 +156,8 @@ class Repository:
         try:
             return self.download(CONFIG, CONFIG_LIMIT).parent
         except GenartError as error:
-            if error.code != "hub_no_file":
+            away = error.code in ("hub_unreachable", "hub_not_cached")
+            if error.code != "hub_no_file" and not (away and self._cached(PIPELINE)):
                 raise
             try:
                 return self.download(PIPELINE, CONFIG_LIMIT).parent
@@ -164,19 +166,18 @@ class Repository:
 
     def download(self, filename: str, max_bytes: int) -> Path:
         """One file of the commit, in the cache. Its size is asked before anything is downloaded."""
-        from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+        from huggingface_hub import constants, hf_hub_download
 
-        path_in_repo = f"{self.subfolder}/{filename}" if self.subfolder else filename
-        place = {"repo_id": self.repo_id, "filename": path_in_repo, "revision": self.commit or self.revision, "cache_dir": self.cache_dir}
+        place = self._place(filename)
+        path_in_repo = place["filename"]
         offline = self.local_files_only or constants.HF_HUB_OFFLINE
         with hub_errors(self.repo_id, revision=self.revision, file=path_in_repo):
             try:
                 size = 0 if offline else self._size_on_hub(path_in_repo)
             except Exception as error:
-                cached = None if _status(error) else try_to_load_from_cache(**place)
-                if not isinstance(cached, str):
+                path = None if _status(error) else self._cached(filename)  # the Hub cannot be reached, and need not be
+                if path is None:
                     raise
-                path = Path(cached)  # the Hub cannot be reached, and need not be
             else:
                 if size > max_bytes:
                     raise GenartError("too_many_bytes", name=f"{self.repo_id}/{path_in_repo}", size=size, limit=max_bytes)
@@ -185,6 +186,17 @@ class Repository:
             self.commit = path.parts[path.parts.index("snapshots", -len(Path(path_in_repo).parts) - 2) + 1]
         return path
 
+    def _place(self, filename: str) -> dict:
+        """Where huggingface_hub finds a file, in the cache and on the Hub."""
+        path_in_repo = f"{self.subfolder}/{filename}" if self.subfolder else filename
+        return {"repo_id": self.repo_id, "filename": path_in_repo, "revision": self.commit or self.revision, "cache_dir": self.cache_dir}
+
+    def _cached(self, filename: str) -> Path | None:
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(**self._place(filename))
+        return Path(path) if isinstance(path, str) else None
+
     def files(self) -> list[str]:
         """The names of all files of the commit."""
         from huggingface_hub import HfApi
@@ -192,16 +204,45 @@ class Repository:
         with hub_errors(self.repo_id, revision=self.revision):
             return HfApi(token=token_for_endpoint(self.token)).list_repo_files(self.repo_id, revision=self.commit)
 
-    def pipeline_size(self, variant: str | None = None) -> int:
-        """The bytes of a diffusers pipeline's weights, before they are downloaded; 0 where the Hub is not asked."""
+    def pipeline_files(self, folder: Path) -> dict[str, int] | None:
+        """All files of a pipeline's commit with their bytes, in the names that they have in `folder`; None where the Hub is not asked,
+        or cannot be reached and there is a copy of some of them.
+        """
         from huggingface_hub import HfApi, constants
 
         if self.local_files_only or constants.HF_HUB_OFFLINE:
-            return 0
-        name = re.compile(rf"\w+/\w+{re.escape('.' + variant) if variant else ''}(-\d+-of-\d+)?\.safetensors")
+            return None
         with hub_errors(self.repo_id, revision=self.revision, file=PIPELINE):
-            info = HfApi(token=token_for_endpoint(self.token)).model_info(self.repo_id, revision=self.commit, files_metadata=True)
-        return sum(file.size or 0 for file in info.siblings or () if name.fullmatch(file.rfilename))
+            try:
+                info = HfApi(token=token_for_endpoint(self.token)).model_info(self.repo_id, revision=self.commit, files_metadata=True)
+            except Exception as error:
+                if _status(error) or not any(folder.glob("*/*.safetensors")):
+                    raise
+                return None
+        prefix = f"{self.subfolder}/" if self.subfolder else ""
+        files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+        return {name.removeprefix(prefix): size for name, size in files.items() if name.startswith(prefix)}
+
+    def count_numbers(self, filename: str) -> int | None:
+        """The numbers in a safetensors file, read from its first bytes; None where they cannot be had."""
+        from huggingface_hub import HfApi
+
+        path_in_repo = self._place(filename)["filename"]
+        try:
+            with hub_errors(self.repo_id, file=path_in_repo):
+                api = HfApi(token=token_for_endpoint(self.token))
+                header = api.parse_safetensors_file_metadata(self.repo_id, path_in_repo, revision=self.commit)
+        except Exception:  # an estimate does without
+            return None
+        return sum(header.parameter_count.values())
+
+    def not_cached(self) -> GenartError:
+        """What to say where a file is not in the cache and the Hub was not asked, or did not answer."""
+        from huggingface_hub import constants
+
+        if self.local_files_only or constants.HF_HUB_OFFLINE:
+            return GenartError("hub_not_cached", name=self.repo_id)
+        return GenartError("hub_unreachable", endpoint=constants.ENDPOINT, name=self.repo_id)
 
     def _size_on_hub(self, path_in_repo: str) -> int:
         """Bytes. A server that is ill for a moment is asked again; a network that is not there is told at once."""
@@ -215,6 +256,18 @@ class Repository:
             if (_status(error) or 0) < 500 and _status(error) != 429:
                 raise
         return get_hf_file_metadata(url, token=token, retry_on_errors=True).size or 0
+
+
+def weight_files(names: Iterable[str], parts: Iterable[str], variant: str | None = None) -> list[str]:
+    """Those of `names` that hold a pipeline's weights: of each part those of the variant, or the plain ones where it has none."""
+    names, found = sorted(names), []
+    for part in parts:
+        for ending in (f".{variant}", "") if variant else ("",):
+            pattern = re.compile(rf"{re.escape(part + '/')}\w+{re.escape(ending)}(-\d+-of-\d+)?\.safetensors")
+            if of_part := [name for name in names if pattern.fullmatch(name)]:
+                found += of_part
+                break
+    return found
 
 
 def token_for_endpoint(token: str | None) -> str | bool | None:

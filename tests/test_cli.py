@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from pipelines import save_tiny_pipeline
 
 import genart_hub
 from genart_hub import cli, images
@@ -24,6 +25,11 @@ def folder(gan, tmp_path, monkeypatch):
 @pytest.fixture
 def vae_folder(vae, tmp_path):
     return str(vae.save_pretrained(tmp_path / "tiny-vae"))
+
+
+@pytest.fixture(scope="module")
+def pipeline_folder(tmp_path_factory):
+    return save_tiny_pipeline(tmp_path_factory.mktemp("diffusion") / "tiny-sd")
 
 
 @pytest.fixture
@@ -90,6 +96,70 @@ def test_sample_from_a_picture_makes_the_picture_again_to_the_byte(capsys, folde
     run(capsys, "sample", "--from", tmp_path / "a.png", "--out", tmp_path / "b.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), np.asarray(Image.open(tmp_path / "b.png")))
     assert images.read_recipe(tmp_path / "b.png") == images.read_recipe(tmp_path / "a.png")
+
+
+def test_sample_from_words_writes_what_the_pipeline_draws(capsys, pipeline_folder, tmp_path):
+    asked = {"prompt": "red 苹果", "num_steps": 3, "guidance": 2.0, "negative_prompt": "grey", "size": 24}
+    words = ["--prompt", "red 苹果", "--steps", 3, "--guidance", 2, "--negative-prompt", "grey", "--size", 24]
+    text = run(capsys, "sample", pipeline_folder, *words, "-n", 2, "--seed", 5, "--out", tmp_path / "a.png")
+    assert "2 of tiny-sd, seeds from 5" in text
+    expected = images.sheet(genart_hub.from_pretrained(pipeline_folder).sample(2, 5, **asked), 8)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), np.asarray(expected))
+    assert asked.items() <= images.read_recipe(tmp_path / "a.png").items()
+
+
+def test_a_picture_from_words_is_made_again_to_the_byte(capsys, pipeline_folder, tmp_path):
+    run(capsys, "sample", pipeline_folder, "--prompt", "red", "--steps", 2, "-n", 3, "--out", tmp_path / "a.png")
+    run(capsys, "sample", pipeline_folder, "--from", tmp_path / "a.png", "--out", tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_the_end_of_a_prompt_that_is_not_read_is_told(capsys, pipeline_folder, tmp_path):
+    words = ["sample", pipeline_folder, "--prompt", "abcdefghijklmnop", "--steps", 1, "-n", 1, "--out", tmp_path / "a.png"]
+    assert cli.main([str(word) for word in words]) == 0
+    assert "its end was not read: op\n" in capsys.readouterr().err
+
+
+def test_info_of_a_pipeline_says_its_parts_and_its_own_settings(capsys, pipeline_folder):
+    model, text = genart_hub.from_pretrained(pipeline_folder), run(capsys, "info", pipeline_folder)
+    unet = sum(parameter.numel() for parameter in model.pipeline.unet.parameters())
+    for words in ("family diffusion", "image_size: 16", "latent_channels: 4", "num_steps: 20", f"parameters of unet: {unet:,}"):
+        assert words in text
+    assert f"sha256 {model.source.sha256}, " in text
+
+
+def test_a_bundled_pipeline_is_listed(capsys, pipeline_folder, monkeypatch):
+    monkeypatch.setattr("genart_hub.hub.WEIGHTS_FOLDERS", (pipeline_folder.parent,))
+    (line,) = run(capsys, "list", "--family", "diffusion").splitlines()[1:]
+    assert line.split()[:4] == ["tiny-sd", "diffusion", "StableDiffusion", "16x16x3"]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ([], "tiny-sd makes pictures from words"),
+        (["--prompt", " "], "prompt is empty"),
+        (["--prompt", "red", "--label", "3"], "--label is no setting of a text-to-image pipeline"),
+        (["--prompt", "red", "--truncation", "1"], "--truncation is no setting of a text-to-image pipeline"),
+        (["--prompt", "red", "--size", "20"], "Use 16 or 24"),
+        (["--prompt", "red", "--steps", "1001"], "num_steps must be between 1 and 1000"),
+        (["--prompt", "red", "--guidance", "51"], "guidance must be between 0 and 50"),
+        (["--prompt", "red", "-n", "0"], "n must be at least 1"),
+    ],
+)
+def test_a_request_that_a_pipeline_cannot_serve_is_one_line(capsys, pipeline_folder, words, part):
+    assert part in fail(capsys, "sample", pipeline_folder, *words)
+
+
+@pytest.mark.parametrize("words", [["--prompt", "red"], ["--steps", "3"], ["--guidance", "3"], ["--negative-prompt", "x"], ["--size", "8"]])
+def test_what_only_a_pipeline_reads_is_refused_by_any_other_model(capsys, words):
+    assert f"{words[0]} is no setting of a GAN" in fail(capsys, "sample", "gan-mnist", *words)
+
+
+@pytest.mark.parametrize("verb", ["walk", "reconstruct"])
+def test_a_pipeline_has_no_latent_space_to_walk_through(capsys, pipeline_folder, picture_folder, verb):
+    words = [picture_folder / "cat" / "0.png"] if verb == "reconstruct" else []
+    assert "makes no pictures from latents" in fail(capsys, verb, pipeline_folder, *words)
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])

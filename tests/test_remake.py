@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from pipelines import save_tiny_pipeline
 
 import genart_hub
 from genart_hub import images, remake
@@ -88,3 +89,80 @@ def test_a_label_for_a_model_without_classes_is_refused(loaded, tmp_path):
     path = images.save_png(Image.new("L", (4, 4)), tmp_path / "a.png", {"model": "mine", "seed": 7, "label": 3})
     with pytest.raises(GenartError, match="has no classes"):
         remake.remake(path, lambda name: loaded)
+
+
+# ---- from words ----
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    return genart_hub.from_pretrained(save_tiny_pipeline(tmp_path_factory.mktemp("diffusion") / "tiny-sd"))
+
+
+ASKED = [
+    {"prompt": "red 苹果 👍", "num_steps": 2},
+    {"prompt": ["red", "blue"], "num_steps": 3, "guidance": 2, "negative_prompt": "grey", "size": (8, 24)},
+    {"prompt": "red", "num_steps": 1, "guidance": 0.0, "size": 24},
+]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_picture_from_words_comes_back_to_one_grey_level(pipeline, tmp_path, asked):
+    x = pipeline.sample(2, 9, **asked)
+    path = images.save_png(images.sheet(x, 2, 3), tmp_path / "a.png", pipeline.recipe(9, 2, **asked, columns=2, scale=3))
+    picture, made, recipe = remake.remake(path, lambda name: pipeline)
+    assert difference(picture, Image.open(path)) <= 1
+    assert (len(made), recipe["prompt"]) == (2, asked["prompt"])
+
+
+def test_the_recipe_is_the_same_when_the_picture_is_saved_again(pipeline, tmp_path):
+    recipe = pipeline.recipe(9, prompt="red", num_steps=2)
+    path = images.save_png(images.sheet(pipeline.sample(1, 9, prompt="red", num_steps=2)), tmp_path / "a.png", recipe)
+    assert remake.remake(path, lambda name: pipeline)[2] == recipe
+
+
+def test_other_weights_of_a_pipeline_are_refused(pipeline, tmp_path):
+    path = images.save_png(Image.new("RGB", (16, 16)), tmp_path / "a.png", pipeline.recipe(9, prompt="red", num_steps=2))
+    other = genart_hub.from_pretrained(save_tiny_pipeline(tmp_path / "tiny-sd", latent_channels=8))
+    with pytest.raises(GenartError, match=pipeline.source.sha256[:12]) as error:
+        remake.remake(path, lambda name: other)
+    assert error.value.code == "other_weights"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("prompt", 3),
+        ("prompt", ["a", 3]),
+        ("negative_prompt", ["a"]),
+        ("num_steps", 0),
+        ("num_steps", 1001),
+        ("guidance", "NaN"),
+        ("guidance", 51),
+        ("size", 4),
+        ("size", [8, 10**9]),
+        ("size", [8, 8, 8]),
+    ],
+)
+def test_what_a_stranger_asks_of_a_pipeline_is_checked_field_by_field(tmp_path, field, value):
+    recipe = {"model": "tiny-sd", "seed": 1, "prompt": "red", field: value}
+    path = images.save_png(Image.new("L", (4, 4)), tmp_path / "a.png", recipe)
+    with pytest.raises(GenartError, match=rf"a\.png.*{field}") as error:
+        remake.read(path)
+    assert error.value.code == "bad_recipe"
+
+
+def test_a_sheet_that_is_far_too_large_is_refused_before_it_is_made(pipeline, tmp_path):
+    recipe = {"model": "tiny-sd", "seed": 1, "n": 100, "prompt": "red", "size": 4096}
+    path = images.save_png(Image.new("L", (4, 4)), tmp_path / "a.png", recipe)
+    with pytest.raises(GenartError, match="far too many pixels"):
+        remake.remake(path, lambda name: pipeline)
+
+
+def test_a_recipe_and_a_model_that_do_not_go_together_are_refused(pipeline, loaded, tmp_path):
+    with_prompt = images.save_png(Image.new("L", (4, 4)), tmp_path / "a.png", {"model": "mine", "seed": 1, "prompt": "red"})
+    without = images.save_png(Image.new("L", (4, 4)), tmp_path / "b.png", {"model": "tiny-sd", "seed": 1})
+    with pytest.raises(GenartError, match="it has a prompt, and mine reads none"):
+        remake.remake(with_prompt, lambda name: loaded)
+    with pytest.raises(GenartError, match="it has no prompt, and tiny-sd needs one"):
+        remake.remake(without, lambda name: pipeline)

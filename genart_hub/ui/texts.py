@@ -135,37 +135,128 @@ TEXTS: dict[str, tuple[str, str]] = {
     "digits": ("digits (MNIST)", "数字（MNIST）"),
     "emoji": ("emoji", "表情符号"),
     "comparison_how": (
-        "The same request to every model: the same count and the same seeds. The GAN and the VAE draw in one forward pass; a **diffusion "
-        "model** goes from noise to picture in many small steps, and can be told what to draw.\n\n"
-        "Within a ladder the pictures of training are the same, so what differs is the model: fully connected layers, convolutions, or "
-        "convolutions that are told a **class**. A class you choose goes to the models that know classes; the others draw what they like.",
-        "向每个模型提出同样的请求：同样的数量，同样的种子。GAN 与 VAE 只需一次前向计算；**扩散模型**从噪声到图片要走许多小步，"
-        "但可以用文字告诉它画什么。\n\n"
-        "同一条阶梯上的训练图片相同，不同的只是模型：全连接层、卷积，或是知道**类别**的卷积。"
-        "所选的类别只交给懂得类别的模型，其余的随意发挥。",
+        "The same request to every model: the same count and the same seeds. A class goes to the models that know classes, the prompt to "
+        "those that read; the others draw what they like. Within a ladder the pictures of training are the same, so what differs is the "
+        "model.\n\n"
+        "**VAE and GAN** draw in one forward pass, from a point $z$ of the latent space: a VAE's decoder learned to copy pictures through "
+        "a bottleneck, which blurs; a GAN's generator learned to fool a discriminator, which is sharp but may leave kinds of pictures out. "
+        "A conditional GAN is told a class too: $G(z, y)$.\n\n"
+        "**Latent diffusion** goes from noise to picture in many small steps. An autoencoder first makes each picture a small latent $z$, "
+        "so that the steps are cheap. In training, noise is mixed in: $z_t = \\alpha_t z + \\sigma_t \\epsilon$, with "
+        "$\\alpha_t^2 + \\sigma_t^2 = 1$. A U-Net that reads the prompt $c$ sees $z_t$ and predicts "
+        "$v = \\alpha_t \\epsilon - \\sigma_t z$, which gives the picture and the noise at once: "
+        "$\\hat z = \\alpha_t z_t - \\sigma_t v$ and $\\hat\\epsilon = \\sigma_t z_t + \\alpha_t v$. To draw, it starts "
+        "from pure noise and at each step moves to a $z_t$ with a little less of it. **Classifier-free guidance** asks twice, with the "
+        "prompt and without, and goes further in the direction of the prompt: $v = v_\\varnothing + w\\,(v_c - v_\\varnothing)$. A larger "
+        "$w$ follows the words more closely and varies less. At the end the decoder turns the latent into pixels.\n\n"
+        "That is why diffusion can be told anything in words, and why it costs many forward passes where the others need one.",
+        "向每个模型提出同样的请求：同样的数量，同样的种子。类别交给懂类别的模型，提示词交给能读文字的模型，其余的随意发挥。"
+        "同一条阶梯上的训练图片相同，不同的只是模型。\n\n"
+        "**VAE 与 GAN** 从潜在空间的一个点 $z$ 出发，一次前向计算就画完。VAE 的解码器学的是让图片穿过“瓶颈”后复原，所以偏模糊；"
+        "GAN 的生成器学的是骗过判别器，所以清晰，却可能漏掉某些种类的图片。条件 GAN 还会被告知类别：$G(z, y)$。\n\n"
+        "**潜在扩散模型**从噪声到图片要走许多小步。自编码器先把图片压缩成较小的潜在向量 $z$，这样每一步都不贵。"
+        "训练时往里面掺入噪声：$z_t = \\alpha_t z + \\sigma_t \\epsilon$，其中 $\\alpha_t^2 + \\sigma_t^2 = 1$。"
+        "U-Net 一边读提示词 $c$，一边看 $z_t$，预测 $v = \\alpha_t \\epsilon - \\sigma_t z$；由它可同时得到图片与噪声："
+        "$\\hat z = \\alpha_t z_t - \\sigma_t v$，$\\hat\\epsilon = \\sigma_t z_t + \\alpha_t v$。"
+        "作画时从纯噪声开始，每一步都走到噪声少一点的 $z_t$。**无分类器引导**每步算两次，一次带提示词，一次不带，再朝提示词的方向多走一些："
+        "$v = v_\\varnothing + w\\,(v_c - v_\\varnothing)$。$w$ 越大，越贴合文字，变化也越少。最后由解码器把潜在向量变成像素。\n\n"
+        "所以扩散模型能听懂任意的文字描述，也因此别的模型算一次，它要算很多次。",
     ),
-    "prompt": ("Prompt (for diffusion)", "提示词（用于扩散模型）"),
-    "prompt_default": ("a red apple", "一个红苹果"),
+    "prompt": ("Prompt", "提示词"),
+    "prompt_info": ("In words, English or Chinese: what a diffusion model shall draw", "用中文或英文写下想让扩散模型画什么"),
+    "prompt_default": ("red apple", "红苹果"),
+    "example_prompts": ("Prompts to try", "试试这些提示词"),
+    "unread": (
+        "The prompt is longer than the model can read. It does not see the end: “{end}”",
+        "提示词超出了模型能读的长度，它看不到后面的部分：“{end}”",
+    ),
     "compare": ("Compare", "对比"),
+    "compare_hint": (
+        "One request, every model of the ladder: choose, then press Compare.",
+        "一个请求，交给这条阶梯上的所有模型：选好后点击“对比”。",
+    ),
+    "kind_gan": ("generative adversarial network", "生成对抗网络"),
+    "kind_vae": ("variational autoencoder", "变分自编码器"),
+    "kind_diffusion": ("latent diffusion", "潜在扩散模型"),
+    "strip": ("From noise to picture: how {model} draws the first one", "从噪声到图片：{model} 怎样画出第一张"),
+    "strip_label": ("From noise to picture", "从噪声到图片"),
+    "moment": ("step {step} of {steps}", "第 {step} / {steps} 步"),
+    "at_step": ("{model} · pictures: {n} · step {step} of {steps}", "{model} · {n} 张图片 · 第 {step} / {steps} 步"),
+    "loading": ("Loading {model} …", "正在加载 {model}……"),
+    "stopped": ("Stopped. The pictures so far stay.", "已停止。已生成的图片保留。"),
+    "blanked": ("blanked by the safety checker", "被安全检查遮盖"),
+    "plot": ("Quality against time", "质量与用时"),
+    "axis_time": ("log10(seconds a picture)", "log10（每张秒数）"),
+    "plot_note": (
+        "To the left: faster; -3 is a thousandth of a second, 0 is one second, 1 is ten. Further down: closer to real pictures.",
+        "越靠左越快：-3 为千分之一秒，0 为一秒，1 为十秒。越靠下，越接近真图。",
+    ),
+    "axis_frechet": ("Fréchet distance (lower is better)", "Fréchet 距离（越低越好）"),
+    "told_nothing": ("no condition", "不接受条件"),
+    "told_class": ("a class", "可指定类别"),
+    "told_text": ("free text", "可用任意文字"),
+    "card_time": ("Time", "用时"),
+    "card_rate": ("a picture · {rate} a second", "每张 · 每秒 {rate} 张"),
+    "card_size": ("Parameters", "参数量"),
+    "card_disk": ("{megabytes} MB on disk", "磁盘占用 {megabytes} MB"),
+    "card_work": ("Multiply-adds", "乘加运算"),
+    "card_a_picture": ("a picture", "每张"),
+    "card_memory": ("Memory", "内存"),
+    "card_at_most": ("at most, weights included", "峰值，含权重"),
+    "card_frechet": ("Fréchet distance", "Fréchet 距离"),
+    "card_floor": ("lower is better; real pictures: {floor}", "越低越好；真图为 {floor}"),
+    "card_not_measured": ("not measured: other data", "未测：训练数据不同"),
+    "card_precision": ("Precision", "精确率"),
+    "card_precision_is": ("look like real ones", "看起来像真图"),
+    "card_recall": ("Recall", "召回率"),
+    "card_recall_is": ("of the real ones are within reach", "的真图够得着"),
+    "card_coverage": ("Coverage", "覆盖率"),
+    "card_coverage_is": ("of the real ones have one close by", "的真图附近有生成图"),
+    "milliseconds": ("{value} ms", "{value} 毫秒"),
+    "seconds": ("{value} s", "{value} 秒"),
+    "minutes": ("{value} minutes", "{value} 分钟"),
     "figures": ("Figures", "数据"),
+    "figures_note": (
+        "Multiply-adds: half of the floating-point operations of one picture, all steps and guidance included. "
+        "Fréchet distances compare within a ladder only.",
+        "乘加运算：生成一张图片的浮点运算次数的一半，包括所有步数与引导。Fréchet 距离只能在同一条阶梯内比较。",
+    ),
     "column_model": ("Model", "模型"),
     "column_seconds": ("Seconds", "用时（秒）"),
     "column_rate": ("Pictures/s", "张/秒"),
     "column_parameters": ("Parameters", "参数量"),
     "column_size": ("Pixels", "像素"),
     "column_megabytes": ("MB on disk", "磁盘（MB）"),
-    "no_diffusion": (
-        "No Stable Diffusion here yet: set `GENART_SD_MODEL` to a diffusers folder or a Hub id, such as "
-        "`stable-diffusion-v1-5/stable-diffusion-v1-5`, and start the app again.",
-        "这里还没有 Stable Diffusion：请把环境变量 `GENART_SD_MODEL` 设为 diffusers 文件夹或 Hub 编号（例如 "
-        "`stable-diffusion-v1-5/stable-diffusion-v1-5`），然后重新启动应用。",
+    "column_multiply_adds": ("Multiply-adds", "乘加运算"),
+    "column_memory": ("Peak memory (MB)", "峰值内存（MB）"),
+    "column_told": ("Can be told", "可接受的条件"),
+    "column_frechet": ("Fréchet distance", "Fréchet 距离"),
+    "big": ("Beside them: a big Stable Diffusion", "再加一个大的 Stable Diffusion"),
+    "big_about": (
+        "Trained on hundreds of millions of other pictures, with ten thousand times the compute: to look at, not to judge by. "
+        "Nothing is downloaded before you agree.",
+        "它用另外的数亿张图片、上万倍的算力训练而成：可以观赏，不宜直接比较。在你同意之前，不会下载任何内容。",
     ),
-    "diffusion_waits": (
+    "big_none": ("none", "无"),
+    "big_unlike": ("not like for like: other data, 10⁴ times the compute", "不可直接比较：数据不同，算力相差万倍"),
+    "big_agree": ("Yes, use it when I compare", "好，对比时使用它"),
+    "big_download": ("would be downloaded: {size} GB.", "需要下载 {size} GB。"),
+    "big_here": ("is already on this machine.", "已在本机。"),
+    "big_memory": ("It needs about {need} GB of memory ({free} GB are free here).", "大约需要 {need} GB 内存（这里有 {free} GB 可用）。"),
+    "big_seconds": ("A picture takes about {time}.", "每张图片大约需要 {time}。"),
+    "big_tight": ("That is more than there is: it will be refused.", "内存不够，它将被拒绝加载。"),
+    "no_diffusion": (
+        "No diffusion model is on this ladder. A big one can be added: choose it under Compare's settings, or set `GENART_SD_MODEL` to a "
+        "diffusers folder or a Hub id and start the app again.",
+        "这条阶梯上没有扩散模型。可以在上面的设置中添加一个大模型，或把环境变量 `GENART_SD_MODEL` 设为 diffusers 文件夹或 Hub 编号，"
+        "然后重新启动应用。",
+    ),
+    "big_waits": (
         "The model of `GENART_SD_MODEL` answers too when you click; the first time it may have to be downloaded "
         "(several GB for the usual ones).",
         "点击后，`GENART_SD_MODEL` 所指的模型也会作答；第一次可能需要下载（常见模型有数 GB）。",
     ),
-    "diffusion_failed": ("Stable Diffusion could not answer: {reason}", "Stable Diffusion 未能作答：{reason}"),
+    "diffusion_failed": ("{model} could not answer: {reason}", "{model} 未能作答：{reason}"),
     "working": ("Working …", "正在计算……"),
     "error": ("That did not work", "没有成功"),
 }
@@ -180,6 +271,7 @@ ERRORS_ZH: dict[str, str] = {
     "not_binary": "{where}：每个像素必须是 -1 或 1；请先用 metrics.binarise 采样。",
     "not_levels": "{where}：每个像素必须是 8 位图片的 256 级之一，即 k / 127.5 - 1；请先取整。",
     "bad_truncation": "{where}：截断必须大于 0 且不超过 1，得到的是 {value}。",
+    "not_multiple": "{where}：{name} 必须是 {factor} 的倍数，收到的是 {value}。",
     "not_choice": "{where}：{name} 必须是 {choices} 之一，得到的是 {value}。",
     "no_classes": "{where} 没有类别，不接受标签，得到的是 {value}。请去掉标签。",
     "bad_latents": "{where}：潜在向量的形状必须是 (B, {latent_dim})，得到的是 {shape}。",
@@ -235,6 +327,7 @@ ERRORS_ZH: dict[str, str] = {
     "bad_recipe": "{file}：其中的配方已损坏（{reason}）。请重新采样并保存。",
     "other_weights": "这张图片由 {name} 的另一份权重生成（图中为 {wanted}，这里为 {found}）。请加载当时的版本，或重新采样。",
     "several_labels": "{file} 的每张图片各有类别，而应用只能为全部图片选一个。请用 genart-hub sample --from {file} 重新生成。",
+    "no_field": "{file} 用到了应用里没有的设置（{names}）。请用 genart-hub sample --from {file} 重新生成。",
     "no_frames": "动画至少需要一帧。",
     "bad_animation": "{file}：这里只能写 .gif 和 .webp 动画。若要 {suffix}，请用 ffmpeg 转换 .webp。",
     "reason_format": "不是已知的图片格式",
@@ -251,6 +344,11 @@ ERRORS_ZH: dict[str, str] = {
     "reason_gone": "它又不见了",
     "reason_pointer": "它是 Git LFS 指针；请运行 git lfs pull",
     "reason_no_emojis": "它不是表情列表",
+    "reason_no_part": "它的 {part} 部分缺失或不完整",
+    "reason_pickle_part": "它只有 {file}，这是 pickle 文件，可以执行任意代码，因此从不打开",
+    "reason_prompt": "其中有提示词，而 {model} 不读提示词",
+    "reason_no_prompt": "其中没有提示词，而 {model} 需要提示词",
+    "reason_no_index": "它没有 model_index.json",
     "reason_fp16": "需要 GPU",
     "no_data": "{path} 不存在。请给出 .parquet 文件或图片文件夹。",
     "empty_data": "{path} 中没有图片。请给出带 image 列的 .parquet 文件或图片文件夹。",
@@ -258,6 +356,7 @@ ERRORS_ZH: dict[str, str] = {
     "broken_pictures": "{path}：{total} 张图片中有 {count} 张无法读取（最多允许 {limit}），第一张是 {first}。请删除它们再开始。",
     "unreadable_data": "无法读取 {path}（{reason}）。请检查读取权限。",
     "empty_class": "{path}：类别 {name} 没有可以读取的图片。请为它添加图片，或删除这个类别。",
+    "missing_captions": "{path}：有 {count} 张图片在 {column} 列中没有描述。请补上，或用 --caption 指定另一列。",
     "missing_labels": "{path}：有 {count} 张图片没有标签，而 {purpose} 需要标签。请补上标签，或去掉这些图片。",
     "no_image_column": "{path} 没有图片列，只有 {choices}。请给出按 Hugging Face `datasets` 的方式存放图片列的表。",
     "no_split": "{path} 没有 {split} 这一部分。可选：{choices}。",
@@ -277,6 +376,12 @@ ERRORS_ZH: dict[str, str] = {
     "diverged": "第 {step} 步的损失不是数字。请降低学习率；第 {saved} 步的检查点保存在 {path}。",
     "not_pipeline": "{name} 不是 diffusers 能加载的 Stable Diffusion 管线（{reason}）。请给出含 model_index.json 的文件夹或编号。",
     "empty_prompt": "提示词是空的。请写下图片应该画什么。",
+    "needs_prompt": "{model} 按文字作画。请在命令行用 --prompt，或在 Python 中用 prompt= 写下图片应该画什么。",
+    "prompt_count": "请给出一个提示词，或为 {n} 张图片各给一个；得到的是 {count} 个。",
+    "bad_side": "图片的 {name} 必须是 {multiple} 像素的倍数，得到的是 {value}。请改用 {low} 或 {high}。",
+    "bad_mask": "蒙版的形状必须是 (1, 1, {height}, {width})，要重画的地方为 1；得到的是 {shape}。",
+    "four_channels": "局部重绘需要潜在通道数为 4 的管线，而 {name} 有 {channels} 个。请使用 img2img，或改用：{choices}。",
+    "too_little_memory": "{name} 大约需要 {needed:.2f} GB 内存，而空闲的只有 {free:.2f} GB。请关闭其他程序，或改用较小的模型，例如 {smaller}。",
     "long_prompt": "提示词有 {count:,} 个字符，最多接受 {limit:,} 个。请缩短它。",
     "not_power_of_two": "{where}：{name} 必须是 {low} 到 {high} 之间的 2 的幂，得到的是 {value}。请改用 {near}（训练时用 --size {near}）。",
     "bad_class_names": "{where}：class_names 必须是互不相同的文本列表，得到的是 {value}。",

@@ -1,5 +1,6 @@
 """The app in a process of its own, as a reader starts it, with no network beyond loopback."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client
+from pipelines import save_tiny_pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = {"en": "en-US,en;q=0.9", "zh": "zh-CN,zh;q=0.9"}
 WITH_WEIGHTS = "import pathlib, sys; from genart_hub import hub, ui; hub.WEIGHTS_FOLDERS = (pathlib.Path(sys.argv[1]),); ui.launch()"
 DIGITS = ["cvae-mnist", "dcgan-mnist", "gan-mnist", "vae-mnist"]  # what `tiny_weights` holds of each ladder
 EMOJI = ["conv-vae-emoji", "dcgan-emoji"]
+PIPELINE = "tiny-sd-emoji"
 
 
 @dataclass
@@ -152,7 +155,7 @@ def client(clients) -> Client:
 
 
 def save_tiny_weights(folder: Path) -> Path:
-    """Models of 8 px in grey and 16 px in colour, whose classes differ from each other."""
+    """Models of 8 px in grey and 16 px in colour, whose classes differ from each other, and a pipeline; two have been measured."""
     import torch
 
     from genart_hub.models import MODELS
@@ -176,51 +179,9 @@ def save_tiny_weights(folder: Path) -> Path:
                 if isinstance(module, torch.nn.Embedding):
                     torch.nn.init.normal_(module.weight)
             model.save_pretrained(folder / name)
-    return folder
-
-
-def save_tiny_pipeline(folder: Path) -> Path:
-    """A Stable Diffusion pipeline of 16 px at random weights, made here."""
-    import torch
-    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-
-    letters = [chr(code) for code in range(33, 127)]
-    tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer({token: k for k, token in enumerate(tokens)}, merges=[], model_max_length=16)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        text_encoder = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(tokens),
-                hidden_size=8,
-                intermediate_size=8,
-                projection_dim=8,
-                num_hidden_layers=1,
-                num_attention_heads=1,
-                max_position_embeddings=16,
-                bos_token_id=len(tokens) - 2,
-                eos_token_id=len(tokens) - 1,
-                pad_token_id=len(tokens) - 1,
-            )  # fmt: skip
-        )
-        unet = UNet2DConditionModel(
-            sample_size=8, block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, cross_attention_dim=8, attention_head_dim=4,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        )  # fmt: skip
-        vae = AutoencoderKL(
-            block_out_channels=(8, 8), norm_num_groups=4, latent_channels=4, sample_size=16,
-            down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        )  # fmt: skip
-    pipeline = StableDiffusionPipeline(
-        vae,
-        text_encoder,
-        tokenizer,
-        unet,
-        DDIMScheduler(steps_offset=1, clip_sample=False),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.save_pretrained(folder)
+    save_tiny_pipeline(folder / PIPELINE, latent_channels=16)
+    (folder / PIPELINE / "sampling.json").write_text('{"num_steps": 10, "guidance": 3}')
+    figures = [{"metric": "frechet", "value": 7.25, "real": 1.5}, {"metric": "recall", "value": 0.614, "real": 0.93}]
+    for name in (PIPELINE, "dcgan-emoji"):
+        (folder / name / "evaluation.json").write_text(json.dumps({"results": {name: figures}}))
     return folder
