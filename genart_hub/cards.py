@@ -69,8 +69,18 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
     Raises GenartError where there is no licence at all.
     """
     folder = Path(folder)
+    there, license, dataset = known_of(folder, name, license, dataset)
+    training, evaluation = read_json(folder / TRAINING), read_json(folder / EVALUATION)
+    sha256 = sha256_of(folder / "model.safetensors")
+    write_samples(folder, model, name, sha256)
+    text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset), _stored(folder / "model.safetensors"))
+    return replace_card(folder, text, there)
+
+
+def known_of(folder: Path, name: str, license: str | None, dataset: str | None) -> tuple[str, str, str | None]:
+    """The card that is there, and the licence and dataset: those given, else those that it names."""
     there = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
-    before, body = split(there)
+    before, _ = split(there)
     license = license or before.get("license")
     if not license:
         raise GenartError("no_license", name=name)
@@ -79,12 +89,13 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
         dataset = next((key for key, known in DATASETS.items() if known.hub_id in named or f"dataset:{key}" in named), None)
     elif dataset not in DATASETS:
         raise GenartError("not_choice", where="card", name="dataset", choices=", ".join(DATASETS), value=dataset)
-    training, evaluation = read_json(folder / TRAINING), read_json(folder / EVALUATION)
-    sha256 = sha256_of(folder / "model.safetensors")
-    write_samples(folder, model, name, sha256)
-    text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset), _stored(folder / "model.safetensors"))
+    return there, license, dataset
+
+
+def replace_card(folder: Path, text: str, there: str) -> Path:
+    """Write a card over the one that is there, whose own body stays where somebody edited it. Returns its path."""
     with replacing(folder / CARD) as file:
-        file.write_text(merge(text, there) if there and was_edited(body) else text, encoding="utf-8")
+        file.write_text(merge(text, there) if there and was_edited(split(there)[1]) else text, encoding="utf-8")
     return folder / CARD
 
 
@@ -136,12 +147,17 @@ def card(
         parts.append(f"<Gallery />\n\n![{n} samples, seeds 0 to {n - 1}{classes}]({SAMPLES})")
     parts.append(_use(model, name))
     if evaluation:
-        parts.append(_results(evaluation))
+        parts.append(results_table(evaluation))
     parts.append(_training(model, sha256, training, dtypes or []))
     if dataset:
         parts += [f"## Data\n\n{dataset.attribution}", f"## Limits\n\n{dataset.limits}"]
+    return sealed(metadata(model, name, license, measures, dataset), parts)
+
+
+def sealed(data: dict[str, Any], parts: list[str]) -> str:
+    """A card of this metadata and these parts of its body, with the comment that tells a later edit."""
     body = "\n\n".join(parts) + "\n"
-    return join(metadata(model, name, license, measures, dataset), f"{body}\n{_seal(body)}\n")
+    return join(data, f"{body}\n{_seal(body)}\n")
 
 
 # ---- a card's two halves, and what a stranger's edit leaves of them ----
@@ -209,9 +225,14 @@ def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str,
     if is_generative(model):
         data["widget"] = [{"text": f"seeds 0 to {samples_of(model)[0] - 1}", "output": {"url": SAMPLES}}]
     if measures and task:
-        metrics = [{"type": m["metric"], "value": round(m["value"], 4), "name": f"{m['name']} ({m['protocol']})"} for m in measures]
-        data["model-index"] = [{"name": name, "results": [{"task": {"type": task}, "dataset": pictures, "metrics": metrics}]}]
+        data["model-index"] = model_index(name, task, pictures, measures)
     return data
+
+
+def model_index(name: str, task: str, pictures: dict[str, str], measures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Results as the Hub reads them."""
+    metrics = [{"type": m["metric"], "value": round(m["value"], 4), "name": f"{m['name']} ({m['protocol']})"} for m in measures]
+    return [{"name": name, "results": [{"task": {"type": task}, "dataset": pictures, "metrics": metrics}]}]
 
 
 def _about(model: nn.Module, dataset: Dataset | None) -> str:
@@ -249,13 +270,13 @@ def matrix(results: dict[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def _results(evaluation: dict[str, Any]) -> str:
+def results_table(evaluation: dict[str, Any], title: str = "Results") -> str:
     """The table: the first model measured is the card's own, others stand beside it."""
     results = evaluation["results"]
-    text = f"## Results\n\n```\n{evaluation['command']}\n```\n\n{matrix(results)}"
+    text = f"## {title}\n\n```\n{evaluation['command']}\n```\n\n{matrix(results)}"
     for name in list(results)[1:]:
         training = evaluation.get("training", {}).get(name)
-        if training and training["command"]:
+        if training and training.get("command"):
             text += f"\n\n`{name}` is what `{training['command']}` gave, after {training['seconds'] / 60:.0f} minutes."
     return text
 
@@ -270,13 +291,10 @@ def _stored(file: Path) -> list[str]:
 def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dtypes: list[str]) -> str:
     lines = ["## Training"]
     if training:
-        minutes = training["seconds"] / 60
-        file = f"`{training['file']}`" + (f" (sha256 `{training['file_sha256']}`)" if training["file_sha256"] else "")
         best = training.get("best")
         lines += [f"```\n{training['command']}\n```"] if training["command"] else []
         lines += [
-            f"{training['pictures']:,} pictures of {file}; {training['steps']:,} steps in {minutes:.0f} minutes on "
-            f"{training['device']} ({_machine(training)}torch {training['torch']})."
+            course(training)
             + (f" The best state on the way was that of step {best['step']:,}." if best and best["step"] != training["steps"] else ""),
             "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items()) + ".",
         ]
@@ -286,6 +304,15 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dt
     stored = f" in {' and '.join(dtypes)}" if dtypes and dtypes != ["float32"] else ""
     lines.append(f"`{type(model).__name__}({arguments})`, {count:,} parameters. `model.safetensors`{stored} has sha256 `{sha256}`.")
     return "\n\n".join(lines)
+
+
+def course(training: dict[str, Any]) -> str:
+    """How a training went: its pictures, steps and minutes, and on what."""
+    file = f"`{training['file']}`" + (f" (sha256 `{training['file_sha256']}`)" if training["file_sha256"] else "")
+    return (
+        f"{training['pictures']:,} pictures of {file}; {training['steps']:,} steps in {training['seconds'] / 60:.0f} minutes on "
+        f"{training['device']} ({_machine(training)}torch {training['torch']})."
+    )
 
 
 def _machine(training: dict[str, Any]) -> str:

@@ -102,44 +102,67 @@ def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int
 
 
 def _of_samples(model: Generative, pictures: Pictures, features: FeatureNetwork, samples: int, count: int, seed: int) -> list[Measure]:
+    reference, other = halves(pictures, count, seed)
+    real, floor = features_of(features, reference), features_of(features, other)
+    labels = _labels_like(model, reference)
+    made = _made_features(model, features, len(reference), seed, labels)
+    classes = "of classes drawn by the seeds" if model.num_classes and labels is None else "conditional ones of the reference's classes"
+    measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, eye_name(features))
+    return measures + distances(real, made, floor, protocol_of(reference, features, seed, classes))
+
+
+def halves(pictures: Pictures, count: int, seed: int) -> tuple[Pictures, Pictures]:
+    """The real pictures that made ones are compared with, and as many others for the floor: `count` each, or half of all."""
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
     half = min(count, len(pictures) // 2)
     if half < 8:
         raise GenartError("few_pictures", path=str(pictures.path), count=len(pictures), low=16, purpose="two halves to compare")
-    reference, other = pictures.take(order[:half]), pictures.take(order[half : 2 * half])
-    real, floor = features_of(features, reference), features_of(features, other)
-    labels = _labels_like(model, reference)
-    made = _made_features(model, features, half, seed, labels)
+    return pictures.take(order[:half]), pictures.take(order[half : 2 * half])
 
+
+def eye_name(features: Any) -> str:
+    """What a protocol calls a feature network."""
     source = getattr(features, "source", None)
-    eye = f"{source.name}@{source.sha256[:8]}" if source else type(features).__name__
-    how = "bicubic" if isinstance(features, FeatureNetwork) else "by itself"
+    return f"{source.name}@{source.sha256[:8]}" if source else type(features).__name__
+
+
+def protocol_of(reference: Pictures, features: Any, seed: int, asked: str) -> str:
+    """What distances were measured on. reference: the half that made ones are compared with. asked: what made ones were asked to show."""
+    half, how = len(reference), "bicubic" if isinstance(features, FeatureNetwork) else "by itself"
     resized = f"resized to {features.image_size} px ({how}) where they differ"
-    classes = "of classes drawn by the seeds" if model.num_classes and labels is None else "conditional ones of the reference's classes"
-    protocol = (
-        f"{half:,} made (seeds from {seed}, {classes}, {resized}) against {half:,} real of {split_of(pictures)}; "
-        f"real: the other {half:,}; {eye}"
+    return (
+        f"{half:,} made (seeds from {seed}, {asked}, {resized}) against {half:,} real of {split_of(reference)}; "
+        f"real: the other {half:,}; {eye_name(features)}"
     )
-    measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, eye)
+
+
+def distances(real: Tensor, made: Tensor, floor: Tensor, protocol: str) -> list[Measure]:
+    """How far made pictures are from real ones, and how far other real ones are. The features of each: (N, D)."""
+    measures: list[Measure] = []
 
     def add(name: str, metric: str, values: tuple[float, float], floors: tuple[float, float]) -> None:
         measures.append(Measure(name, *values, *floors, protocol, metric))
 
-    def distance(of: Callable, error_of: Callable, fake: Tensor) -> tuple[float, float]:
-        return of(real, fake), error_of(real, fake)
+    def kernel(fake: Tensor) -> tuple[float, float]:
+        return metrics.kernel_distance(real, fake), metrics.kernel_distance_error(real, fake)
 
-    frechet = (metrics.frechet_distance, metrics.frechet_distance_error)
-    add("Fréchet distance", "frechet", distance(*frechet, made), distance(*frechet, floor))
-    kernel = (metrics.kernel_distance, metrics.kernel_distance_error)
-    add("kernel distance (KID)", "kid", distance(*kernel, made), distance(*kernel, floor))
+    measures.append(frechet(real, made, floor, protocol))
+    add("kernel distance (KID)", "kid", kernel(made), kernel(floor))
     pairs = zip(
         metrics.precision_recall(real, made) + metrics.density_coverage(real, made),
         metrics.precision_recall(real, floor) + metrics.density_coverage(real, floor),
         strict=True,
     )
     for name, (values, floors) in zip(("precision", "recall", "density", "coverage"), pairs, strict=True):
-        add(name, name, _mean(values), _mean(floors))
+        add(name, name, mean(values), mean(floors))
     return measures
+
+
+def frechet(real: Tensor, made: Tensor, floor: Tensor, protocol: str) -> Measure:
+    """The Fréchet distance alone. The features of each: (N, D)."""
+    values = metrics.frechet_distance(real, made), metrics.frechet_distance_error(real, made)
+    floors = metrics.frechet_distance(real, floor), metrics.frechet_distance_error(real, floor)
+    return Measure("Fréchet distance", *values, *floors, protocol, "frechet")
 
 
 def _of_classes(
@@ -149,24 +172,24 @@ def _of_classes(
     if not isinstance(features, FeatureNetwork):
         return []
     protocol = f"{samples:,} made (seeds from {seed}), {len(real):,} real of {split_of(pictures)}, {eye}"
-    logits = _run(features, features.head, _made_features(model, features, samples, seed, None))
-    real_logits = _run(features, features.head, real)
+    logits = run(features, features.head, _made_features(model, features, samples, seed, None))
+    real_logits = run(features, features.head, real)
     measures = []
     if features.num_classes <= JUDGED:
         recognised, real_recognised = (metrics.recognised(each).double() for each in (logits, real_logits))
-        measures = [Measure("recognised (p > 0.9)", *_mean(recognised), *_mean(real_recognised), protocol, "recognised")]
+        measures = [Measure("recognised (p > 0.9)", *mean(recognised), *mean(real_recognised), protocol, "recognised")]
         for name, of in (("evenness of the classes", metrics.evenness), ("rarest class", _smallest), ("commonest class", _largest)):
             figures = _of_shares(of, logits) + _of_shares(of, real_logits)
             measures.append(Measure(name, *figures, protocol, name.split()[0]))
     groups = _groups(model, features, pictures)
     if groups is not None:
         asked = torch.arange(samples) % model.num_classes
-        logits = _run(features, features.head, _made_features(model, features, samples, seed, asked))
+        logits = run(features, features.head, _made_features(model, features, samples, seed, asked))
         right = (_grouped(logits, groups, model.num_classes).argmax(dim=1) == asked).double()
         order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[: len(real)]
         real_right = (_grouped(real_logits, groups, model.num_classes).argmax(dim=1) == pictures.labels[order]).double()
         asked_protocol = f"{samples:,} made (seeds from {seed}, the classes in turn), {len(real):,} real of {split_of(pictures)}, {eye}"
-        measures.append(Measure("is the class asked for", *_mean(right), *_mean(real_right), asked_protocol, "label_accuracy"))
+        measures.append(Measure("is the class asked for", *mean(right), *mean(real_right), asked_protocol, "label_accuracy"))
     return measures
 
 
@@ -221,8 +244,7 @@ def _made_features(model: Generative, features: FeatureNetwork, n: int, seed: in
     made = []
     for k in range(0, n, BATCH):
         label = None if labels is None else labels[k : min(k + BATCH, n)].tolist()
-        x_hat = model.sample(min(BATCH, n - k), seed + k, label=label)
-        made.append(_run(features, features.features, _seen_by(features, x_hat)))
+        made.append(look(features, model.sample(min(BATCH, n - k), seed + k, label=label)))
     return torch.cat(made)
 
 
@@ -235,15 +257,13 @@ def split_of(pictures: Pictures) -> str:
 
 
 def _of_reconstructions(model: Generative, pictures: Pictures, seed: int) -> list[Measure]:
-    shape = (model.channels, model.image_size, model.image_size)
-    if tuple(pictures.pictures.shape[1:]) != shape:
-        raise GenartError("bad_images", where="evaluate", channels=shape[0], size=shape[1], shape=tuple(pictures.pictures.shape))
-    labels = _relabelled(model, pictures) if model.num_classes else None
+    check_size(model, pictures)
+    labels = relabelled(model, pictures) if model.num_classes else None
     generator = torch.Generator().manual_seed(seed)
     errors: dict[str, list[Tensor]] = {"mse": [], "psnr": [], "ssim": [], "elbo": [], "kl": []}
-    for k, x in _chunks(pictures):
+    for k, x in chunks(pictures):
         label = () if labels is None else (labels[k : k + len(x)],)
-        x_hat = _run(model, lambda x, label=label: model.reconstruct(x, *label), x)
+        x_hat = run(model, lambda x, label=label: model.reconstruct(x, *label), x)
         for name, metric in (("mse", metrics.squared_error), ("psnr", metrics.psnr), ("ssim", metrics.ssim)):
             errors[name].append(metric(x, x_hat))
         seen = metrics.binarise(x, generator) if model.likelihood == "bernoulli" else x
@@ -251,34 +271,53 @@ def _of_reconstructions(model: Generative, pictures: Pictures, seed: int) -> lis
         errors["elbo"].append(-(bound.reconstruction + bound.kl))
         errors["kl"].append(bound.kl)
     values = {name: torch.cat(each).double().cpu() for name, each in errors.items()}
-    split = f"{len(pictures):,} of {split_of(pictures)} at {model.image_size} px"
+    split = whole_split(pictures)
     drawn = "pixels binarised" if model.likelihood == "bernoulli" else "8-bit pixels, dequantised"
     bound = f"{split}, {drawn} with seed {seed}, 1 draw of z"
     bits = metrics.bits_per_dimension(values["elbo"], pictures.pictures[0].numel())
     return [
-        Measure("reconstruction error (MSE, pixels in [0, 1])", *_mean(values["mse"]), None, None, split, "mse"),
-        Measure("reconstruction PSNR (dB)", *_mean(values["psnr"]), None, None, split, "psnr"),
-        Measure("reconstruction SSIM", *_mean(values["ssim"]), None, None, split, "ssim"),
-        Measure("ELBO (nats)", *_mean(values["elbo"]), None, None, bound, "elbo"),
-        Measure("bits per dimension", *_mean(bits), None, None, bound, "bits_per_dimension"),
-        Measure("KL (nats)", *_mean(values["kl"]), None, None, bound, "kl"),
+        *errors_of_reconstructions(values["mse"], values["psnr"], values["ssim"], split),
+        Measure("ELBO (nats)", *mean(values["elbo"]), None, None, bound, "elbo"),
+        Measure("bits per dimension", *mean(bits), None, None, bound, "bits_per_dimension"),
+        Measure("KL (nats)", *mean(values["kl"]), None, None, bound, "kl"),
+    ]
+
+
+def check_size(model: Any, pictures: Pictures) -> None:
+    """Refuse pictures that are not of the model's own size."""
+    shape = (model.channels, model.image_size, model.image_size)
+    if tuple(pictures.pictures.shape[1:]) != shape:
+        raise GenartError("bad_images", where="evaluate", channels=shape[0], size=shape[1], shape=tuple(pictures.pictures.shape))
+
+
+def whole_split(pictures: Pictures) -> str:
+    """What a protocol calls all of these pictures, at the size at which they are."""
+    return f"{len(pictures):,} of {split_of(pictures)} at {pictures.pictures.shape[-1]} px"
+
+
+def errors_of_reconstructions(mse: Tensor, psnr: Tensor, ssim: Tensor, protocol: str) -> list[Measure]:
+    """The three of any autoencoder. Each (N,): a value a picture."""
+    return [
+        Measure("reconstruction error (MSE, pixels in [0, 1])", *mean(mse), None, None, protocol, "mse"),
+        Measure("reconstruction PSNR (dB)", *mean(psnr), None, None, protocol, "psnr"),
+        Measure("reconstruction SSIM", *mean(ssim), None, None, protocol, "ssim"),
     ]
 
 
 def _of_labels(model: FeatureNetwork, pictures: Pictures, held_out: bool) -> list[Measure]:
-    labels = _relabelled(model, pictures)
+    labels = relabelled(model, pictures)
     with evaluating(model):
-        logits = torch.cat([_run(model, model, x) for _, x in _chunks(pictures)])
+        logits = torch.cat([run(model, model, x) for _, x in chunks(pictures)])
     held = ", variants of their class that training left out" if held_out else ""
     protocol = f"{len(pictures):,} pictures of {split_of(pictures)}{held}"
-    measures = [Measure("accuracy", *_mean(metrics.top_k_accuracy(logits, labels, 1)), None, None, protocol, "accuracy")]
+    measures = [Measure("accuracy", *mean(metrics.top_k_accuracy(logits, labels, 1)), None, None, protocol, "accuracy")]
     if model.num_classes > 20:
         top = metrics.top_k_accuracy(logits, labels, 5)
-        measures.append(Measure("accuracy, top 5", *_mean(top), None, None, protocol, "top_5_accuracy"))
+        measures.append(Measure("accuracy, top 5", *mean(top), None, None, protocol, "top_5_accuracy"))
     return measures
 
 
-def _relabelled(model: HubModel, pictures: Pictures) -> Tensor:
+def relabelled(model: HubModel, pictures: Pictures) -> Tensor:
     """The pictures' labels in the order of the model's classes."""
     labels = pictures.require_labels("measure a model of classes").tolist()
     known = {name: k for k, name in enumerate(model.class_names)}
@@ -294,18 +333,25 @@ def table(results: dict[str, list[Measure]]) -> str:
     return matrix({name: [measure.as_dict() for measure in measures] for name, measures in results.items()})
 
 
-def _mean(values: Tensor) -> tuple[float, float]:
+def mean(values: Tensor) -> tuple[float, float]:
+    """A mean and its standard error. values: (N,)."""
     return values.double().mean().item(), metrics.mean_error(values)
 
 
-def _chunks(pictures: Pictures) -> Iterator[tuple[int, Tensor]]:
+def chunks(pictures: Pictures) -> Iterator[tuple[int, Tensor]]:
+    """The pictures in [-1, 1], some at a time, each time with the row of the first."""
     for k in range(0, len(pictures), BATCH):
         yield k, pictures.images(slice(k, k + BATCH))
 
 
 def features_of(features: FeatureNetwork, pictures: Pictures) -> Tensor:
     """The features of real pictures, made to the eye's size where they have another."""
-    return torch.cat([_run(features, features.features, _seen_by(features, x)) for _, x in _chunks(pictures)])
+    return torch.cat([look(features, x) for _, x in chunks(pictures)])
+
+
+def look(features: FeatureNetwork, x: Tensor) -> Tensor:
+    """The features of pictures, made to the eye's size where they have another. x: (B, C, H, W) in [-1, 1]. Returns (B, D)."""
+    return run(features, features.features, _seen_by(features, x))
 
 
 def _seen_by(features: Any, x: Tensor) -> Tensor:
@@ -314,7 +360,7 @@ def _seen_by(features: Any, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _run(module: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def run(module: Any, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """function(x) on the device that `module` is on, brought back to the CPU."""
     device = next(module.parameters()).device if isinstance(module, nn.Module) else x.device
     return function(x.to(device)).cpu()

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 from hub_server import HubServer, User, patched_client
+from pipelines import save_tiny_pipeline
 
 import genart_hub
-from genart_hub import cards, space
+from genart_hub import cards, hub, space
 from genart_hub.cli import main
 from genart_hub.errors import GenartError
 
@@ -32,6 +33,18 @@ def test_the_tree_holds_what_the_app_needs_and_nothing_else(tmp_path):
     assert {"app.py", "README.md", "requirements.txt", "genart_hub/ui/texts.py", "weights/gan-mnist/model.safetensors"} <= files
     assert {file.split("/")[0] for file in files} == {"app.py", "README.md", "requirements.txt", "genart_hub", "weights"}
     assert not [file for file in files if "__pycache__" in file or "golden" in file or file.endswith(".pyi")]
+
+
+def test_a_bundled_pipeline_stands_in_the_tree_with_its_components_and_loads_from_there(tmp_path, monkeypatch):
+    folder = save_tiny_pipeline(tmp_path / "weights" / "tiny-sd")
+    (folder / "golden.safetensors").write_bytes(b"for tests alone")
+    monkeypatch.setattr(hub, "WEIGHTS_FOLDERS", (tmp_path / "weights",))
+    files = {file.as_posix() for file in space.build(tmp_path / "tree")}
+    parts = {"model_index.json", "unet/diffusion_pytorch_model.safetensors", "vae/config.json", "tokenizer/tokenizer.json"}
+    assert {f"weights/tiny-sd/{part}" for part in parts} <= files
+    assert "weights/tiny-sd/golden.safetensors" not in files
+    again = genart_hub.from_pretrained(tmp_path / "tree" / "weights" / "tiny-sd")
+    assert again.sample(1, prompt="cat", num_steps=1).shape == (1, 3, 16, 16)
 
 
 @pytest.mark.parametrize(("hardware", "torch", "line"), [("cpu-basic", "2.13.0", "whl/cpu"), ("zero-a10g", "2.11.0", "spaces")])

@@ -1,13 +1,37 @@
 """Every model in weights/ loads, makes the pictures that its golden file holds, and has a card."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 import genart_hub
 from genart_hub import hub
+from genart_hub.pipeline_cards import components
+from genart_hub.remote import PIPELINE
 
 NAMES = genart_hub.bundled() + genart_hub.bundled("features")
+MODEL = {"README.md", "config.json", "evaluation.json", "golden.safetensors", "model.safetensors", "samples.png", "training.json"}
+OF_PIPELINES = MODEL - {"config.json", "model.safetensors"} | {PIPELINE, "guidance.json", "sampling.json", "steps.json", "unseen.png"}
+
+
+def files_of(name: str) -> list[Path]:
+    return [file for file in hub.bundled_folder(name).rglob("*") if file.is_file()]
+
+
+def bytes_of(names: list[str]) -> int:
+    return sum(file.stat().st_size for name in names for file in files_of(name))
+
+
+@torch.no_grad()
+def made_by(model, golden, asked):
+    """What the golden file should hold, from the rest of it."""
+    if model.family == "diffusion":
+        prompts = json.loads(asked["prompt"])
+        return model.sample(len(prompts), 0, prompt=prompts, num_steps=int(asked["num_steps"]), guidance=float(asked["guidance"]))
+    return model(golden["x"]) if model.family == "features" else model.generate(golden["z"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -15,21 +39,29 @@ def test_a_bundled_model_makes_what_its_golden_file_holds(name):
     model, file = genart_hub.from_pretrained(name), hub.bundled_folder(name) / "golden.safetensors"
     if not file.is_file():
         pytest.fail(f"{name} has no golden.safetensors")
-    golden = load_file(file)
-    give, take, make = ("x", "logits", model) if model.family == "features" else ("z", "x", model.generate)
-    with torch.no_grad():
-        made, expected = make(golden[give]), golden[take]
-    torch.testing.assert_close(made, expected, rtol=0, atol=1e-4)
+    with safe_open(file, framework="pt") as saved:
+        golden, asked = {key: saved.get_tensor(key) for key in saved.keys()}, saved.metadata()
+    expected = golden["logits" if model.family == "features" else "x"]
+    torch.testing.assert_close(made_by(model, golden, asked), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundled_model_has_a_card_and_is_known_by_its_name(name):
     folder, model = hub.bundled_folder(name), genart_hub.from_pretrained(name)
-    wanted = ["README.md"] + ["samples.png"] * (model.family != "features")
+    wanted = ["README.md"] + ["samples.png"] * (model.family != "features") + ["unseen.png"] * (model.family == "diffusion")
     assert [file for file in wanted if not (folder / file).is_file()] == []
     assert model.source.name == name
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bundled_folder_holds_a_model_and_what_is_told_of_it_and_nothing_else(name):
+    folder = hub.bundled_folder(name)
+    allowed = OF_PIPELINES | set(components(folder)) if (folder / PIPELINE).is_file() else MODEL
+    assert {entry.name for entry in folder.iterdir()} <= allowed
+
+
 def test_the_weights_stay_within_their_budget():
-    files = [file for folder in {hub.bundled_folder(name).parent for name in NAMES} for file in folder.rglob("*") if file.is_file()]
-    assert sum(file.stat().st_size for file in files) <= 64_000_000
+    pipelines = genart_hub.bundled("diffusion")
+    assert bytes_of(pipelines) < 30_000_000
+    assert bytes_of([name for name in NAMES if name not in pipelines]) < 34_000_000
+    assert bytes_of(NAMES) <= 64_000_000
