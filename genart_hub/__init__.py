@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from genart_hub.models import MODELS
     from genart_hub.remote import Found
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["MODELS", "bundled", "from_pretrained", "search", "__version__"]
 
 _MODULES = (
@@ -46,7 +46,8 @@ def from_pretrained(
     """Load any model, of the class that its config.json names, in eval mode.
 
     name: a bundled name (see `bundled`); else a folder (written with a separator, or holding a config.json); else a Hub id
-    "owner/name[@revision]". dtype: float32 unless given, whatever is on disk. max_bytes: the most that the weights may take.
+    "owner/name[@revision]". dtype: float32 unless given, whatever is on disk (half of it for
+    a pipeline on a GPU). max_bytes: the most that the weights may take.
     A diffusers Stable Diffusion folder or id gives a `stable_diffusion.StableDiffusion`, with the same `sample`.
     Raises errors.GenartError, one line with the cure.
     """

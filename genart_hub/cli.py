@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -614,14 +613,12 @@ def card(options: argparse.Namespace) -> None:
 
 def push(options: argparse.Namespace) -> None:
     from genart_hub.hub import from_state_dict
-    from genart_hub.pipeline_hub import push_pipeline
 
     if options.from_state_dict:
         model = from_state_dict(options.from_state_dict, genart_hub.MODELS, options.folder, dict(_setting(text) for text in options.set))
     else:
         model = genart_hub.from_pretrained(options.folder)
-    push_to_hub = partial(push_pipeline, model) if getattr(model, "family", None) == "diffusion" else model.push_to_hub
-    commit = push_to_hub(
+    commit = model.push_to_hub(
         options.repo_id,
         license=options.license,
         private=options.private,

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +53,12 @@ def publish(
     revision: str | None = None,
     commit_message: str | None = None,
     overwrite_card: bool = False,
+    files: Sequence[str] | None = None,
 ) -> str:
-    """Push a model's folder in one commit, or in none where nothing changed. Returns the commit's address.
+    """Push a folder in one commit, or in none where nothing changed. Returns the commit's address.
 
-    A card that somebody edited on the Hub keeps its text; only its metadata is brought up to date.
+    files: patterns of what goes with it (None: those of a model); a pipeline's have its index among them. A card that somebody edited on
+    the Hub keeps its text; only its metadata is brought up to date.
     """
     from huggingface_hub import HfApi
 
@@ -72,7 +74,8 @@ def publish(
             api.create_branch(repo_id, branch=revision, exist_ok=True)
         if existing is not None:
             existing = _files_on_hub(api, repo_id, revision) or []
-            _check_library(api, repo_id, existing, revision)
+            check = _check_pipeline if PIPELINE in (files or ()) else _check_library
+            check(api, repo_id, existing, revision)
         card = folder / cards.CARD
         if existing and cards.CARD in existing and not overwrite_card and card.is_file():
             theirs = _read_text(api, repo_id, cards.CARD, revision)
@@ -82,7 +85,7 @@ def publish(
             folder_path=folder,
             revision=revision,
             commit_message=commit_message or f"Upload with genart_hub {__version__}",
-            allow_patterns=list(PUBLISHED),
+            allow_patterns=list(PUBLISHED if files is None else files),
         )
     return str(commit)
 
@@ -123,6 +126,14 @@ def _check_library(api, repo_id: str, files: list[str], revision: str | None) ->
         return  # ours, under a card that somebody rewrote
     if (library and library != LIBRARY) or (not library and others):
         raise GenartError("other_library", name=repo_id, library=shorten(library or others[0]).strip("'"))
+
+
+def _check_pipeline(api, repo_id: str, existing: list[str], revision: str | None) -> None:
+    """Refuse to write over what is not a pipeline of ours: another library's weights, or a model that is no pipeline."""
+    weights = [file for file in existing if Path(file).suffix in (".safetensors", ".bin", ".pt", ".ckpt", ".onnx", ".gguf")]
+    theirs = _read_text(api, repo_id, cards.CARD, revision) if cards.CARD in existing else ""
+    if weights and (CONFIG in existing or LIBRARY not in (cards.split(theirs)[0].get("tags") or [])):
+        raise GenartError("other_library", name=repo_id, library=weights[0])
 
 
 def _check_visibility(api, repo_id: str, private: bool) -> None:

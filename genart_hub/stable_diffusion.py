@@ -23,6 +23,7 @@ from torch import Tensor
 
 from genart_hub import __version__
 from genart_hub.errors import GenartError, first_line, number, shorten, whole
+from genart_hub.files import replacing
 from genart_hub.hub import MAX_BYTES, PICKLES, Location, Source, locate, pick_device
 from genart_hub.models.base import MAX_SEED
 from genart_hub.remote import PIPELINE, weight_files
@@ -204,6 +205,31 @@ class StableDiffusion:
             "scale": scale,
             "genart_hub_version": __version__,
         }
+
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
+        """Write the pipeline as a diffusers folder, with the steps and the guidance that it is meant to be sampled with."""
+        with _silent():
+            self.pipeline.save_pretrained(folder)
+        with replacing(Path(folder) / SAMPLING) as file:
+            file.write_text(json.dumps(self.defaults, indent=2) + "\n", encoding="utf-8")
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        dataset: str | None = None,
+        overwrite_card: bool = False,
+    ) -> str:
+        """Publish the folder that it was loaded from, as `HubModel.push_to_hub` does. Returns the commit's address."""
+        from genart_hub.pipeline_hub import push_pipeline
+
+        options = {"license": license, "private": private, "token": token, "revision": revision, "commit_message": commit_message}
+        return push_pipeline(self, repo_id, dataset=dataset, overwrite_card=overwrite_card, **options)
 
     # ---- one call ----
 
