@@ -16,7 +16,7 @@ from genart_hub.ui.parts import (
     how,
     model_box,
     new_folder,
-    offered,
+    offered_from_latents,
     on_gpu,
     parsed,
     stem,
@@ -52,7 +52,7 @@ def build(shelf: Shelf) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            model = model_box(offered(), value=first_shown())
+            model = model_box(offered_from_latents(), value=first_shown())
             label = class_box(shelf, model)
             seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"))
             method = unchecked(gr.Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method")))

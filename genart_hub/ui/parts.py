@@ -4,6 +4,7 @@ import atexit
 import html
 import inspect
 import os
+import queue
 import shutil
 import sys
 import tempfile
@@ -11,7 +12,8 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -37,12 +39,30 @@ except ImportError:
 
 MODEL_CALL = {"concurrency_id": "model", "concurrency_limit": 1}  # one model call at a time
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
+PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "火箭", "蓝色的狗")
+UNREAD_SHOWN = 120  # characters
 TRUSTED_BYTES = 20_000_000_000  # for the pipeline that the host has named: setting GENART_SD_MODEL is consent
 
 
 def offered(family: str | None = None) -> list[str]:
     """The models of the model boxes: the bundled ones, then those that the host names in GENART_MODELS."""
     return genart_hub.bundled(family) + [name.strip() for name in os.environ.get("GENART_MODELS", "").split(",") if name.strip()]
+
+
+def from_latents() -> list[str]:
+    """The bundled models that make a picture from a point of a latent space: all but the pipelines."""
+    return sorted(genart_hub.bundled("gan") + genart_hub.bundled("vae"))
+
+
+def offered_from_latents() -> list[str]:
+    """The models of a box whose tab walks through latents."""
+    pipelines = genart_hub.bundled("diffusion")
+    return [name for name in offered() if name not in pipelines]
+
+
+def is_pipeline(model: Any) -> bool:
+    """Whether the model draws what a text says."""
+    return getattr(model, "family", None) == "diffusion"
 
 
 def first_shown() -> str | None:
@@ -74,7 +94,12 @@ class Shelf:
 
     def generative(self, name: object) -> Generative:
         """The same, and it must make pictures from latents."""
-        return check_generative(self.get(name), genart_hub.bundled())
+        return check_generative(self.get(name), from_latents())
+
+    def painter(self, name: object) -> Any:
+        """The same, and it must make pictures: from latents, or from a text."""
+        model = self.get(name)
+        return model if is_pipeline(model) else check_generative(model, genart_hub.bundled())
 
     @staticmethod
     def check(name: object) -> str:
@@ -91,9 +116,42 @@ class Shelf:
         return name
 
 
+def num_parameters(model: Any) -> int:
+    """The parameters of a model, or of all parts of a pipeline."""
+    return model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
+
+
 def _memory(model: Any) -> int:
-    count = model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
-    return 4 * count
+    return 4 * num_parameters(model)
+
+
+class Stopped(Exception):
+    """Nobody waits for the pictures any more."""
+
+
+def steps_of(call: Callable[[Callable[[int, int], None]], Any]) -> Generator[tuple[int, int], None, Any]:
+    """Run `call(on_step)` beside the caller, and yield (step, num_steps) after each of its steps; returns its result.
+
+    Closing the generator ends the call before its next step.
+    """
+    told: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def on_step(step: int, num_steps: int) -> None:
+        if stopped.is_set():
+            raise Stopped
+        told.put((step, num_steps))
+
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(call, on_step)
+    future.add_done_callback(lambda _: told.put(None))
+    pool.shutdown(wait=False)
+    try:
+        while (step := told.get()) is not None:
+            yield step
+    finally:
+        stopped.set()
+    return future.result()
 
 
 def guarded(handler: Callable) -> Callable:
@@ -187,26 +245,38 @@ def model_box(names: list[str], label: str = "model", value: str | None = None) 
     return gr.Dropdown(names, value=value, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True)
 
 
-def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
-    """The classes of the model that is chosen in `box`; hidden where it has none."""
+def class_box(shelf: Shelf, box: gr.Dropdown, of_text: gr.Column | None = None, of_latents: gr.Column | None = None) -> gr.Dropdown:
+    """The classes of the model that is chosen in `box`; hidden where it has none.
 
-    def names_of(model_name: str) -> tuple[str, ...]:
+    of_text, of_latents: what is shown for a model that draws what a text says, and for any other.
+    """
+
+    def chosen_model(model_name: str) -> tuple[tuple[str, ...], bool]:
+        """The model's classes, and whether it draws what a text says. A bundled pipeline is not loaded for that."""
         try:
-            return shelf.generative(model_name).class_names
+            if model_name in genart_hub.bundled("diffusion"):
+                return (), True
+            model = shelf.painter(model_name)
+            return model.class_names, is_pipeline(model)
         except GenartError:  # told when the model is asked for pictures
-            return ()
+            return (), False
 
     @on_gpu
     @guarded
     def follow(model_name: str, chosen: str, request: gr.Request):
-        return gr.update(**class_choices(names_of(model_name), texts.language(request), chosen))
+        names, reads = chosen_model(model_name)
+        shown = [gr.update(**class_choices(names, texts.language(request), chosen))]
+        return shown[0] if of_text is None else [*shown, gr.update(visible=reads), gr.update(visible=not reads)]
 
-    label = class_dropdown(names_of(box.value) if box.value else ())
-    when_chosen(box, follow, [box, label], label, **MODEL_CALL)
+    label = class_dropdown(chosen_model(box.value)[0] if box.value else ())
+    outputs = label if of_text is None else [label, of_text, of_latents]
+    when_chosen(box, follow, [box, label], outputs, **MODEL_CALL)
     return label
 
 
-def when_chosen(box: gr.Dropdown, handler: Callable, inputs: list, output: gr.components.Component, **options) -> None:
+def when_chosen(
+    box: gr.Dropdown, handler: Callable, inputs: list, output: gr.components.Component | list[gr.components.Component], **options
+) -> None:
     """Run `handler` when a person has chosen or typed a model: unlike `change`, not when a handler has filled the box."""
     gr.on([box.input, box.blur], handler, inputs, output, api_visibility="private", show_progress="hidden", **options)
 
@@ -227,16 +297,20 @@ def class_choices(names: Sequence[str], lang: str | None = None, chosen: str = "
     return {"choices": [(any_class, ""), *zip(called, names, strict=True)], "value": value, "visible": bool(names)}
 
 
-def class_of(value: object, model: Generative) -> int | str | None:
+def class_of(value: object, model: Any) -> int | str | None:
     """What a class box holds, as a recipe carries it: a class's name, or its number where that is its name; any class is None."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
+    if is_pipeline(model):
+        raise GenartError("no_classes", where=stem(model), value=shorten(value))
     index = int(model.check_label(value)[0])
     return index if model.class_names[index] == str(index) else model.class_names[index]
 
 
-def classes_of(model: Generative, label: object, n: int, seed: int) -> Tensor | None:
+def classes_of(model: Any, label: object, n: int, seed: int) -> Tensor | None:
     """The classes of the pictures that `sample` gives for this request. Returns (n,), or None where the model has no classes."""
+    if is_pipeline(model):
+        return None
     return model.labels(n, seed) if label is None else model.check_label(label, n)
 
 
@@ -244,6 +318,23 @@ def caption(lang: str, seed: int, class_name: str | None = None, score: float | 
     """What stands below a picture: its class, its seed, and the discriminator's probability, where there are such."""
     text = texts.say(lang, "caption", seed=seed) if score is None else texts.say(lang, "caption_score", seed=seed, score=score)
     return text if class_name is None else f"{texts.class_name(lang, class_name)} · {text}"
+
+
+def prompt_box(visible: bool) -> tuple[gr.Textbox, gr.Column]:
+    """A line for what a text-to-image model shall draw, with examples below it, and the column that holds both."""
+    with gr.Column(visible=visible, min_width=240) as column:
+        prompt = gr.Textbox(value=texts.t("prompt_default"), label=texts.t("prompt"), info=texts.t("prompt_info"), max_lines=3)
+        gr.Examples([[one] for one in PROMPTS], prompt, label=texts.t("example_prompts"), api_visibility="private")
+    return prompt, column
+
+
+def unread_note(lang: str, model: Any, prompt: str) -> str:
+    """A sentence that names the end of a prompt where the model does not see it, else nothing."""
+    end = model.unread(prompt).strip()
+    if not end:
+        return ""
+    shown = end if len(end) <= UNREAD_SHOWN else end[:UNREAD_SHOWN] + "…"
+    return texts.say(lang, "unread", end=html.escape(shown, quote=False))
 
 
 def ladder_of(name: object) -> str | None:

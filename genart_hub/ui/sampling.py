@@ -4,12 +4,12 @@ import secrets
 import zipfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from genart_hub import images, remake
 from genart_hub.errors import GenartError, whole
-from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.parts import (
     MODEL_CALL,
@@ -23,19 +23,23 @@ from genart_hub.ui.parts import (
     guarded,
     how,
     hub_search,
+    is_pipeline,
     model_box,
     new_folder,
     offered,
     on_gpu,
     parsed,
+    prompt_box,
     seed_of,
     stem,
     unchecked,
+    unread_note,
 )
 from genart_hub.ui.texts import t
 
 MOST = 64
 COLUMNS = 8
+LARGE, DIFFUSION_MOST = 128, 4  # a pipeline of more px than that takes minutes a picture on a CPU
 
 
 def build(shelf: Shelf) -> None:
@@ -43,21 +47,39 @@ def build(shelf: Shelf) -> None:
 
     @on_gpu
     @guarded
-    def sample(model_name: str, n: float, seed: float, truncation: float, label: str, request: gr.Request):
-        model = shelf.generative(model_name)
+    def sample(
+        model_name: str,
+        n: float,
+        seed: float,
+        truncation: float,
+        label: str,
+        prompt: str,
+        request: gr.Request,
+        progress=gr.Progress(),
+    ):
+        model = shelf.painter(model_name)
         lang = texts.language(request)
-        n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, MOST)
-        seed, truncation = seed_of(seed, lang), parsed(truncation)
-        label = class_of(label, model)
-        x = model.sample(n, seed, truncation=truncation, label=label)
-        truncation = float(truncation)
+        most = MOST if model.image_size <= LARGE or not is_pipeline(model) else DIFFUSION_MOST
+        n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, most)
+        seed, label = seed_of(seed, lang), class_of(label, model)
+        prompt, note = texts.typed(prompt, "prompt_default", lang), ""
+        if is_pipeline(model):
+            asked = {"prompt": prompt}
+            on_step = lambda step, num_steps: progress((step, num_steps), desc=model.source.name)  # noqa: E731
+            x = model.sample(n, seed, prompt=prompt, on_step=on_step)
+            note = unread_note(lang, model, prompt)
+        else:
+            asked = {"truncation": parsed(truncation), "label": label}
+            x = model.sample(n, seed, **asked)
+            asked["truncation"] = float(asked["truncation"])
         classes = classes_of(model, label, n, seed)
         names = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]
         scores = None
         if hasattr(model, "score"):
             scores = (model.score(x) if classes is None else model.score(x, classes)).tolist()
+            note = texts.say(lang, "score_note")
         folder, gallery = new_folder(), []
-        recipe_of = partial(model.recipe, truncation=truncation, label=label)
+        recipe_of = partial(model.recipe, **asked)
         for k, picture in enumerate(images.to_pil(x)):
             path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", recipe_of(seed + k))
             gallery.append((str(path), caption(lang, seed + k, names[k], scores and scores[k])))
@@ -68,8 +90,7 @@ def build(shelf: Shelf) -> None:
         with zipfile.ZipFile(archive, "w") as packed:
             for path in [Path(path) for path, _ in gallery] + [grid]:
                 packed.write(path, path.name)
-        note = texts.say(lang, "score_note") if scores is not None else ""
-        return gallery, gallery[0][0], str(grid), str(archive), _code(model, n, seed, truncation, label), note
+        return gallery, gallery[0][0], str(grid), str(archive), _code(model, n, seed, asked), note
 
     def dice() -> int:
         return secrets.randbelow(2**31)
@@ -77,18 +98,27 @@ def build(shelf: Shelf) -> None:
     @guarded
     def restore(png: str | None, request: gr.Request):
         if png is None:
-            return (gr.skip(),) * 5
-        recipe = remake.read(png)
+            return (gr.skip(),) * 6
+        recipe, file = remake.read(png), Path(png).name
         name = shelf.check(remake.name_of(recipe))
-        model = shelf.generative(name)
+        model = shelf.painter(name)
         remake.check_weights(model, recipe)
         lang = texts.language(request)
         whole(texts.say(lang, "sampling"), texts.say(lang, "count"), recipe["n"], 1, MOST)
+        if is_pipeline(model):
+            fields = prompt_of(recipe, model, file)
+            return name, recipe["n"], recipe["seed"], gr.skip(), gr.update(**class_choices((), lang)), fields
         labels = set() if recipe["label"] is None else set(model.check_label(recipe["label"], recipe["n"]).tolist())
         if len(labels) > 1:
-            raise GenartError("several_labels", file=Path(png).name)
+            raise GenartError("several_labels", file=file)
         chosen = model.class_names[labels.pop()] if labels else ""
-        return name, recipe["n"], recipe["seed"], recipe["truncation"], gr.update(**class_choices(model.class_names, lang, chosen))
+        classes = gr.update(**class_choices(model.class_names, lang, chosen))
+        return name, recipe["n"], recipe["seed"], recipe["truncation"], classes, gr.skip()
+
+    def show_fields(model_name: str):
+        """The prompt for a pipeline, truncation for any other model: the one that a recipe has just named is in memory."""
+        reads = is_pipeline(shelf.get(model_name))
+        return gr.update(visible=reads), gr.update(visible=not reads)
 
     def choose(gallery: list, event: gr.SelectData) -> str | None:
         return gallery[event.index][0] if gallery else None
@@ -96,12 +126,14 @@ def build(shelf: Shelf) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered(), value=first_shown())
-            label = class_box(shelf, model)
+            prompt, of_text = prompt_box(False)
+            with gr.Column() as of_latents:
+                truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info")))
+            label = class_box(shelf, model, of_text, of_latents)
             hub_search(model)
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
             seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
             roll = gr.Button(t("dice"), size="sm")
-            truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info")))
             go = gr.Button(t("generate"), variant="primary", size="lg")
             dropped = gr.File(label=t("restore"), type="filepath", height=170)
         with gr.Column(scale=2, min_width=320):
@@ -117,15 +149,33 @@ def build(shelf: Shelf) -> None:
             code = gr.Code(label=t("code"), language="python", lines=3, interactive=False)
     how("sampling_how")
 
-    inputs, outputs = [model, count, seed, truncation, label], [gallery, one, grid, archive, code, note]
+    inputs, outputs = [model, count, seed, truncation, label, prompt], [gallery, one, grid, archive, code, note]
     go.click(sample, inputs, outputs, api_name="sample", **MODEL_CALL)
     roll.click(dice, None, seed, api_name="dice").then(sample, inputs, outputs, api_name="sample_after_dice", **MODEL_CALL)
     restored = dropped.upload(restore, dropped, inputs, api_name="restore", **MODEL_CALL)
-    restored.success(sample, inputs, outputs, api_name="sample_after_restore", **MODEL_CALL)
+    shown = restored.success(show_fields, model, [of_text, of_latents], api_visibility="private", show_progress="hidden", **MODEL_CALL)
+    shown.success(sample, inputs, outputs, api_name="sample_after_restore", **MODEL_CALL)
     gallery.select(choose, gallery, one, api_visibility="private", show_progress="hidden")  # a click cannot come by API
 
 
-def _code(model: Generative, n: int, seed: int, truncation: float, label: int | str | None) -> str:
-    name = remake.name_of(model.recipe(seed))
-    more = ("" if truncation == 1 else f", truncation={truncation:g}") + ("" if label is None else f", label={label!r}")
-    return f'import genart_hub\n\nx = genart_hub.from_pretrained("{name}").sample({n}, seed={seed}{more})'
+def prompt_of(recipe: dict[str, Any], model: Any, file: str) -> str:
+    """The prompt of a pipeline's recipe, where the fields here can give the same picture again."""
+    prompt = recipe.get("prompt")
+    prompts = set(prompt) if isinstance(prompt, list) else {prompt}
+    plain = model.recipe(recipe["seed"], recipe["n"], prompt="", columns=recipe["columns"], scale=recipe["scale"])
+    others = [key for key in ("num_steps", "guidance", "negative_prompt", "size") if recipe.get(key) not in (None, plain.get(key))]
+    if len(prompts) > 1:
+        others.insert(0, "prompt")
+    if others:
+        raise GenartError("no_field", file=file, names=", ".join(others))
+    return prompts.pop()
+
+
+def _code(model: Any, n: int, seed: int, asked: dict[str, Any]) -> str:
+    """asked: the request beside count and seed; what is as by default is left out."""
+    more = "".join(f", {key}={value!r}" for key, value in asked.items() if value is not None and (key, value) != ("truncation", 1))
+    return f'import genart_hub\n\nx = genart_hub.from_pretrained("{_name(model, asked)}").sample({n}, seed={seed}{more})'
+
+
+def _name(model: Any, asked: dict[str, Any]) -> str:
+    return remake.name_of(model.recipe(0, **asked))

@@ -49,6 +49,44 @@ CSS = """
 .few-pixels .image-frame img, .few-pixels .image-container img { width: 100%; height: 100%; object-fit: contain; }
 .gallery-item .container.gallery { width: 46px; height: 46px; }
 .title p { text-align: center; font-weight: 600; margin-bottom: -8px; }
+.title h3 { text-align: center; margin: 4px 0 0; font-size: 16px; }
+.title h3 + p { font-weight: 400; font-size: var(--text-sm); color: var(--body-text-color-subdued); }
+.title h3 + p { margin-top: 0; }
+.title .prose { line-height: 1.2; }
+.facts, .facts .html-container { padding: 0 !important; }
+.answer > .block.few-pixels { flex: 1 1 auto; }
+.status { min-height: 22px; }
+.status p { margin: 0; }
+.answers { align-items: stretch; }
+.answer .few-pixels .grid-wrap, .strip .few-pixels .grid-wrap { min-height: 120px !important; overflow: visible; }
+.answer .few-pixels .grid-container { grid-template-columns: repeat(4, 1fr) !important; gap: 8px !important; }
+.strip .few-pixels .grid-container { grid-template-columns: repeat(8, 1fr) !important; gap: 8px !important; }
+.strip .few-pixels .grid-wrap { min-height: 60px !important; }
+.card {
+  background: var(--block-background-fill); border: 1px solid var(--border-color-primary);
+  border-radius: var(--block-radius); box-shadow: var(--block-shadow); padding: 12px 14px;
+}
+.card .told {
+  display: inline-block; margin: 0 0 6px; padding: 1px 12px; border-radius: 999px; color: white; font-size: 12px; font-weight: 600;
+  background: linear-gradient(90deg, var(--primary-500), var(--secondary-500));
+}
+.card table { width: 100%; margin: 0; border-collapse: collapse; border: 0; font-size: 13px; line-height: 1.35; }
+.card tr { border: 0; border-top: 1px solid var(--border-color-primary); background: none; }
+.card tr:first-child { border-top: 0; }
+.card th, .card td { border: 0 !important; padding: 5px 0; text-align: left; vertical-align: baseline; background: none; }
+.card th { width: 40%; padding-right: 8px; font-weight: 400; color: var(--body-text-color-subdued); }
+.card td b { font-size: 15px; }
+.card td span { font-size: 12px; color: var(--body-text-color-subdued); }
+.figures td, .figures th { font-size: 13px; }
+.plot .plot_marks path { stroke-width: 5.5px; opacity: 1; transform-box: fill-box; }
+.plot .role-legend-symbol path { stroke-width: 5px; opacity: 1; }
+.plot svg.marks { overflow: visible; }
+.plot { padding-bottom: 44px !important; }
+.figures th, .figures th * { word-break: keep-all !important; overflow-wrap: normal !important; }
+@media (max-width: 640px) {
+  .strip .few-pixels .grid-container { gap: 3px !important; }
+  .strip .few-pixels .caption-label { font-size: 9px; padding: 2px 0; }
+}
 .figure p { text-align: center; color: var(--body-text-color-subdued); }
 .note p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 footer .built-with { display: none; }

@@ -6,7 +6,7 @@ import shutil
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import DIGITS, EMOJI
+from conftest import DIGITS, EMOJI, PIPELINE
 from PIL import Image
 
 import genart_hub
@@ -198,19 +198,20 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme):
     names = genart_hub.bundled()
     ending = "-emoji" if any(name.endswith("-emoji") for name in names) else "-mnist"
     names = [name for name in names if name.endswith(ending)]
-    expect(pictures(page)).to_have_count(8 * len(names))
+    expect(page.locator(".answer:visible .thumbnail-lg img")).to_have_count(8 * len(names))
+    expect(page.locator(".card:visible")).to_have_count(len(names))
+    expect(page.locator(".plot:visible .plot_marks path")).to_have_count(len(names))
     for header in HEADERS[lang]:
-        expect(page.locator("th:visible", has_text=header).first).to_be_visible()
+        expect(page.locator("th:visible").get_by_text(header, exact=True).first).to_be_visible()
     for name in names:
         expect(page.locator(".body-cell:visible").get_by_text(name, exact=True).first).to_be_visible()
-    expect(page.get_by_text("GENART_SD_MODEL")).to_be_visible()
 
 
 FIGURE = {"en": r"^Mean squared error \d\.\d{4} ", "zh": r"^均方误差 \d\.\d{4}"}
 LAST_STEP = {"en": r"^Step 20 of 20 · mean squared error \d\.\d{4}", "zh": r"^第 20 / 20 步 · 均方误差 \d\.\d{4}"}
 HEADERS = {
-    "en": ["Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk"],
-    "zh": ["模型", "用时（秒）", "张/秒", "参数量", "像素", "磁盘（MB）"],
+    "en": ["Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk", "Multiply-adds", "Can be told"],
+    "zh": ["模型", "用时（秒）", "张/秒", "参数量", "像素", "磁盘（MB）", "乘加运算", "可接受的条件"],
 }
 
 
@@ -282,14 +283,80 @@ def test_a_dropped_picture_of_another_model_brings_its_class_back(visit, tiny_ap
 def test_the_other_ladder_shows_its_models_and_its_classes(visit, tiny_app, locale):
     page, lang = visit(locale, url=tiny_app.url), lang_of(locale)
     open_tab(page, lang, "comparison")
-    titles = page.locator(".title:visible p")
-    expect(titles).to_have_text(EMOJI)
+    titles, prompt = page.locator(".answer .title:visible h3"), page.get_by_role("textbox", name=texts.say(lang, "prompt"))
+    expect(titles).to_have_text([*EMOJI, PIPELINE])
+    expect(prompt.locator("visible=true")).to_have_value(texts.say(lang, "prompt_default"))
     page.get_by_label(texts.say(lang, "digits")).locator("visible=true").check()
     expect(titles).to_have_text(DIGITS)
+    expect(prompt.locator("visible=true")).to_have_count(0)
     choose(page, lang, "label", "7")
     press(page, lang, "compare")
     expect(pictures(page)).to_have_count(8 * len(DIGITS))
     expect(page.locator(".caption-label:visible", has_text="7 · ")).to_have_count(16)
+
+
+@pytest.mark.parametrize(("locale", "viewport"), [("en-US", DESK), ("zh-CN", PHONE)], ids=["desk", "phone"])
+def test_an_example_prompt_unfolds_in_one_row_of_pictures(visit, tiny_app, locale, viewport):
+    page, lang = visit(locale, viewport=viewport, url=tiny_app.url), lang_of(locale)
+    choose_tab(page, lang, "comparison")
+    page.get_by_role("button", name="火箭", exact=True).locator("visible=true").click()
+    expect(page.get_by_role("textbox", name=texts.say(lang, "prompt")).locator("visible=true")).to_have_value("火箭")
+    press(page, lang, "compare")
+    strip = page.locator(".strip:visible .thumbnail-lg img")
+    expect(strip).to_have_count(8)
+    expect(page.locator(".plot:visible .plot_marks path")).to_have_count(2)
+    places = [strip.nth(k).bounding_box() for k in range(8)]
+    assert len({round(place["y"]) for place in places}) == 1
+    assert [place["x"] for place in places] == sorted(place["x"] for place in places)
+    sides = {round(page.locator(".answer:visible .thumbnail-lg img").nth(k).bounding_box()["width"]) for k in (0, 8, 16)}
+    assert len(sides) == 1  # all models' pictures at one scale
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert "[object Object]" not in page.inner_text("body")
+
+
+def test_stop_ends_a_comparison_between_steps_and_keeps_its_pictures(visit, tiny_app):
+    page = visit(url=tiny_app.url)
+    open_tab(page, "en", "comparison")
+    page.get_by_label("How many pictures").locator("visible=true").first.fill("16")
+    press(page, "en", "compare")
+    status = page.locator(".prose.status:visible")
+    expect(status).to_contain_text("step")
+    press(page, "en", "stop")
+    expect(status).to_have_text(texts.say("en", "stopped"))
+    page.wait_for_timeout(2000)  # nothing arrives any more
+    expect(status).to_have_text(texts.say("en", "stopped"))
+    expect(page.locator(".answer:visible .thumbnail-lg img")).to_have_count(16 * len(EMOJI))
+    press(page, "en", "compare")
+    expect(page.locator(".answer:visible .thumbnail-lg img")).to_have_count(16 * (len(EMOJI) + 1))
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_big_pipeline_asks_first_and_says_so_where_there_is_no_network(visit, tiny_app, locale):
+    page, lang = visit(locale, url=tiny_app.url), lang_of(locale)
+    open_tab(page, lang, "comparison")
+    page.get_by_role("button", name=texts.say(lang, "big")).click()
+    choose(page, lang, "big", "segmind/tiny-sd")
+    expect(page.get_by_text("segmind/tiny-sd " + ("is no folder here" if lang == "en" else "不是这里的文件夹"))).to_be_visible()
+    expect(page.get_by_label(texts.say(lang, "big_agree"))).to_have_count(0)
+    expect(page.locator(".answer .title:visible h3")).to_have_text([*EMOJI, PIPELINE])
+
+
+def test_a_pipeline_in_the_sampling_tab_shows_a_prompt_in_place_of_truncation(visit, tiny_app):
+    page = visit(url=tiny_app.url)
+    prompt = page.get_by_role("textbox", name="Prompt").locator("visible=true")
+    truncation = page.get_by_label("Truncation").locator("visible=true")
+    expect(truncation.first).to_be_visible()
+    expect(prompt).to_have_count(0)
+    choose(page, "en", "model", PIPELINE)
+    expect(prompt.first).to_have_value("red apple")
+    expect(truncation).to_have_count(0)
+    prompt.first.fill("rocket")
+    press(page, "en", "generate")
+    expect(pictures(page)).to_have_count(16)
+    expect(page.locator(".cm-content:visible")).to_contain_text("prompt='rocket'")
+    choose(page, "en", "model", "gan-mnist")
+    expect(prompt).to_have_count(0)
+    expect(truncation.first).to_be_visible()
 
 
 def test_the_vae_and_the_gan_move_to_the_same_ladder(visit, tiny_app):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import DIGITS, EMOJI, connect
+from conftest import DIGITS, EMOJI, PIPELINE, connect
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image, ImageChops, ImageSequence
@@ -215,38 +215,57 @@ def test_an_empty_drawing_is_no_picture(clients, lang, sentence, tmp_path):
 
 
 BUNDLED_DIGITS = [name for name in genart_hub.bundled() if name.endswith("-mnist")]
+HEADERS = {
+    "en": [
+        "Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk", "Multiply-adds", "Peak memory (MB)", "Can be told",
+        "Fréchet distance",
+    ],
+    "zh": ["模型", "用时（秒）", "张/秒", "参数量", "像素", "磁盘（MB）", "乘加运算", "峰值内存（MB）", "可接受的条件", "Fréchet 距离"],
+}  # fmt: skip
+
+
+def answers_of(outputs: tuple, names: list[str]) -> tuple[dict, dict, dict, str]:
+    """What /compare gave: the pictures and the card of each model ("big" among them), the table, the status line."""
+    *answers, table, status = outputs
+    names = [*names, "big"]
+    return dict(zip(names, answers, strict=False)), dict(zip(names, answers[len(names) :], strict=False)), table, status
 
 
 def test_every_bundled_model_of_the_digits_answers_the_comparison(client):
-    *galleries, table, status = client.predict(4, 20, 1, "", "digits", api_name="/compare")
-    galleries = dict(zip(genart_hub.bundled(), galleries, strict=False))
+    galleries, cards, table, status = answers_of(client.predict(4, 20, 1, "", "digits", api_name="/compare"), genart_hub.bundled())
     for name in BUNDLED_DIGITS:
         gallery = galleries[name]
         assert [shown["caption"].split(" · ")[-1] for shown in gallery] == ["seed 20", "seed 21", "seed 22", "seed 23"]
         expected = images.to_pil(genart_hub.from_pretrained(name).sample(1, seed=22)[0])
         assert same_picture(Image.open(gallery[2]["image"]), expected)
+        assert 'class="card"' in cards[name]
     assert [row[0] for row in table["data"]] == BUNDLED_DIGITS
-    assert "GENART_SD_MODEL" in status
+    assert ("GENART_SD_MODEL" in status) == (not genart_hub.bundled("diffusion"))
 
 
 def test_the_comparison_s_numbers_are_those_of_the_models(client):
     *_, table, _ = client.predict(4, 0, 1, "", "digits", api_name="/compare")
-    assert table["headers"] == ["Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk"]
-    for name, seconds, rate, parameters, pixels, megabytes in table["data"]:
+    assert table["headers"] == HEADERS["en"]
+    for name, seconds, rate, parameters, pixels, megabytes, _, memory, told, frechet in table["data"]:
         model = genart_hub.from_pretrained(name)
+        count = sum(p.numel() for p in model.parameters())
         assert rate == pytest.approx(4 / seconds, rel=0.1)  # seconds are shown to a tenth of a millisecond
-        assert parameters == f"{sum(p.numel() for p in model.parameters()):,}"
+        assert parameters == f"{count:,}"
         assert pixels == f"{model.image_size}×{model.image_size}×{model.channels}"
         assert megabytes == pytest.approx(model.source.file.stat().st_size / 1e6, abs=0.006)
+        assert 4e-6 * count < memory < 4e-6 * count + 2
+        assert told == ("a class" if model.class_names else "no condition")
+        measured = json.loads(model.source.companion("evaluation.json").read_text("utf-8"))["results"][name]
+        assert frechet == next(round(row["value"], 2) for row in measured if row["metric"] == "frechet")
+    work = {row[0]: row[6] for row in table["data"]}
+    assert work[GAN] == "578 k"  # 100 x 128 + 128 x 256 + 256 x 512 + 512 x 784
 
 
 def test_the_comparison_streams_a_model_at_a_time_in_the_reader_s_language(clients):
     results = list(clients["zh"].submit(2, 0, 1, "", "digits", api_name="/compare"))
-    count = len(BUNDLED_DIGITS)
-    assert [len(result[-2]["data"]) for result in results] == [*range(1, count + 1), count]
-    assert results[-1][-2]["headers"] == ["模型", "用时（秒）", "张/秒", "参数量", "像素", "磁盘（MB）"]
-    assert "Stable Diffusion" in results[-1][-1]
-    assert "重新启动应用" in results[-1][-1]
+    counts = [len(result[-2]["data"]) for result in results if "data" in result[-2]]
+    assert list(dict.fromkeys(counts)) == list(range(len(BUNDLED_DIGITS) + 1))
+    assert results[-1][-2]["headers"] == HEADERS["zh"]
 
 
 @pytest.fixture(scope="module")
@@ -254,22 +273,25 @@ def client_with_pipeline(app_with_pipeline, tmp_path_factory):
     return connect(app_with_pipeline, "en", tmp_path_factory.mktemp("downloads"))
 
 
-def test_a_pipeline_answers_too_with_four_pictures_at_most(client_with_pipeline, pipeline_folder):
-    *galleries, table, status = client_with_pipeline.predict(6, 3, 1, "a red apple", api_name="/compare")
-    assert [shown["caption"] for shown in galleries[-1]] == ["seed 3", "seed 4", "seed 5", "seed 6"]
+def test_a_pipeline_of_the_host_answers_too_with_four_pictures_at_most(client_with_pipeline, pipeline_folder):
+    outputs = client_with_pipeline.predict(6, 3, 1, "a red apple", api_name="/compare")
+    galleries, cards, table, status = answers_of(outputs, genart_hub.bundled())
+    assert [shown["caption"] for shown in galleries["big"]] == ["seed 3", "seed 4", "seed 5", "seed 6"]
     expected = images.to_pil(genart_hub.from_pretrained(str(pipeline_folder)).sample(4, seed=3, prompt="a red apple"))
-    for shown, picture in zip(galleries[-1], expected, strict=True):
+    for shown, picture in zip(galleries["big"], expected, strict=True):
         assert same_picture(Image.open(shown["image"]), picture)
-    name, _, _, parameters, pixels, megabytes = table["data"][-1]
-    assert (name, pixels) == ("tiny-pipeline", "16×16×3")
+    name, _, _, parameters, pixels, megabytes, *_, told, frechet = table["data"][-1]
+    assert (name, pixels, told, frechet) == ("tiny-pipeline", "16×16×3", "free text", None)
     assert int(parameters.replace(",", "")) * 4e-6 == pytest.approx(megabytes, abs=0.1)  # float32
+    assert "not measured" in cards["big"]
+    assert "### tiny-pipeline\nnot like for like" in outputs[-4]
     assert not status
 
 
 def test_a_pipeline_without_a_prompt_says_so_and_the_others_still_answer(client_with_pipeline):
     *_, table, status = client_with_pipeline.predict(2, 0, 1, " ", "digits", api_name="/compare")
     assert [row[0] for row in table["data"]] == BUNDLED_DIGITS
-    assert status == "Stable Diffusion could not answer: The prompt is empty. Write what the picture should show."
+    assert status == "tiny-pipeline could not answer: The prompt is empty. Write what the picture should show."
 
 
 def test_the_host_s_own_folder_stays_closed_to_the_page(client_with_pipeline, pipeline_folder):
@@ -278,10 +300,160 @@ def test_the_host_s_own_folder_stays_closed_to_the_page(client_with_pipeline, pi
 
 
 def test_a_prompt_that_was_left_alone_is_the_one_that_is_shown(client_with_pipeline, pipeline_folder):
-    *galleries, _, status = client_with_pipeline.predict(1, 0, 1, api_name="/compare")
-    expected = images.to_pil(genart_hub.from_pretrained(str(pipeline_folder)).sample(1, prompt="a red apple"))
-    assert same_picture(Image.open(galleries[-1][0]["image"]), expected[0])
+    galleries, *_, status = answers_of(client_with_pipeline.predict(1, 0, 1, api_name="/compare"), genart_hub.bundled())
+    expected = images.to_pil(genart_hub.from_pretrained(str(pipeline_folder)).sample(1, prompt="red apple"))
+    assert same_picture(Image.open(galleries["big"][0]["image"]), expected[0])
     assert not status
+
+
+# ---- a bundled pipeline, and big ones ----
+
+
+TINY_NAMES = sorted([*DIGITS, *EMOJI, PIPELINE])
+
+
+def compared(client, *request) -> tuple[dict, dict, dict, str]:
+    return answers_of(client.predict(*request, api_name="/compare"), TINY_NAMES)
+
+
+def test_a_bundled_pipeline_answers_the_prompt_beside_the_models_of_its_ladder(tiny, tiny_clients):
+    galleries, cards, table, status = compared(tiny_clients["en"], 3, 5, 1, "rocket", "emoji")
+    assert [row[0] for row in table["data"]] == [*EMOJI, PIPELINE]
+    for shown, picture in zip(galleries[PIPELINE], images.to_pil(tiny(PIPELINE).sample(3, 5, prompt="rocket")), strict=True):
+        assert same_picture(Image.open(shown["image"]), picture)
+    assert "free text" in cards[PIPELINE]
+    assert "<b>7.25</b> <span>lower is better; real pictures: 1.5</span>" in cards[PIPELINE]
+    assert "<b>61%</b>" in cards[PIPELINE]
+    assert "Precision" not in cards[PIPELINE]
+    assert "Fréchet" not in cards["conv-vae-emoji"]
+    assert not status
+
+
+def test_the_steps_unfold_in_a_strip_that_grows_from_noise_to_the_finished_picture(tiny, tiny_clients):
+    results = list(tiny_clients["zh"].submit(2, 5, 1, "火箭", "emoji", api_name="/compare"))
+    place = 2 * (len(TINY_NAMES) + 1)  # the strip of the only bundled pipeline stands after the pictures and the cards
+    lengths = [len(result[place]) for result in results if isinstance(result[place], list)]
+    assert list(dict.fromkeys(lengths)) == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    strip = results[-1][place]
+    assert [one["caption"] for one in strip] == [f"第 {step} / 10 步" for step in (0, 1, 3, 4, 6, 7, 9, 10)]
+    moments = {step: images.to_pil(x[0]) for step, _, x in tiny(PIPELINE).denoise(1, 5, prompt="火箭")}
+    for step, one in zip((0, 1, 3, 4, 6, 7, 9, 10), strip, strict=True):
+        assert same_picture(Image.open(one["image"]).resize((16, 16), Image.Resampling.NEAREST), moments[step])
+    told = [result[-1] for result in results if isinstance(result[-1], str)]
+    assert any(re.fullmatch(r"▰{10}▱{10} tiny-sd-emoji · 2 张图片 · 第 5 / 10 步", one) for one in told)
+
+
+def test_the_models_answers_are_plotted_by_time_and_quality(tiny_clients):
+    plot = tiny_clients["en"].predict(2, 0, 1, "rocket", "emoji", api_name="/compare")[-3]
+    assert (plot["x_title"], plot["y_title"]) == ("log10(seconds a picture)", "Fréchet distance (lower is better)")
+    assert plot["color_map"].keys() == {*EMOJI, PIPELINE}
+    points = {model: (x, y) for x, y, model in plot["value"]["data"]}
+    assert {model: y for model, (_, y) in points.items()} == {"dcgan-emoji": 7.25, PIPELINE: 7.25}
+    assert points["dcgan-emoji"][0] < points[PIPELINE][0]
+
+
+LONG = "x" * 10_000
+BAD_PROMPTS = [
+    ("", "The prompt is empty. Write what the picture should show.", "提示词是空的。请写下图片应该画什么。"),
+    (
+        LONG,
+        "The prompt has 10,000 characters; at most 2,000 are taken. Shorten it.",
+        "提示词有 10,000 个字符，最多接受 2,000 个。请缩短它。",
+    ),
+]
+
+
+@pytest.mark.parametrize(("prompt", "english", "chinese"), BAD_PROMPTS)
+def test_a_prompt_that_cannot_be_read_is_told_and_the_other_models_answer(tiny_app, tiny_clients, prompt, english, chinese):
+    for lang, sentence in (("en", f"{PIPELINE} could not answer: {english}"), ("zh", f"{PIPELINE} 未能作答：{chinese}")):
+        _, cards, table, status = compared(tiny_clients[lang], 1, 0, 1, prompt, "emoji")
+        assert status == sentence
+        assert [row[0] for row in table["data"]] == EMOJI
+        assert not cards[PIPELINE]
+    assert refused(tiny_app, tiny_clients["en"], PIPELINE, 1, 0, 1, "", prompt, api_name="/sample") == english
+    assert refused(tiny_app, tiny_clients["zh"], PIPELINE, 1, 0, 1, "", prompt, api_name="/sample") == chinese
+
+
+@pytest.mark.parametrize("prompt", ["😀🚀", "red 苹果 <b>rouge</b>", "a\nb"])
+def test_an_odd_prompt_is_drawn(tiny_clients, prompt):
+    galleries, _, _, _ = compared(tiny_clients["en"], 1, 0, 1, prompt, "emoji")
+    assert len(galleries[PIPELINE]) == 1
+
+
+def test_the_end_of_a_prompt_that_is_not_read_is_named(tiny_clients):
+    prompt, unread = "abcdefghijklmnopq <i>&", "opq &lt;i&gt;&amp;"  # 16 tokens with both ends, a letter each
+    assert compared(tiny_clients["en"], 1, 0, 1, prompt, "emoji")[-1].endswith(f"It does not see the end: “{unread}”")
+    *_, note = tiny_clients["zh"].predict(PIPELINE, 1, 0, 1, "", prompt, api_name="/sample")
+    assert note.endswith(f"它看不到后面的部分：“{unread}”")
+
+
+def test_the_digits_need_no_prompt(tiny_clients):
+    *_, status = compared(tiny_clients["en"], 1, 0, 1, "", "digits")
+    assert not status
+
+
+def test_a_big_pipeline_that_cannot_be_reached_is_told_and_the_others_answer(tiny_app, tiny_clients):
+    for lang, sentence in (
+        ("en", "tiny-sd could not answer: segmind/tiny-sd is no folder here, and the Hub at"),
+        ("zh", "tiny-sd 未能作答："),
+    ):
+        _, _, table, status = compared(tiny_clients[lang], 1, 0, 1, "rocket", "digits", "", "segmind/tiny-sd")
+        assert status.startswith(sentence)
+        assert [row[0] for row in table["data"]] == DIGITS
+
+
+@pytest.mark.parametrize("big", ["someone/else", "/etc/passwd", PIPELINE])
+def test_only_the_big_pipelines_that_are_offered_are_loaded(tiny_app, tiny_clients, big):
+    sentence = refused(tiny_app, tiny_clients["en"], 1, 0, 1, "rocket", "emoji", "", big, api_name="/compare")
+    assert sentence.startswith("Comparison: Beside them: a big Stable Diffusion must be one of ")
+    assert sentence.endswith(f"segmind/tiny-sd, got '{big}'.")
+
+
+def test_the_stop_button_s_endpoint_says_that_the_pictures_stay(clients):
+    assert clients["en"].predict(api_name="/stop_comparison") == "Stopped. The pictures so far stay."
+    assert clients["zh"].predict(api_name="/stop_comparison") == "已停止。已生成的图片保留。"
+
+
+def test_sampling_a_pipeline_draws_the_prompt_and_writes_it_down(tiny, tiny_clients):
+    gallery, _, grid, _, code, note = tiny_clients["en"].predict(PIPELINE, 3, 7, 1, "", "红苹果", api_name="/sample")
+    for path in (*(shown["image"] for shown in gallery), grid):
+        assert images.read_recipe(path)["prompt"] == "红苹果"
+    for picture, shown in zip(images.to_pil(tiny(PIPELINE).sample(3, 7, prompt="红苹果")), gallery, strict=True):
+        assert same_picture(picture, Image.open(shown["image"]))
+    assert code.endswith(f".from_pretrained(\"{PIPELINE}\").sample(3, seed=7, prompt='红苹果')")
+    assert not note
+
+
+def test_a_dropped_picture_brings_its_prompt_back(tiny_clients):
+    _, one, grid, *_ = tiny_clients["zh"].predict(PIPELINE, 2, 5, 1, "", "蓝色的狗", api_name="/sample")
+    for path, n in ((one, 1), (grid, 2)):
+        name, count, seed, _, classes, prompt = tiny_clients["zh"].predict(handle_file(path), api_name="/restore")
+        assert (name, count, seed, prompt, classes["visible"]) == (PIPELINE, n, 5, "蓝色的狗", False)
+
+
+def test_a_picture_with_settings_that_have_no_field_here_is_told(tiny, tiny_app, tiny_clients, tmp_path):
+    recipe = tiny(PIPELINE).recipe(0, 2, prompt=["cat", "dog"], num_steps=7)
+    file = handle_file(picture_with(recipe, tmp_path / "p.png"))
+    told = "p.png was made with settings that the app has no field for (prompt, num_steps)."
+    assert refused(tiny_app, tiny_clients["en"], file, api_name="/restore").startswith(told)
+    assert refused(tiny_app, tiny_clients["zh"], file, api_name="/restore").startswith(
+        "p.png 用到了应用里没有的设置（prompt, num_steps）。"
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["/walk", "/reconstruct", "/invert"])
+def test_a_pipeline_has_no_latents_for_the_other_tabs(tiny_app, tiny_clients, tmp_path, endpoint):
+    picture = handle_file(digit(tmp_path))
+    arguments = {"/walk": (PIPELINE, "0, 1", "slerp", 8, 8, False, 1)}.get(
+        endpoint, (picture, PIPELINE, True, 10)[: 3 + (endpoint == "/invert")]
+    )
+    told = f"{PIPELINE} makes no pictures from latents. Choose one of: {', '.join(sorted(DIGITS + EMOJI))}."
+    assert refused(tiny_app, tiny_clients["en"], *arguments, api_name=endpoint) == told
+
+
+def test_a_class_is_no_request_for_a_pipeline(tiny_app, tiny_clients):
+    sentence = refused(tiny_app, tiny_clients["en"], PIPELINE, 1, 0, 1, "food-drink", "rocket", api_name="/sample")
+    assert sentence == f"{PIPELINE} has no classes, so it takes no label; got 'food-drink'. Leave the label out."
 
 
 def test_a_search_without_a_hub_says_so(app, clients):
@@ -341,7 +513,7 @@ def test_a_dropped_picture_brings_its_class_back(tiny, tiny_clients, name, label
     _, one, grid, *_ = tiny_clients["zh"].predict(name, 2, 5, 1, label, api_name="/sample")
     known = tiny(name).class_names
     for path, n in ((one, 1), (grid, 2)):
-        *fields, classes = tiny_clients["zh"].predict(handle_file(path), api_name="/restore")
+        *fields, classes, _ = tiny_clients["zh"].predict(handle_file(path), api_name="/restore")
         assert fields == [name, n, 5, 1]
         assert (classes["value"], classes["visible"]) == (label, bool(known))
         assert [tuple(choice) for choice in classes["choices"]] == [
@@ -398,17 +570,16 @@ def test_a_colour_model_sees_the_picture_as_it_is(tiny, tiny_clients, tmp_path, 
         assert same_picture(Image.open(path).resize((16, 16), Image.Resampling.NEAREST), images.to_pil(expected[0]))
 
 
-@pytest.mark.parametrize(("ladder", "names"), [("digits", DIGITS), ("emoji", EMOJI)])
+@pytest.mark.parametrize(("ladder", "names"), [("digits", DIGITS), ("emoji", [*EMOJI, PIPELINE])])
 def test_the_models_of_one_ladder_answer_the_comparison_and_no_others(tiny_clients, ladder, names):
-    *galleries, table, _ = tiny_clients["en"].predict(2, 0, 1, "", ladder, api_name="/compare")
+    galleries, cards, table, _ = compared(tiny_clients["en"], 2, 0, 1, "rocket", ladder)
     assert [row[0] for row in table["data"]] == names
-    answered = [isinstance(gallery, list) for gallery in galleries[:-1]]  # the others are left as they are
-    assert answered == [name in names for name in sorted(DIGITS + EMOJI)]
+    assert [name for name in TINY_NAMES if isinstance(galleries[name], list)] == names  # the others are left as they are
+    assert [name for name in TINY_NAMES if cards[name]] == names
 
 
 def test_a_chosen_class_reaches_the_conditional_models_alone(tiny, tiny_clients):
-    *galleries, _, _ = tiny_clients["en"].predict(2, 8, 1, "", "digits", "6", api_name="/compare")
-    galleries = dict(zip(sorted(DIGITS + EMOJI), galleries, strict=False))
+    galleries, *_ = compared(tiny_clients["en"], 2, 8, 1, "", "digits", "6")
     for name in DIGITS:
         label = 6 if name in ("cvae-mnist", "dcgan-mnist") else None
         assert galleries[name][1]["caption"] == ("seed 9" if label is None else "6 · seed 9")
@@ -416,10 +587,10 @@ def test_a_chosen_class_reaches_the_conditional_models_alone(tiny, tiny_clients)
 
 
 def test_without_a_chosen_class_each_picture_of_the_comparison_tells_its_own(tiny, tiny_clients):
-    *galleries, _, _ = tiny_clients["zh"].predict(3, 8, 1, "", "emoji", api_name="/compare")
+    galleries, *_ = compared(tiny_clients["zh"], 3, 8, 1, "", "emoji")
     model = tiny("dcgan-emoji")
     called = [texts.CLASSES_ZH[model.class_names[label]] for label in model.labels(3, 8).tolist()]
-    shown = galleries[sorted(DIGITS + EMOJI).index("dcgan-emoji")]
+    shown = galleries["dcgan-emoji"]
     assert [one["caption"] for one in shown] == [f"{name} · 种子 {8 + k}" for k, name in enumerate(called)]
 
 

@@ -3,18 +3,20 @@
 import asyncio
 import os
 import string
+import threading
 from pathlib import Path
 
 import gradio as gr
 import pytest
 import torch
 from PIL import Image, ImageChops
+from pipelines import save_tiny_pipeline
 
 import genart_hub
-from genart_hub import hub, images
+from genart_hub import hub, images, stable_diffusion
 from genart_hub.errors import MESSAGES, GenartError
 from genart_hub.models import MODELS
-from genart_hub.ui import examples, parts, texts, theme
+from genart_hub.ui import comparison, examples, parts, texts, theme
 
 # ---- the shelf ----
 
@@ -133,6 +135,87 @@ def test_the_first_model_of_a_ladder_is_found_or_none():
     assert parts.on_ladder(["b-emoji", "z-mnist", "a-mnist"], "digits") == "z-mnist"
     assert parts.on_ladder(["a-mnist"], "emoji") is None
     assert parts.on_ladder(["stranger"], None) is None
+
+
+# ---- pipelines, and calls that can be stopped ----
+
+
+def test_a_call_s_steps_are_told_as_they_come_and_its_result_is_returned():
+    def call(on_step):
+        for step in (1, 2, 3):
+            on_step(step, 3)
+        return "done"
+
+    steps = parts.steps_of(call)
+    assert [next(steps) for _ in range(3)] == [(1, 3), (2, 3), (3, 3)]
+    with pytest.raises(StopIteration, match="^done$"):
+        next(steps)
+
+
+def test_closing_the_steps_ends_the_call_before_its_next_one():
+    made, go_on, ended = [], threading.Event(), threading.Event()
+
+    def call(on_step):
+        try:
+            for step in range(1, 100):
+                made.append(step)
+                on_step(step, 100)
+                go_on.wait(10)
+        finally:
+            ended.set()
+
+    steps = parts.steps_of(call)
+    assert next(steps) == (1, 100)
+    steps.close()
+    go_on.set()
+    assert ended.wait(10)
+    assert made == [1, 2]
+
+
+def test_an_error_within_a_call_comes_out_of_its_steps():
+    def call(on_step):
+        on_step(1, 2)
+        raise GenartError("empty_prompt")
+
+    with pytest.raises(GenartError, match="The prompt is empty"):
+        list(parts.steps_of(call))
+
+
+def test_the_boxes_that_walk_through_latents_offer_no_pipeline(three_models, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENART_MODELS", "me/mine")
+    save_tiny_pipeline(tmp_path / "drawn")
+    assert parts.offered() == ["drawn", "one", "three", "two", "me/mine"]
+    assert parts.offered_from_latents() == ["one", "three", "two", "me/mine"]
+    assert parts.from_latents() == ["one", "three", "two"]
+
+
+def test_a_strip_goes_from_noise_to_the_finished_picture_in_even_steps():
+    assert sorted(comparison.moments_of(20)) == [0, 3, 6, 9, 11, 14, 17, 20]
+    assert sorted(comparison.moments_of(1)) == [0, 1]
+    assert sorted(comparison.moments_of(4)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(999, "999"), (1_500, "1.5 k"), (12_345_678, "12.3 M"), (5.2e9, "5.2 G"), (3e12, "3 T")])
+def test_a_large_number_is_shortened(count, shown):
+    assert comparison.short(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"), [(0.0021, "2.1 ms", "2.1 毫秒"), (0.52, "0.52 s", "0.52 秒"), (600, "10 minutes", "10 分钟")]
+)
+def test_a_time_is_told_in_the_unit_that_fits(seconds, english, chinese):
+    assert (comparison.duration("en", seconds), comparison.duration("zh", seconds)) == (english, chinese)
+
+
+@pytest.mark.parametrize(("download", "free", "seconds"), [(2_740_000_000, 8_000_000_000, 95.0), (0, 3_000_000_000, None)])
+def test_what_a_big_pipeline_takes_is_told_in_both_languages(download, free, seconds):
+    estimate = stable_diffusion.Estimate("me/big", download, 4_500_000_000, seconds, free)
+    english, chinese = comparison.estimated("en", estimate), comparison.estimated("zh", estimate)
+    assert ("2.7 GB" in english, "2.7 GB" in chinese) == (download > 0, download > 0)
+    assert ("already on this machine" in english, "已在本机" in chinese) == (not download, not download)
+    assert ("95 s" in english, "95 秒" in chinese) == (seconds is not None, seconds is not None)
+    assert f"4.5 GB of memory ({free / 1e9:.1f} GB are free here)" in english
+    assert ("refused" in english, "拒绝" in chinese) == (free < 4_500_000_000, free < 4_500_000_000)
 
 
 # ---- the language ----
