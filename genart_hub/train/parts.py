@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64, 96)  # of the autoencoder, from the picture down to its latents: a side of 1/8
+GROUPS = 4  # of its normalisation: were each channel a group, pictures would lose their colours
 UNET_WIDTHS = (64, 128, 192)
 VOCABULARY, MAX_TOKENS = 4096, 32
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -34,7 +35,7 @@ class Autoencoder(nn.Module):
             up_block_types=["UpDecoderBlock2D"] * len(widths),
             layers_per_block=1,
             latent_channels=latent_channels,
-            norm_num_groups=min(16, *widths),
+            norm_num_groups=min(GROUPS, *widths),
             sample_size=image_size,
             scaling_factor=1.0,
         )

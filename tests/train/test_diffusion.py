@@ -115,6 +115,11 @@ def test_normalising_shifts_and_scales_the_latents_and_changes_no_picture():
     torch.testing.assert_close((logvar_after / 2).exp(), (logvar / 2).exp() / std.view(-1, 1, 1), atol=1e-5, rtol=1e-5)
 
 
+def test_no_channel_is_normalised_by_itself():  # a picture's colours are what its channels have in all, and would go
+    norms = [module for module in parts.Autoencoder().modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert min(norm.num_channels // norm.num_groups for norm in norms) == 4
+
+
 class Answers(torch.nn.Module):
     """A denoiser that keeps what it is asked and answers with one number everywhere."""
 
