@@ -30,6 +30,7 @@ from genart_hub.train.training import LOOKS, make_accelerator
 
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 WORK, LATENTS, TOKENIZER = "stages", "latents.safetensors", "tokenizer"
+CHROMA_WEIGHT = 3.0  # of the error in hue
 DROPPED = 0.1  # of the captions, so that the model also learns pictures without one (Ho & Salimans 2022)
 
 
@@ -167,8 +168,8 @@ def _train_autoencoder(stage: _Stage, recipe: Recipe, latent_channels: int, kl_w
     torch.manual_seed(stage.seed)
     model = Autoencoder(latent_channels, widths, pictures.pictures.shape[-1]).to(device).train()
     batches = stage.batches(recipe)
-    step = partial(autoencoder_step, kl_weight=kl_weight, latent_shape=model.latent_shape)
-    settings = {"latent_channels": latent_channels, "kl_weight": kl_weight, "widths": list(widths)}
+    step = partial(autoencoder_step, kl_weight=kl_weight, chroma_weight=CHROMA_WEIGHT, latent_shape=model.latent_shape)
+    settings = {"latent_channels": latent_channels, "kl_weight": kl_weight, "chroma_weight": CHROMA_WEIGHT, "widths": list(widths)}
     x = batches.some(256)
     run = stage.run("autoencoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
     if stage.accelerator.is_main_process:  # the latents that the other stages see have mean 0 and variance 1 in each channel
@@ -187,7 +188,7 @@ def _train_decoder(stage: _Stage, recipe: Recipe) -> None:
     for part in (model.networks.encoder, model.networks.quant_conv):
         part.requires_grad_(False)
     batches = stage.batches(recipe)
-    step = partial(autoencoder_step, kl_weight=0.0, latent_shape=model.latent_shape)
+    step = partial(autoencoder_step, kl_weight=0.0, chroma_weight=CHROMA_WEIGHT, latent_shape=model.latent_shape)
     x = batches.some(256)
     settings = {"encoder": sha256_of(stage.out / WORK / "vae" / "diffusion_pytorch_model.safetensors")}
     stage.run("decoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))

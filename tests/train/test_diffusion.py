@@ -1,6 +1,7 @@
 """Text-to-image training in stages: each step is its formula, a cut stage goes on to the same bits, and diffusers loads the result."""
 
 import io
+import math
 import os
 import signal
 from types import SimpleNamespace
@@ -158,16 +159,18 @@ def test_the_scheduler_finds_the_latents_that_a_perfect_denoiser_knows():
     torch.testing.assert_close(z_t, z, atol=1e-3, rtol=0)
 
 
-def test_the_autoencoder_step_adds_errors_their_squares_the_edges_and_the_kl():
-    seen, x = {}, torch.zeros(1, 3, 2, 2)
-    x_hat = torch.tensor([[0.0, 0.2], [0.0, 0.2]]).expand(1, 3, 2, 2).clone().requires_grad_()
+@pytest.mark.parametrize(("colours", "hues"), [((1, 1, 1), 0.0), ((1, 0, 0), 2 / 45 + 2 / 450)])
+def test_the_autoencoder_step_adds_errors_their_squares_the_edges_the_hues_and_the_kl(colours, hues):
+    seen, x, share = {}, torch.zeros(1, 3, 2, 2), sum(colours) / 3
+    x_hat = torch.tensor(colours).view(1, 3, 1, 1) * torch.tensor([[0.0, 0.2], [0.0, 0.2]]).expand(1, 3, 2, 2).clone().requires_grad_()
     mu, logvar = torch.full((1, 1, 1, 2), 3.0), torch.zeros(1, 1, 1, 2)
-    optimizer = torch.optim.SGD([x_hat], lr=0.0)
-    step = {"noise": Noise(0, 0), "latent_shape": (1, 1, 2), "kl_weight": 0.1}
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.0)
+    step = {"noise": Noise(0, 0), "latent_shape": (1, 1, 2), "kl_weight": 0.1, "chroma_weight": 2.0}
     logged = autoencoder_step(lambda x, eps: (x_hat, mu, logvar), optimizer, x, **step, backward=lambda loss: seen.update(loss=loss.item()))
-    # |e|: 0.1; e^2: 0.02; edges: none down, 0.2 across, 0.1 on average; KL: 9 / 2 for each of the latent's numbers
-    assert seen["loss"] == pytest.approx(0.1 + 0.02 + 0.1 + 0.1 * 4.5)
-    assert logged["psnr"].item() == pytest.approx(23.0103, abs=1e-3)  # 10 log10(4 / 0.02)
+    # |e|: 0.1; e^2: 0.02; edges: none down, 0.2 across, 0.1 on average; KL: 9 / 2 for each of the latent's numbers.
+    # red alone: a third of these; its hue is off by 0.2 (2/3, -1/3, -1/3) in half of the pixels: |c| 2/45 and c^2 1/225 on average
+    assert seen["loss"] == pytest.approx(share * (0.1 + 0.02 + 0.1) + 2.0 * hues + 0.1 * 4.5)
+    assert logged["psnr"].item() == pytest.approx(10 * math.log10(4 / (share * 0.02)), abs=1e-3)
 
 
 def captioned_latents(pictures, batch_size=4, processes=1):
