@@ -1,4 +1,4 @@
-"""What `sample` of a text-to-image pipeline costs beside its bare UNet passes. Run: python tests/bench/bench_diffusion.py [NAME]"""
+"""What `sample` of a text-to-image pipeline costs beside its bare UNet passes. Run: python tests/bench/bench_diffusion.py NAME-OR-FOLDER"""
 
 import statistics
 import sys
@@ -41,4 +41,4 @@ def main(name: str, rounds: int = 9) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or ["tiny-sd-emoji"])
+    main(sys.argv[1])
