@@ -255,7 +255,8 @@ def write_pipeline(out: str | Path) -> Path:
         "scheduler": make_scheduler(),
     }
     pipeline = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
-    pipeline.to(dtype=torch.float16)
+    for part in ("vae", "text_encoder", "unet"):
+        parts[part].half()
     with writing(out), tempfile.TemporaryDirectory(dir=out, prefix=".unfinished") as folder:
         pipeline.save_pretrained(folder)
         config = Path(folder) / "text_encoder" / "config.json"
