@@ -57,7 +57,7 @@ def from_pretrained(
 
     location = hub.locate(name, revision=revision, subfolder=subfolder, token=token, local_files_only=local_files_only, cache_dir=cache_dir)
     if location.is_pipeline:
-        options = {"token": token, "device": device, "dtype": dtype, "max_bytes": max_bytes}
+        options = {"device": device, "dtype": dtype, "max_bytes": max_bytes}
         return stable_diffusion.load(location, variant=variant, **options)
     config = hub.read_config(location.folder)
     cls = MODELS.get(config["_class_name"])

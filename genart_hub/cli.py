@@ -146,7 +146,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--size", type=int, default=64, help="make every picture this many pixels wide and high (64)")
     command.add_argument("--fit", choices=("crop", "pad"), default="crop", help="how: cut to the centre square, or add a border (crop)")
     command.add_argument("--token", help="for a private dataset on the Hub")
-    command.add_argument("--latent-channels", type=int, default=16, help="of the autoencoder (16)")
+    command.add_argument("--latent-channels", type=int, default=4, help="of the autoencoder (4)")
     command.add_argument("--kl-weight", type=float, default=1e-3, help="of the autoencoder's KL (0.001)")
     for option in ("epochs", "batch-size", "lr"):
         command.add_argument(f"--{option}", action="append", default=[], metavar="STAGE=N", help=f"{option.replace('-', ' ')} of a stage")

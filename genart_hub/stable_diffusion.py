@@ -393,7 +393,6 @@ def load(
     location: Location,
     *,
     variant: str | None = None,
-    token: str | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
     max_bytes: int = MAX_BYTES,

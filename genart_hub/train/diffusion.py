@@ -43,7 +43,7 @@ def train_diffusion(
     captions: Sequence[str] = ("text",),
     style: str | None = None,
     balance: str | None = None,
-    latent_channels: int = 16,
+    latent_channels: int = 4,
     kl_weight: float = 1e-3,
     widths: Sequence[int] = WIDTHS,
     unet_widths: Sequence[int] = UNET_WIDTHS,
@@ -114,12 +114,10 @@ class _Stage:
         processes, device = self.accelerator.num_processes, self.accelerator.device
         return Batches(self.pictures, recipe.batch_size, self.seed, device=device, weights=self.weights, flip=recipe.flip, parts=processes)
 
-    def run(
-        self, name: str, model: nn.Module, recipe: Recipe, batches: Batches, step: Any, settings: dict[str, Any], trained=None, **looks: Any
-    ) -> Run:
+    def run(self, name: str, model: nn.Module, recipe: Recipe, batches: Batches, step: Any, settings: dict[str, Any], **looks: Any) -> Run:
         """Train `model` by `step` for the epochs of the recipe, or go on with it; leave its folder and its training.json."""
         accelerator, folder = self.accelerator, self.out / WORK / name
-        parameters = [p for p in (trained or model).parameters() if p.requires_grad]
+        parameters = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=0.01, fused=True)
         settings = settings | {"balance": self.balance}
         description = {"stage": name, "settings": settings, "recipe": asdict(recipe), "data": self.pictures.sha256, "seed": self.seed}

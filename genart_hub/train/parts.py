@@ -25,7 +25,7 @@ class Autoencoder(nn.Module):
 
     family = "autoencoder"
 
-    def __init__(self, latent_channels: int = 16, widths: tuple[int, ...] = WIDTHS, image_size: int = 64):
+    def __init__(self, latent_channels: int = 4, widths: tuple[int, ...] = WIDTHS, image_size: int = 64):
         from diffusers import AutoencoderKL
 
         super().__init__()

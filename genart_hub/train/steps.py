@@ -144,7 +144,7 @@ def autoencoder_step(
     *,
     noise: Noise,
     kl_weight: float = 1e-3,
-    chroma_weight: float = 3.0,
+    chroma_weight: float,
     latent_shape: tuple[int, int, int],
     backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> dict[str, Tensor]:
