@@ -23,6 +23,7 @@ from genart_hub.ui import texts
 from genart_hub.ui.parts import (
     LADDERS,
     MODEL_CALL,
+    Running,
     Shelf,
     caption,
     class_choices,
@@ -177,8 +178,10 @@ def build(shelf: Shelf) -> None:
             shown[status] = texts.say(lang, "no_diffusion")
         yield shown
 
-    def show_status_stopped(request: gr.Request) -> str:
-        return texts.say(texts.language(request), "stopped")
+    running = Running()
+
+    def stopped(request: gr.Request) -> dict[Any, Any]:
+        return {status: texts.say(texts.language(request), "stopped")}
 
     def reads_a_prompt(ladder: str | None, big: object) -> bool:
         return bool(host_s_own or big or on_ladder(pipelines, ladder))
@@ -266,8 +269,9 @@ def build(shelf: Shelf) -> None:
     inputs = [count, seed, truncation, prompt, ladder, label, confirmed]
     of_strips = [*strips.values(), *strip_titles.values(), *strip_rows.values()]
     outputs = [*galleries, *facts, *of_strips, columns[-1], titles[-1], plot, plot_row, table_box, status]
-    comparing = go.click(compare, inputs, outputs, api_name="compare", show_progress="hidden", **MODEL_CALL)  # the status line tells it
-    stop.click(show_status_stopped, None, status, cancels=[comparing], queue=False, api_name="stop_comparison", show_progress="hidden")
+    comparing = running.until_stopped(compare, stopped)
+    go.click(comparing, inputs, outputs, api_name="compare", show_progress="hidden", **MODEL_CALL)  # the status line tells it
+    stop.click(running.stop, queue=False, api_name="stop_comparison", show_progress="hidden")
 
 
 def known_classes(shelf: Shelf, ladder: str | None) -> tuple[str, ...]:

@@ -154,6 +154,37 @@ def steps_of(call: Callable[[Callable[[int, int], None]], Any]) -> Generator[tup
     return future.result()
 
 
+class Running:
+    """The streams that run for each page, so that a page's button ends its own, with a last update that nothing overtakes."""
+
+    def __init__(self):
+        self._asked: dict[str | None, threading.Event] = {}
+
+    def stop(self, request: gr.Request) -> None:
+        if asked := self._asked.get(request.session_hash):
+            asked.set()
+
+    def until_stopped(self, handler: Callable, last: Callable[[gr.Request], Any]) -> Callable:
+        """The stream `handler`, whose last argument is the request; when it is stopped, it ends with the update last(request)."""
+
+        @wraps(handler)
+        def streaming(*arguments):
+            request = arguments[-1]
+            asked = self._asked[request.session_hash] = threading.Event()
+            updates = handler(*arguments)
+            try:
+                for update in updates:
+                    if asked.is_set():
+                        yield last(request)
+                        return
+                    yield update
+            finally:
+                updates.close()
+                self._asked.pop(request.session_hash, None)
+
+        return streaming
+
+
 def guarded(handler: Callable) -> Callable:
     """`handler`, with its errors told in the reader's language. A surprise is told too, and its traceback goes to the terminal."""
 

@@ -409,9 +409,11 @@ def test_only_the_big_pipelines_that_are_offered_are_loaded(tiny_app, tiny_clien
     assert sentence.endswith(f"segmind/tiny-sd, got '{big}'.")
 
 
-def test_the_stop_button_s_endpoint_says_that_the_pictures_stay(clients):
-    assert clients["en"].predict(api_name="/stop_comparison") == "Stopped. The pictures so far stay."
-    assert clients["zh"].predict(api_name="/stop_comparison") == "已停止。已生成的图片保留。"
+def test_stop_where_nothing_runs_does_not_stop_the_next_comparison(tiny_clients):
+    tiny_clients["en"].predict(api_name="/stop_comparison")
+    _, _, table, status = compared(tiny_clients["en"], 1, 0, 1, "rocket", "emoji")
+    assert [row[0] for row in table["data"]] == [*EMOJI, PIPELINE]
+    assert not status
 
 
 def test_sampling_a_pipeline_draws_the_prompt_and_writes_it_down(tiny, tiny_clients):

@@ -181,6 +181,33 @@ def test_an_error_within_a_call_comes_out_of_its_steps():
         list(parts.steps_of(call))
 
 
+class Page:
+    """What a stream needs to know of the page that asked for it."""
+
+    def __init__(self, session_hash):
+        self.session_hash = session_hash
+
+
+def test_a_stopped_stream_ends_with_its_last_update_and_those_of_other_pages_go_on():
+    running, closed = parts.Running(), []
+
+    def counted(request):
+        try:
+            yield from range(5)
+        finally:
+            closed.append(request.session_hash)
+
+    stoppable = running.until_stopped(counted, lambda request: f"{request.session_hash} stopped")
+    mine, theirs = stoppable(Page("mine")), stoppable(Page("theirs"))
+    assert [next(mine), next(theirs), next(mine)] == [0, 0, 1]
+    running.stop(Page("mine"))
+    assert list(mine) == ["mine stopped"]
+    assert closed == ["mine"]
+    assert list(theirs) == [1, 2, 3, 4]
+    running.stop(Page("mine"))  # nothing runs there any more
+    assert list(stoppable(Page("mine"))) == [0, 1, 2, 3, 4]
+
+
 def test_the_boxes_that_walk_through_latents_offer_no_pipeline(three_models, tmp_path, monkeypatch):
     monkeypatch.setenv("GENART_MODELS", "me/mine")
     save_tiny_pipeline(tmp_path / "drawn")
