@@ -19,6 +19,7 @@ BESIDE = (
     cards.EVALUATION,
     *pipeline_cards.SWEEPS,
 )
+OF_COMPONENTS = (".safetensors", ".json", ".txt", ".model")
 
 
 def push_pipeline(
@@ -42,7 +43,7 @@ def push_pipeline(
     with tempfile.TemporaryDirectory(prefix="genart-hub-") as temporary:
         copy = Path(temporary)
         for part in components(folder):
-            shutil.copytree(folder / part, copy / part)
+            shutil.copytree(folder / part, copy / part, ignore=_others)
         for name in BESIDE:
             if (folder / name).is_file():
                 shutil.copy(folder / name, copy / name)
@@ -53,3 +54,8 @@ def push_pipeline(
         options = {"private": private, "token": token, "revision": revision, "commit_message": commit_message}
         files = [*BESIDE, *(f"{part}/*" for part in components(folder))]
         return publish(copy, repo_id, overwrite_card=overwrite_card, files=files, **options)
+
+
+def _others(folder: str, names: list[str]) -> list[str]:
+    """What lies beside a component's own files and is not published: pickles, notes, whatever else."""
+    return [name for name in names if not name.endswith(OF_COMPONENTS)]

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional
 
 from genart_hub import __version__
 from genart_hub.errors import GenartError, first_line, number, shorten, whole
@@ -28,7 +30,7 @@ from genart_hub.hub import MAX_BYTES, PICKLES, Location, Source, locate, pick_de
 from genart_hub.models.base import MAX_SEED
 from genart_hub.remote import PIPELINE, weight_files
 
-FALLBACKS = ("stable-diffusion-v1-5/stable-diffusion-v1-5", "stabilityai/sd-turbo", "segmind/tiny-sd")
+FALLBACKS = ("stable-diffusion-v1-5/stable-diffusion-v1-5", "stabilityai/sd-turbo", "nota-ai/bk-sdm-tiny")
 SAMPLING = "sampling.json"
 DEFAULTS = {"num_steps": 20, "guidance": 7.5}
 KNOWN = {"turbo": {"num_steps": 1, "guidance": 0.0}}  # what stands in a name -> how such models were distilled to be sampled
@@ -155,12 +157,17 @@ class StableDiffusion:
         options |= self._start("inpaint", x, len(options["generator"]), strength, options["num_inference_steps"])
         x = options["image"]
         height, width = x.shape[2:]
-        mask = torch.as_tensor(mask).float()
+        try:
+            mask = torch.as_tensor(mask).float()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise GenartError("bad_mask", height=height, width=width, shape=type(mask).__name__) from error
         mask = mask.view(*(1,) * (4 - mask.ndim), *mask.shape) if mask.ndim < 4 else mask
         if mask.shape[1:] != (1, height, width) or len(mask) not in (1, len(x)) or mask.ndim != 4:
             raise GenartError("bad_mask", height=height, width=width, shape=tuple(mask.shape))
         mask = (mask > 0.5).float().expand(len(x), -1, -1, -1)
-        options |= {"mask_image": mask, "height": height, "width": width}
+        scale = self.pipeline.vae_scale_factor  # a latent is painted anew where any of its pixels is: diffusers looks at one of them
+        whole_latents = functional.interpolate(functional.max_pool2d(mask, scale), scale_factor=scale)
+        options |= {"mask_image": whole_latents, "height": height, "width": width}
         made = self._run(self._pipe(options["num_inference_steps"], "AutoPipelineForInpainting"), options, _telling(on_step))
         kept = torch.where(mask > 0, made, x.float().cpu() * 2 - 1)
         for k in self.blanked:
@@ -196,8 +203,8 @@ class StableDiffusion:
             "revision": source.revision if source else None,
             "seed": seed,
             "n": n,
-            "prompt": prompt if isinstance(prompt, str) else list(prompt),
-            "negative_prompt": negative_prompt or None,
+            "prompt": _text(prompt) if isinstance(prompt, str) else [_text(one) for one in prompt],
+            "negative_prompt": _text(negative_prompt) if negative_prompt else None,
             "num_steps": self.defaults["num_steps"] if num_steps is None else num_steps,
             "guidance": self.defaults["guidance"] if guidance is None else guidance,
             "size": list(size) if isinstance(size, tuple | list) else size,
@@ -249,14 +256,16 @@ class StableDiffusion:
     def _request(self, where: str, n, seed, prompt, num_steps, guidance, negative_prompt) -> dict[str, Any]:
         """What all three pipelines take, checked."""
         n, seed = whole(where, "n", n, 1), whole(where, "seed", seed, 0, MAX_SEED)
-        most = min(MAX_STEPS, self.pipeline.scheduler.config.get("num_train_timesteps", MAX_STEPS))
+        limits = (self.pipeline.scheduler.config.get(key) for key in ("num_train_timesteps", "original_inference_steps"))
+        most = min([MAX_STEPS, *(limit for limit in limits if limit)])
         num_steps = whole(where, "num_steps", self.defaults["num_steps"] if num_steps is None else num_steps, 1, most)
         guidance = number(where, "guidance", self.defaults["guidance"] if guidance is None else guidance, 0, MAX_GUIDANCE)
         several = isinstance(prompt, list | tuple)
         if several and len(prompt) != n:
             raise GenartError("prompt_count", n=n, count=len(prompt))
         prompts = [_check_prompt(one) for one in (prompt if several else [prompt])]
-        negative = _check_prompt(negative_prompt) if negative_prompt else None
+        blank = negative_prompt is None or (isinstance(negative_prompt, str) and not negative_prompt.strip())
+        negative = None if blank else _check_prompt(negative_prompt)
         return {
             "prompt": prompts if several else prompts[0],
             "negative_prompt": [negative] * n if several and negative else negative,
@@ -297,10 +306,12 @@ class StableDiffusion:
             pipe.scheduler = copy.deepcopy(self.pipeline.scheduler)
         pipe.set_progress_bar_config(disable=True)
         config = pipe.scheduler.config
-        if config.get("timestep_spacing") == "leading" and config.get("steps_offset") and "num_train_timesteps" in config:
-            trained = config.num_train_timesteps
-            if trained // num_steps * (num_steps - 1) + config.steps_offset >= trained:  # it would begin after the schedule's end
-                pipe.scheduler.register_to_config(steps_offset=0)
+        spacing, trained = config.get("timestep_spacing"), config.get("num_train_timesteps", MAX_STEPS + 2)
+        if spacing == "linspace" and num_steps >= trained - 1:  # two steps would be one, and the picture not a number
+            pipe.scheduler.register_to_config(timestep_spacing="trailing")
+        offset = config.get("steps_offset")
+        if spacing == "leading" and offset and trained // num_steps * (num_steps - 1) + offset >= trained:  # it would begin after the end
+            pipe.scheduler.register_to_config(steps_offset=0)
         return pipe
 
     def _run(self, pipe: Any, options: dict[str, Any], on_latents: Callable[[int, int, Tensor], None]) -> Tensor:
@@ -308,6 +319,7 @@ class StableDiffusion:
             on_latents(step + 1, pipe.num_timesteps, values["latents"])
             return values
 
+        self.blanked = ()
         with _silent():
             made = pipe(**options, output_type="pt", callback_on_step_end=after_step)
         self.blanked = tuple(k for k, blank in enumerate(getattr(made, "nsfw_content_detected", None) or ()) if blank)
@@ -430,8 +442,11 @@ def load(
             else:
                 pipeline.enable_attention_slicing()
                 pipeline = pipeline.to(device) if placement == "slices" else _offloaded(pipeline, device)
-    except (ValueError, TypeError, AttributeError, KeyError, OSError, RuntimeError, AssertionError, ImportError) as error:
+    except GenartError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, OSError, RuntimeError, AssertionError, ImportError, SafetensorError) as error:
         raise _not_pipeline(location, first_line(error)) from error
+    _check_whole(location, listing, pipeline)
     repository = location.repository
     files = tuple(location.folder / file for file in listing.weights)
     source = Source(location.name, location.folder, repository.commit if repository else None, None, repository, files)
@@ -592,7 +607,21 @@ def _sizes(folder: Path, parts: list[str]) -> dict[str, int]:
 
 def _is_whole(part: str, files: dict[str, int], weights: list[str]) -> bool:
     among = files if part.startswith(WITHOUT_WEIGHTS) else weights
-    return any(file.startswith(f"{part}/") for file in among)
+    names = {file.removeprefix(f"{part}/") for file in among if file.startswith(f"{part}/")}
+    if part.startswith("tokenizer"):
+        known = {"tokenizer.json"}, {"vocab.json", "merges.txt"}, {"vocab.txt"}, {"spiece.model"}, {"sentencepiece.bpe.model"}
+        return any(one <= names for one in known)
+    return bool(names)
+
+
+def _check_whole(location: Location, listing: _Listing, pipeline: Any) -> None:
+    """Refuse files with fewer numbers than their part has: transformers fills what is missing at random."""
+    for part, module in pipeline.components.items():
+        files = [file for file in listing.weights if file.startswith(f"{part}/")]
+        if files and isinstance(module, nn.Module):
+            counts = [_count(location, file, listing.weights[file]) for file in files]
+            if sum(counts) < sum(parameter.numel() for parameter in module.parameters()):
+                raise _not_pipeline(location, GenartError("reason_no_part", part=part))
 
 
 def _outline(location: Location, listing: _Listing) -> Outline:
@@ -602,7 +631,7 @@ def _outline(location: Location, listing: _Listing) -> Outline:
         height, width = (side, side) if isinstance(side, int) else side
         scale = 2 ** (len(widths) - 1)
         image_size, positions, widest = (height * scale, width * scale), height * width, int(widths[0])
-    except (KeyError, TypeError, ValueError, OSError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, OSError, IndexError, AttributeError) as error:
         raise _not_pipeline(location, first_line(error)) from error
     counts = {file: _count(location, file, size) for file, size in listing.weights.items()}
     of_unet = sum(count for file, count in counts.items() if file.startswith("unet/"))

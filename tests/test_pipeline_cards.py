@@ -196,8 +196,11 @@ def test_the_golden_pictures_are_those_of_the_first_prompts_at_few_steps(made):
 
 
 def test_a_pushed_pipeline_comes_back_with_its_card_and_without_its_stages(folder, client, tmp_path):
+    for stray in ("notes.env", "diffusion_pytorch_model.bin"):
+        (folder / "unet" / stray).write_bytes(b"of nobody's business")
     assert cli.main(["push", str(folder), "me/sd"]) == 0
     files = set(client.repos["me/sd"].at("main").files)
+    assert not [file for file in files if file.endswith((".env", ".bin"))]
     beside = {"README.md", "samples.png", "unseen.png", "sampling.json", "training.json", "evaluation.json", "steps.json"}
     assert {"model_index.json", "unet/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json"} | beside <= files
     assert not [file for file in files if file.startswith("stages") or "golden" in file]

@@ -9,7 +9,7 @@ import threading
 import pytest
 import torch
 from pipelines import save_tiny_pipeline, tiny_pipeline
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import genart_hub
 from genart_hub import stable_diffusion
@@ -264,6 +264,7 @@ def tensors(pipe):
         (lambda model: model.inpaint(picture(), torch.ones(8, 8), prompt="a"), "bad_mask"),
         (lambda model: model.inpaint(picture(), torch.ones(2, 1, 16, 16), prompt="a"), "bad_mask"),
         (lambda model: model.inpaint(picture(), torch.ones(1, 1, 1, 16, 16), prompt="a"), "bad_mask"),
+        (lambda model: model.inpaint(picture(), "left", prompt="a"), "bad_mask"),
     ],
 )
 def test_a_picture_or_a_mask_that_does_not_fit_is_refused(pipeline, call, code):
@@ -500,3 +501,66 @@ def test_a_container_has_what_its_limit_leaves(tmp_path):
     assert stable_diffusion._left_in_container(tmp_path) == 1000 - 700 + 250
     (tmp_path / "memory.max").write_text("max")
     assert stable_diffusion._left_in_container(tmp_path) > 2**60
+
+
+# ---- what is damaged, and what comes near a limit ----
+
+
+def test_a_part_with_a_tensor_too_few_is_refused_and_not_filled_at_random(saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "less")
+    file = folder / "text_encoder" / "model.safetensors"
+    state = load_file(file)
+    state.pop(next(name for name in state if "token_embedding" in name))
+    save_file(state, file, {"format": "pt"})
+    with pytest.raises(GenartError, match="its part text_encoder is missing or incomplete"):
+        genart_hub.from_pretrained(folder)
+
+
+def test_a_text_encoder_cut_midway_is_a_sentence(saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "cut")
+    file = folder / "text_encoder" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1000])
+    assert code_of(lambda: genart_hub.from_pretrained(folder)) == "not_pipeline"
+
+
+def test_a_tokenizer_without_its_words_is_refused(saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "wordless")
+    for file in (folder / "tokenizer").iterdir():
+        if file.name != "tokenizer_config.json":
+            file.unlink()
+    with pytest.raises(GenartError, match="its part tokenizer is missing or incomplete"):
+        genart_hub.from_pretrained(folder)
+
+
+def test_a_configuration_that_is_a_list_is_refused(saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "listed")
+    (folder / "vae" / "config.json").write_text("[]")
+    assert code_of(lambda: genart_hub.from_pretrained(folder)) == "not_pipeline"
+
+
+@pytest.mark.parametrize("num_steps", [2, 999, 1000])
+def test_no_step_of_a_linspace_schedule_comes_twice(saved, tmp_path, num_steps):
+    folder = shutil.copytree(saved, tmp_path / "linspace")
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({"_class_name": "DPMSolverMultistepScheduler"}))
+    scheduler = genart_hub.from_pretrained(folder)._pipe(num_steps).scheduler
+    scheduler.set_timesteps(num_steps)
+    assert len(set(scheduler.timesteps.tolist())) == num_steps
+
+
+def test_a_latent_is_painted_anew_where_any_of_its_pixels_is(pipeline, monkeypatch):
+    x, mask, told = picture(), torch.zeros(16, 16), []
+    mask[1, 1] = 1  # diffusers looks at the first pixel of each latent
+    run = pipeline._run
+    monkeypatch.setattr(pipeline, "_run", lambda pipe, options, on_latents: told.append(options) or run(pipe, options, on_latents))
+    pipeline.inpaint(x, mask, 1, 5, prompt="red", num_steps=2)
+    scale = pipeline.pipeline.vae_scale_factor
+    assert told[0]["mask_image"].nonzero()[:, 2:].tolist() == [[y, x] for y in range(scale) for x in range(scale)]
+
+
+def test_a_blank_negative_prompt_is_none(pipeline):
+    assert torch.equal(sample(pipeline, negative_prompt=" "), sample(pipeline))
+
+
+def test_a_recipe_can_be_written_whatever_the_prompt(pipeline):
+    recipe = pipeline.recipe(0, prompt="half \ud83d", negative_prompt="\ud83d")
+    assert (recipe["prompt"], recipe["negative_prompt"]) == ("half ?", "?")

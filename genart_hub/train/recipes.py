@@ -68,13 +68,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
     "autoencoder": {
-        "default": Recipe(epochs=6, batch_size=16, lr=1e-3, betas=(0.9, 0.99), ema=0.998, schedule="cosine", warmup=0.02, flip=True),
+        "default": Recipe(epochs=8, batch_size=16, lr=1e-3, betas=(0.9, 0.99), ema=0.998, schedule="cosine", warmup=0.02, flip=True),
     },
     "decoder": {
         "default": Recipe(epochs=6, batch_size=16, lr=5e-4, betas=(0.9, 0.99), ema=0.998, schedule="cosine", warmup=0.02, flip=True),
     },
     "denoiser": {
-        "default": Recipe(epochs=150, batch_size=64, lr=6e-4, betas=(0.9, 0.99), ema=0.999, schedule="linear", warmup=0.01),
+        "default": Recipe(epochs=165, batch_size=64, lr=1e-3, betas=(0.9, 0.99), ema=0.999, schedule="linear", warmup=0.01),
     },
 }  # fmt: skip
 

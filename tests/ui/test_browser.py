@@ -335,8 +335,8 @@ def test_a_big_pipeline_asks_first_and_says_so_where_there_is_no_network(visit, 
     page, lang = visit(locale, url=tiny_app.url), lang_of(locale)
     open_tab(page, lang, "comparison")
     page.get_by_role("button", name=texts.say(lang, "big")).click()
-    choose(page, lang, "big", "segmind/tiny-sd")
-    expect(page.get_by_text("segmind/tiny-sd " + ("is no folder here" if lang == "en" else "不是这里的文件夹"))).to_be_visible()
+    choose(page, lang, "big", "nota-ai/bk-sdm-tiny")
+    expect(page.get_by_text("nota-ai/bk-sdm-tiny " + ("is no folder here" if lang == "en" else "不是这里的文件夹"))).to_be_visible()
     expect(page.get_by_label(texts.say(lang, "big_agree"))).to_have_count(0)
     expect(page.locator(".answer .title:visible h3")).to_have_text([*EMOJI, PIPELINE])
 

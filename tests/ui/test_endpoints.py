@@ -394,10 +394,10 @@ def test_the_digits_need_no_prompt(tiny_clients):
 
 def test_a_big_pipeline_that_cannot_be_reached_is_told_and_the_others_answer(tiny_app, tiny_clients):
     for lang, sentence in (
-        ("en", "tiny-sd could not answer: segmind/tiny-sd is no folder here, and the Hub at"),
-        ("zh", "tiny-sd 未能作答："),
+        ("en", "bk-sdm-tiny could not answer: nota-ai/bk-sdm-tiny is no folder here, and the Hub at"),
+        ("zh", "bk-sdm-tiny 未能作答："),
     ):
-        _, _, table, status = compared(tiny_clients[lang], 1, 0, 1, "rocket", "digits", "", "segmind/tiny-sd")
+        _, _, table, status = compared(tiny_clients[lang], 1, 0, 1, "rocket", "digits", "", "nota-ai/bk-sdm-tiny")
         assert status.startswith(sentence)
         assert [row[0] for row in table["data"]] == DIGITS
 
@@ -406,7 +406,7 @@ def test_a_big_pipeline_that_cannot_be_reached_is_told_and_the_others_answer(tin
 def test_only_the_big_pipelines_that_are_offered_are_loaded(tiny_app, tiny_clients, big):
     sentence = refused(tiny_app, tiny_clients["en"], 1, 0, 1, "rocket", "emoji", "", big, api_name="/compare")
     assert sentence.startswith("Comparison: Beside them: a big Stable Diffusion must be one of ")
-    assert sentence.endswith(f"segmind/tiny-sd, got '{big}'.")
+    assert sentence.endswith(f"nota-ai/bk-sdm-tiny, got '{big}'.")
 
 
 def test_stop_where_nothing_runs_does_not_stop_the_next_comparison(tiny_clients):
