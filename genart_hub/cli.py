@@ -2,10 +2,12 @@
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -491,24 +493,24 @@ def evaluate(options: argparse.Namespace) -> None:
 
     features = _eye(options.features) if options.features else None
     names = _with_best(options.models)
-    settings = {"fit": options.fit, "split": options.split}
+    read = functools.cache(functools.partial(data.load, fit=options.fit, split=options.split))  # once for all models of a size
     results = {}
     for name in tqdm(names, unit="model", disable=len(names) < 2):
         model = load(options, name)
         if isinstance(model, FeatureNetwork):
-            pictures = data.load(options.data, model.image_size, model.channels, **settings)
+            pictures = read(options.data, model.image_size, model.channels)
             pictures = pictures.labelled_by(options.label) if options.label else pictures
             rows = pictures.hold_out(options.hold_out)[1] if options.hold_out else None
             results[_title(name, names)] = measure(model, pictures, rows=rows)
             continue
         if getattr(model, "family", None) == "diffusion":
-            results |= _of_pipeline(options, model, _title(name, names), features)
+            results |= _of_pipeline(options, model, _title(name, names), features, read)
             continue
         check_generative(model, genart_hub.bundled())
         eye = check_features(features or pick_features(model))
         size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
-        reference = data.load(options.reference or options.data, size, eye.channels, **settings)
-        pictures = data.load(options.data, model.image_size, model.channels, **settings) if model.family == "vae" else reference
+        reference = read(options.reference or options.data, size, eye.channels)
+        pictures = read(options.data, model.image_size, model.channels) if model.family == "vae" else reference
         results[_title(name, names)] = measure(model, pictures, eye, options.samples, options.count, options.seed, reference)
     print(table(results))
     if options.json:
@@ -524,24 +526,23 @@ def evaluate(options: argparse.Namespace) -> None:
             file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _of_pipeline(options: argparse.Namespace, model: Any, title: str, features: Any) -> dict[str, list[Any]]:
-    """A text-to-image model's columns: one, or one for each of several --steps or --guidance."""
-    from genart_hub import data, prompts
+def _of_pipeline(options: argparse.Namespace, model: Any, title: str, features: Any, read: Callable) -> dict[str, list[Any]]:
+    """A text-to-image model's columns: one, or one for each of several --steps or --guidance. read: data.load, as the options have it."""
+    from genart_hub import prompts
     from genart_hub.evaluate import check_features, pick_features
     from genart_hub.models.base import FeatureNetwork
 
     steps, guidance = _numbers("steps", options.steps), _numbers("guidance", options.guidance)
     eye = check_features(features or pick_features(model))
     size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
-    settings = {"fit": options.fit, "split": options.split}
-    reference = data.load(options.reference or options.data, size, eye.channels, **settings)
+    reference = read(options.reference or options.data, size, eye.channels)
     asked = {"captions": options.caption or ["text"], "label": options.label, "hold_out": options.hold_out}
     asked |= {"prompts": options.prompts, "seed": options.seed}
     if len(steps) > 1 or len(guidance) > 1:
         count = min(options.count, options.samples)
         columns = prompts.sweep(model, reference, eye, **asked, count=count, num_steps=steps, guidance=guidance)
         return {f"{title}, {column}": measures for column, measures in columns.items()}
-    pictures = data.load(options.data, model.image_size, model.channels, **settings)
+    pictures = read(options.data, model.image_size, model.channels)
     one = {"num_steps": steps[0] if steps else None, "guidance": guidance[0] if guidance else None}
     return {title: prompts.evaluate(model, pictures, eye, reference, **asked, count=options.count, **one)}
 

@@ -239,6 +239,14 @@ def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, c
     assert lines[0] == "| metric | a/best | b/best | real pictures | protocol |"
 
 
+def test_evaluate_reads_the_pictures_once_for_all_models(capsys, gan, vae, classifier, many, tmp_path):
+    (many / "broken.png").write_bytes(b"no picture")
+    eye = classifier.save_pretrained(tmp_path / "eye")
+    a, b = gan.save_pretrained(tmp_path / "a"), vae.save_pretrained(tmp_path / "b")
+    assert cli.main(["evaluate", str(a), str(b), "--data", str(many), "--features", str(eye), "--samples", "4"]) == 0
+    assert capsys.readouterr().err.count("1 of 21 pictures cannot be read: 'broken.png'.") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

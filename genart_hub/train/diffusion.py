@@ -26,7 +26,7 @@ from genart_hub.train.fit import CHECKPOINT, Run, fit
 from genart_hub.train.parts import UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, captions_of, make_scheduler, train_tokenizer
 from genart_hub.train.recipes import Recipe, pick_recipe, rate
 from genart_hub.train.steps import autoencoder_step, diffusion_step
-from genart_hub.train.training import LOOKS, make_accelerator
+from genart_hub.train.training import LOOKS, make_accelerator, speaking_first
 
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 WORK, LATENTS, TOKENIZER = "stages", "latents.safetensors", "tokenizer"
@@ -83,7 +83,7 @@ def train_diffusion(
     torch.set_flush_denormal(True)  # for all stages alike, or latents made by a resumed run would differ in their last bits
     main = accelerator.is_main_process
     try:
-        with accelerator.main_process_first():
+        with speaking_first(accelerator):
             pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
         stage = _Stage(out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command)
         if "autoencoder" in stages:

@@ -1,9 +1,11 @@
 """`train`: pictures, a model and a recipe become a run, on one process or on many."""
 
 import copy
+import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
@@ -73,7 +75,7 @@ def train(
         raise GenartError("no_checkpoint", path=str(out))
     accelerator = make_accelerator(pick_device(device), precision, accumulate)
     try:
-        with accelerator.main_process_first():
+        with speaking_first(accelerator):
             options = {"fit": fit_pictures, "split": split, "token": token, "progress": progress and accelerator.is_main_process}
             pictures = _load(cls, path, size, options)
         run, batches, step = _prepare(
@@ -120,6 +122,13 @@ def make_accelerator(device: torch.device, precision: str, accumulate: int) -> A
         return Accelerator(cpu=device.type == "cpu", mixed_precision=precision, gradient_accumulation_steps=accumulate)
     except (ValueError, RuntimeError) as error:
         raise GenartError("precision_refused", precision=precision, device=device.type, reason=first_line(error)) from error
+
+
+@contextmanager
+def speaking_first(accelerator: Any) -> Iterator[None]:
+    """The first process goes first, and what it says on stderr is said for all."""
+    with accelerator.main_process_first(), nullcontext() if accelerator.is_main_process else redirect_stderr(io.StringIO()):
+        yield
 
 
 def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]) -> Pictures:
@@ -273,7 +282,8 @@ def _told(accelerator: Any, batches: Batches, run: Run) -> str:
     """What a run says of itself before it starts."""
     processes = accelerator.num_processes
     where = f"{processes} process{'es' if processes > 1 else ''} on {accelerator.device.type}"
-    threads = f", {torch.get_num_threads()} threads each" if accelerator.device.type == "cpu" else ""
+    count = torch.get_num_threads()
+    threads = f", {count} thread{'s' if count > 1 else ''} each" if accelerator.device.type == "cpu" else ""
     precision = "" if accelerator.mixed_precision == "no" else f", {accelerator.mixed_precision}"
     count = f"{len(batches.rows):,} pictures, {batches.per_epoch:,} updates an epoch of {batches.batch_size}"
     pieces = f" ({batches.batch_size // batches.parts} at once on each process)" if batches.parts > 1 else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import genart_hub
@@ -54,7 +55,7 @@ except KeyboardInterrupt:
 training.make_step = make_step
 long(out=os.path.join(out, "cut"), resume=True)
 
-cli.main(["train", "vae", "--data", path, "--out", os.path.join(out, "cli"), "--epochs", "1", "--batch-size", "4"])
+cli.main(["train", "vae", "--data", {pictures!r}, "--out", os.path.join(out, "cli"), "--epochs", "1", "--batch-size", "4"])
 torch.distributed.destroy_process_group()
 """
 
@@ -63,7 +64,12 @@ torch.distributed.destroy_process_group()
 def two(runs, tiny_parquet, tmp_path_factory):
     """The folder of all that two processes trained, and what they said."""
     out = tmp_path_factory.mktemp("two")
-    (out / "script.py").write_text(SCRIPT.format(path=str(tiny_parquet), out=str(out), runs=runs, long=LONG))
+    pictures = out / "pictures"
+    pictures.mkdir()
+    for k in range(24):
+        Image.new("L", (8, 8), 10 * k).save(pictures / f"{k}.png")
+    (pictures / "broken.png").write_bytes(b"no picture")
+    (out / "script.py").write_text(SCRIPT.format(path=str(tiny_parquet), out=str(out), runs=runs, long=LONG, pictures=str(pictures)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(out / "script.py")]
     environment = os.environ | {
         "PYTHONPATH": str(Path(genart_hub.__file__).parent.parent),
@@ -82,7 +88,7 @@ def lines_of(folder):
 def test_a_run_says_and_writes_down_that_there_are_two_processes(two, runs):
     out, done = two
     assert (
-        "2 processes on cpu, 1 threads each; 12 pictures, 3 updates an epoch of 4 (2 at once on each process); from step 0" in done.stderr
+        "2 processes on cpu, 1 thread each; 12 pictures, 3 updates an epoch of 4 (2 at once on each process); from step 0" in done.stderr
     )
     assert [json.loads((out / name / "training.json").read_text())["processes"] for name in runs] == [2] * len(runs)
 
@@ -122,5 +128,6 @@ def test_a_signal_to_one_process_stops_both_and_the_run_goes_on_to_the_bit(two):
 
 
 def test_the_command_line_speaks_once(two):
-    assert two[1].stdout.count("3 steps in") == two[1].stdout.count("Load it with from_pretrained") == 1
+    assert two[1].stderr.count("1 of 25 pictures cannot be read: 'broken.png'.") == 1
+    assert two[1].stdout.count("6 steps in") == two[1].stdout.count("Load it with from_pretrained") == 1
     assert genart_hub.from_pretrained(two[0] / "cli").image_size == 8
