@@ -87,9 +87,7 @@ def lines_of(folder):
 
 def test_a_run_says_and_writes_down_that_there_are_two_processes(two, runs):
     out, done = two
-    assert (
-        "2 processes on cpu, 1 thread each; 12 pictures, 3 updates an epoch of 4 (2 at once on each process); from step 0" in done.stderr
-    )
+    assert "2 processes on cpu, 1 thread each; 12 pictures, 3 updates an epoch of 4 (2 at once on each process); from step 0" in done.stderr
     assert [json.loads((out / name / "training.json").read_text())["processes"] for name in runs] == [2] * len(runs)
 
 
