@@ -69,7 +69,7 @@ MESSAGES = {
     "Ask for safetensors, or convert it where you trust it.",
     "weights_unreadable": "{file} is not a readable safetensors file ({reason}). Download or save it again.",
     "weights_mismatch": "{file} does not fit {name}: {problems}. It is of another model or another version.",
-    "cannot_write": "{path} could not be written ({reason}). Nothing was changed.",
+    "cannot_write": "{path} could not be written ({reason}). Nothing was changed; make room there, or choose another place.",
     "no_features": "No bundled feature network sees pictures of {channels} channels and {size} px. Train one with genart-hub train classifier, "
     "and pass it with --features.",
     "no_inception": "The weights of the Inception network could not be downloaded ({reason}). Check the network, or measure with a bundled "

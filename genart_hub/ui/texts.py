@@ -317,7 +317,7 @@ ERRORS_ZH: dict[str, str] = {
     "pickle_only": "{folder} 里只有 {file}。它是 pickle 文件，可以执行任意代码，因此从不打开。请索取 safetensors 文件，或在你信任的环境里转换它。",
     "weights_unreadable": "{file} 不是可读的 safetensors 文件（{reason}）。请重新下载或重新保存。",
     "weights_mismatch": "{file} 与 {name} 不符：{problems}。它属于另一个模型或另一个版本。",
-    "cannot_write": "无法写入 {path}（{reason}）。没有改动任何文件。",
+    "cannot_write": "无法写入 {path}（{reason}）。没有改动任何文件；请腾出空间，或换一个位置。",
     "no_features": "没有能看 {channels} 通道、{size} 像素图片的自带特征网络。请用 genart-hub train classifier 训练一个，再用 --features 传入。",
     "no_inception": "无法下载 Inception 网络的权重（{reason}）。请检查网络，或改用无需下载的自带特征网络：{choices}。",
     "bad_picture": "{file} 不是可读的图片（{reason}）。请使用 PNG、JPEG、GIF 或 WebP 文件。",
