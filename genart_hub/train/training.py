@@ -1,6 +1,7 @@
 """`train`: pictures, a model and a recipe become a run, on one process or on many."""
 
 import copy
+import inspect
 import io
 import json
 import sys
@@ -198,7 +199,15 @@ def _prepare(
 
 
 def _check_arguments(cls: type, arguments: dict[str, Any], pictures: Pictures, with_labels: bool) -> None:
-    """Refuse arguments that say of the pictures what they are not."""
+    """Refuse arguments that the class does not have, or that say of the pictures what they are not."""
+    known = list(inspect.signature(cls).parameters)
+    reason = None
+    if with_labels and "num_classes" not in known:
+        reason = "it takes no classes; leave --conditional out, or train a dcgan or a conv-vae."
+    elif unknown := [name for name in arguments if name not in known]:
+        reason = f"it has no {unknown[0]}, but {', '.join(known)}."
+    if reason:
+        raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=reason)
     side, channels = pictures.pictures.shape[-1], pictures.pictures.shape[1]
     theirs = {"image_size": (side, "--size"), "channels": (channels, "other pictures")}
     if not with_labels:
