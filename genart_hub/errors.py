@@ -138,6 +138,8 @@ MESSAGES = {
     "no_stage": "{path} holds no {stage} yet. Train it first: genart-hub train-diffusion with --stage {stage}.",
     "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",
     "diverged": "The loss is not a number at step {step}. Lower the learning rate and start in another folder; what was saved until step {saved} is kept in {path}.",
+    "diverged_at_once": "The loss is not a number at step {step}, before anything was saved. Lower the learning rate.",
+    "fewer_epochs": "{path} has done {done} steps already, more than the {asked} of {epochs} epochs. Give more --epochs to go on.",
     # Stable Diffusion
     "not_pipeline": "{name} is no Stable Diffusion pipeline that diffusers can load ({reason}). Give a folder or id with a model_index.json.",
     "empty_prompt": "The prompt is empty. Write what the picture should show.",

@@ -206,13 +206,15 @@ def fit(
             last = k + 1 == num_steps
             stop = _any(accelerator, interrupted()) if processes == 1 or (k + 1) % 10 == 0 else False
             look = run and look_every and ((k + 1) % look_every == 0 or last)
-            save = run and main and (stop or time.perf_counter() - saved_at > 60 * save_minutes)
+            save = run and main and (stop or look or time.perf_counter() - saved_at > 60 * save_minutes)  # a run with a best can go on
             note = (k + 1) % log_every == 0 or last
             if note:
                 numbers = {name: float(value) for name, value in _mean(accelerator, logged).items()}
                 seen = (k + 1 - start) * batches.batch_size / (time.perf_counter() - begun)
                 bar.set_postfix({name: f"{value:.3g}" for name, value in numbers.items()} | {"pictures/s": f"{seen:,.0f}"}, refresh=False)
             if (note or save or look) and not _finite(numbers if note else {name: float(value) for name, value in logged.items()}, run):
+                if run and not (run.folder / CHECKPOINT).exists():
+                    raise GenartError("diverged_at_once", step=k + 1)
                 raise GenartError("diverged", step=k + 1, saved=saved_step, path=str(run.folder) if run else "memory")
             if log and note:
                 log.numbers(k + 1, run.seconds, numbers)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Log:
             with replacing(self.file) as file:
                 file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         with writing(folder / EVENTS):
+            _try_to_write(folder / EVENTS)
             self.events = _writer(folder / EVENTS, step)
 
     def numbers(self, step: int, seconds: float, numbers: dict[str, Any]) -> None:
@@ -55,6 +57,14 @@ class Log:
         if self.events:
             with writing(self.folder / EVENTS):
                 self.events.close()
+
+
+def _try_to_write(folder: Path) -> None:
+    """Raise OSError where nothing can be written: TensorBoard would find out in a thread of its own, and print a traceback."""
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(4096))
+        file.flush()
 
 
 def _writer(folder: Path, step: int):

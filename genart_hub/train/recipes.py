@@ -112,6 +112,8 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
     recipes = RECIPES[family]
     if name not in recipes:
         raise GenartError("unknown_recipe", recipe=name, model=family, choices=", ".join(recipes))
+    if family == "vae" and changes.get("augment"):  # a VAE would learn to draw what was augmented
+        raise GenartError("not_of_family", option="augment", family=family, other="gan")
     for key, value in changes.items():
         if value is not None and OWN.get(key, family) != family:
             raise GenartError("not_of_family", option=key, family=family, other=OWN[key])

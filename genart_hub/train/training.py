@@ -87,6 +87,8 @@ def train(
         if progress and accelerator.is_main_process:
             print(_told(accelerator, batches, run), file=sys.stderr)
         num_steps = recipe.epochs * batches.per_epoch
+        if run.step > num_steps:  # what it has done must stay what its record says
+            raise GenartError("fewer_epochs", path=str(out), done=run.step, asked=num_steps, epochs=recipe.epochs)
         schedule = partial(rate, recipe.schedule, recipe.warmup)
         score = _score(run.model, batches, pictures, hold_out, seed) if accelerator.is_main_process else None
         look_every = max(1, num_steps // LOOKS)
@@ -177,7 +179,7 @@ def _prepare(
     if cls.channels_last:
         model = model.to(memory_format=torch.channels_last)
     parts = accelerator.num_processes * accumulate
-    weights = _class_weights(recipe, pictures)
+    weights = _class_weights(recipe, pictures, rows)
     batches = Batches(pictures, recipe.batch_size, seed, with_labels, device, rows, weights, recipe.flip, parts, cls.channels_last)
     if recipe.batch_size // parts < 2 and cls.family != "vae":  # batch normalisation needs two
         raise GenartError("too_small", where="train", name="batch_size", low=2 * parts, value=recipe.batch_size)
@@ -218,16 +220,17 @@ def _check_arguments(cls: type, arguments: dict[str, Any], pictures: Pictures, w
             raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=reason)
 
 
-def _class_weights(recipe: Recipe, pictures: Pictures) -> Tensor | str | None:
-    if recipe.balance:
-        return "balanced"
+def _class_weights(recipe: Recipe, pictures: Pictures, rows: Tensor | None) -> Tensor | str | None:
+    """How often each class is drawn, relative to its share: where the recipe balances, relative to an equal one."""
     if not recipe.class_weights:
-        return None
+        return "balanced" if recipe.balance else None
     labels = pictures.require_labels("weigh the classes")
     names = pictures.class_names or tuple(map(str, range(pictures.num_classes)))
     for name in recipe.class_weights:
         choice("train", "class_weights", name, names)
     weights = torch.tensor([recipe.class_weights.get(name, 1.0) for name in names])
+    if recipe.balance:
+        weights = weights / torch.bincount(labels if rows is None else labels[rows], minlength=len(names)).clamp(min=1)
     if not bool(weights[labels].any()):
         raise GenartError("bad_weight", text=", ".join(f"{name}={weight:g}" for name, weight in recipe.class_weights.items()))
     return weights

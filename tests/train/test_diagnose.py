@@ -27,6 +27,11 @@ FAILING = {
 }
 
 
+@pytest.mark.parametrize(("g_loss", "won"), [(-0.001, True), (-0.7, False)])
+def test_the_minimax_loss_tells_a_discriminator_that_has_won_by_rising_to_zero(g_loss, won):
+    assert diagnose(gan_lines(d_accuracy=1.0, g_loss=g_loss)) == ({"discriminator_won"} if won else set())
+
+
 def test_every_sentence_has_a_history_here():
     assert FAILING.keys() == SENTENCES.keys()
 

@@ -172,7 +172,7 @@ def test_a_run_that_diverges_in_its_last_step_publishes_nothing(tmp_path):
     run = scalar_run(tmp_path)
     with pytest.raises(GenartError) as error:
         fit_scalar(run, lambda k, noise: {"loss": float("inf") if k == 2 else 0.0}, 3)
-    assert error.value.code == "diverged"
+    assert error.value.code == "diverged_at_once"
     assert not (tmp_path / "model.safetensors").exists()
 
 

@@ -365,6 +365,32 @@ def test_a_run_that_held_pictures_out_does_not_go_on_with_them(styles, tmp_path,
     assert error.value.code == "other_run"
 
 
+def test_a_run_does_not_go_on_with_fewer_epochs_than_it_has_done(parquet, tmp_path, train_tiny, runs):
+    train_tiny("VAE", parquet, tmp_path / "run")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()}
+    with pytest.raises(GenartError, match="has done 9 steps already, more than the 3 of 1 epochs") as error:
+        train_tiny("VAE", parquet, tmp_path / "run", replace(runs["VAE"][0], epochs=1), resume=True)
+    assert error.value.code == "fewer_epochs"
+    assert before == {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir() if file.is_file()}
+
+
+def test_a_run_has_a_checkpoint_from_its_first_look_on(parquet, tmp_path, train_tiny, monkeypatch):
+    training, saved = importlib.import_module("genart_hub.train.training"), []
+    monkeypatch.setattr(training.Run, "save", lambda run: saved.append((run.step, run.best["step"])))
+    train_tiny("VAE", parquet, tmp_path / "run")
+    assert [step for step, _ in saved] == list(range(1, 10))
+    assert all(best <= step for step, best in saved)
+
+
+def test_weights_of_classes_that_are_balanced_are_relative_to_an_equal_share(runs):
+    training, labels = importlib.import_module("genart_hub.train.training"), torch.tensor([0, 0, 0, 0, 1, 1, 2])
+    pictures = data.Pictures(torch.zeros(7, 1, 8, 8, dtype=torch.uint8), labels, Path("pictures"), ("a", "b", "c"))
+    recipe = replace(runs["VAE"][0], balance=True, class_weights={"a": 5.0})
+    assert (training._class_weights(recipe, pictures, None) * labels.bincount()).tolist() == pytest.approx([5.0, 1.0, 1.0])
+    rows = torch.tensor([0, 1, 4, 6])
+    assert (training._class_weights(recipe, pictures, rows) * labels[rows].bincount()).tolist() == pytest.approx([5.0, 1.0, 1.0])
+
+
 def test_a_damaged_checkpoint_is_told_in_a_sentence(parquet, tmp_path, train_tiny):
     train_tiny("VAE", parquet, tmp_path / "run")
     file = tmp_path / "run" / "checkpoint.safetensors"
