@@ -29,7 +29,6 @@ class Log:
             with replacing(self.file) as file:
                 file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         with writing(folder / EVENTS):
-            _try_to_write(folder / EVENTS)
             self.events = _writer(folder / EVENTS, step)
 
     def numbers(self, step: int, seconds: float, numbers: dict[str, Any]) -> None:
@@ -73,6 +72,7 @@ def _writer(folder: Path, step: int):
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
+    _try_to_write(folder)
     return SummaryWriter(str(folder), purge_step=step + 1 if step else None)
 
 

@@ -1,14 +1,18 @@
 """What a run leaves to look at: lines of numbers, TensorBoard's events, and grids of samples."""
 
 import builtins
+import errno
 import json
+import os
 import sys
+import tempfile
 from functools import partial
 
 import numpy
 import pytest
 from PIL import Image
 
+from genart_hub.errors import GenartError
 from genart_hub.train.log import Log
 
 
@@ -88,3 +92,16 @@ def test_without_tensorboard_the_numbers_and_the_grids_are_kept_all_the_same(tmp
     assert lines_of(tmp_path) == [{"step": 1, "seconds": 0.1, "loss": 2.0}]
     assert (tmp_path / "samples" / "step-00000001.png").is_file()
     assert not (tmp_path / "events").exists()
+
+
+def test_a_disk_that_is_full_at_the_start_is_told_before_tensorboard_finds_out(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+
+    def full(**options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(GenartError, match="No space left") as error:
+        Log(tmp_path)
+    assert error.value.code == "cannot_write"
+    assert not list(tmp_path.glob("events/*"))

@@ -82,7 +82,10 @@ def test_a_recipe_reaches_the_step(tiny):
     }
 
 
-@pytest.mark.parametrize(("family", "changes"), [("vae", {"r1": 1.0}), ("features", {"objective": "hinge"}), ("gan", {"beta": 2.0})])
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [("vae", {"r1": 1.0}), ("vae", {"augment": ("cutout",)}), ("features", {"objective": "hinge"}), ("gan", {"beta": 2.0})],
+)
 def test_a_setting_of_another_family_is_refused_by_name(family, changes):
     with pytest.raises(GenartError, match=f"{next(iter(changes))} is no setting of a {family}"):
         pick_recipe(family, **changes)
