@@ -70,11 +70,23 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
     """
     folder = Path(folder)
     there, license, dataset = known_of(folder, name, license, dataset)
-    training, evaluation = read_json(folder / TRAINING), read_json(folder / EVALUATION)
     sha256 = sha256_of(folder / "model.safetensors")
+    training, evaluation = read_json(folder / TRAINING), own_first(read_json(folder / EVALUATION), sha256, folder / EVALUATION)
     write_samples(folder, model, name, sha256)
     text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset), _stored(folder / "model.safetensors"))
     return replace_card(folder, text, there)
+
+
+def own_first(evaluation: dict[str, Any] | None, sha256: str, file: Path) -> dict[str, Any] | None:
+    """The evaluation with the model of these weights first among its results. Raises GenartError where it measured other weights."""
+    weights = evaluation.get("weights_sha256") if evaluation else None
+    if not weights:  # of a version that did not note them
+        return evaluation
+    own = next((name for name, measured in weights.items() if measured == sha256), None)
+    if own is None:
+        raise GenartError("other_weights_measured", file=str(file))
+    results = evaluation["results"]
+    return evaluation | {"results": {own: results[own]} | results}
 
 
 def known_of(folder: Path, name: str, license: str | None, dataset: str | None) -> tuple[str, str, str | None]:

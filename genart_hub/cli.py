@@ -164,7 +164,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--features", help="the feature network, any model's name or inception (the bundled one that fits)")
     command.add_argument("--split", default="test", help="of a dataset with splits (test)")
     command.add_argument("--fit", choices=("crop", "pad"), default="crop")
-    command.add_argument("--label", metavar="COLUMN", help="a classifier's classes (label), and those that a pipeline is asked for")
+    command.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="the classes of a classifier or a conditional model (label), and those that a pipeline is asked for",
+    )
     command.add_argument("--hold-out", metavar="COLUMN", help="only the pictures that a classifier's training with --hold-out left out")
     command.add_argument("--samples", type=int, default=2000, help="made pictures that a classifier judges (2000)")
     command.add_argument("--count", type=int, default=5000, help="the most pictures on each side of a distance (5000)")
@@ -494,9 +498,11 @@ def evaluate(options: argparse.Namespace) -> None:
     features = _eye(options.features) if options.features else None
     names = _with_best(options.models)
     read = functools.cache(functools.partial(data.load, fit=options.fit, split=options.split))  # once for all models of a size
-    results = {}
+    results, weights = {}, {}
     for name in tqdm(names, unit="model", disable=len(names) < 2):
         model = load(options, name)
+        if source := getattr(model, "source", None):
+            weights[_title(name, names)] = source.sha256
         if isinstance(model, FeatureNetwork):
             pictures = read(options.data, model.image_size, model.channels)
             pictures = pictures.labelled_by(options.label) if options.label else pictures
@@ -511,8 +517,9 @@ def evaluate(options: argparse.Namespace) -> None:
         size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
         reference = read(options.reference or options.data, size, eye.channels)
         pictures = read(options.data, model.image_size, model.channels) if model.family == "vae" else reference
+        if options.label and model.num_classes:
+            reference, pictures = reference.labelled_by(options.label), pictures.labelled_by(options.label)
         results[_title(name, names)] = measure(model, pictures, eye, options.samples, options.count, options.seed, reference)
-    print(table(results))
     if options.json:
         words = [Path(word).name if word in (*options.models, options.features) else word for word in options.arguments]
         words = ["/".join(Path(word).parts[-2:]) if word in (options.data, options.reference) else word for word in words]
@@ -520,10 +527,12 @@ def evaluate(options: argparse.Namespace) -> None:
         numbers = {
             "command": "genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]),
             "results": {name: [m.as_dict() for m in measures] for name, measures in results.items()},
+            "weights_sha256": weights,
             "training": {_title(name, names): about for name in names if (about := _training_of(name))},
         }
         with replacing(options.json) as file:
             file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(table(results))
 
 
 def _of_pipeline(options: argparse.Namespace, model: Any, title: str, features: Any, read: Callable) -> dict[str, list[Any]]:
@@ -570,7 +579,7 @@ def _with_best(names: list[str]) -> list[str]:
     for name in names:
         run = Path(name)
         last, best = run / WEIGHTS, run / BEST / WEIGHTS
-        kept = (run / CHECKPOINT).is_file() and best.is_file() and sha256_of(best) != sha256_of(last)
+        kept = (run / CHECKPOINT).is_file() and last.is_file() and best.is_file() and sha256_of(best) != sha256_of(last)
         with_best += [name, str(run / BEST)] if kept else [name]
     return list(dict.fromkeys(with_best))
 

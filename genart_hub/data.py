@@ -344,13 +344,15 @@ def _leads_up(folder: Path) -> bool:
 
 
 def _folder_of_split(path: Path, pictures: list[Path], split: str) -> Path:
-    """The folder train/, test/ or validation/ where there are only such (perhaps one folder further down), else the path itself."""
+    """The folder train/, test/ or validation/ where there are several or only such (perhaps one folder further down), else the path."""
     parts = {file.relative_to(path).parts[0] for file in pictures}
     folders = [folder for folder in path.iterdir() if folder.is_dir() and not _hidden(folder.name)]
+    found = {SPLIT_OF[part.lower()]: path / part for part in sorted(parts) if part.lower() in SPLIT_OF and (path / part).is_dir()}
+    if len(found) > 1:  # what lies beside several splits is of none
+        return found[_chosen_split(path, split, found)]
     if not parts or not parts <= {folder.name for folder in folders}:
         return path
     if all(folder.name.lower() in SPLIT_OF for folder in folders):
-        found = {SPLIT_OF[part.lower()]: path / part for part in sorted(parts)}
         return found[_chosen_split(path, split, found)]
     if len(folders) == 1 and (inner := _folder_of_split(folders[0], pictures, split)) != folders[0]:
         return inner
@@ -364,9 +366,10 @@ def _files_of_split(path: Path, files: list[Path], split: str) -> list[Path]:
     for file in files:
         parts = [file.stem, *reversed(file.relative_to(path).parts[:-1])]
         match = next((match for part in parts if (match := word.search(part.lower()))), None)
-        if not match:
-            return files
-        splits.setdefault(SPLIT_OF[match[1]], []).append(file)
+        if match:
+            splits.setdefault(SPLIT_OF[match[1]], []).append(file)
+    if len(splits) < 2 and sum(map(len, splits.values())) < len(files):  # what lies beside several splits is of none
+        return files
     return splits[_chosen_split(path, split, splits)]
 
 

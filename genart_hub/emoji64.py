@@ -148,7 +148,7 @@ def read_names(emojibase: str | os.PathLike) -> dict[Key, dict]:
     for base in _emojis(emojibase, "en"):
         for emoji in (base, *base.get("skins", ())):
             key, text, text_zh = key_of(emoji["hexcode"]), emoji.get("label"), chinese.get(emoji["hexcode"])
-            if base.get("group") in GROUPS and LEFT_OUT not in key and text and text_zh:
+            if base.get("group") in GROUPS and base.get("label") and LEFT_OUT not in key and text and text_zh:
                 label = groups.index(base["group"])
                 names[key] = {"text": text, "text_zh": text_zh, "label": label, "concept": base["label"], "codepoints": emoji["hexcode"]}
     return names

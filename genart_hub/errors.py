@@ -139,6 +139,8 @@ MESSAGES = {
     "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",
     "diverged": "The loss is not a number at step {step}. Lower the learning rate and start in another folder; what was saved until step {saved} is kept in {path}.",
     "diverged_at_once": "The loss is not a number at step {step}, before anything was saved. Lower the learning rate.",
+    "other_weights_measured": "{file} measured other weights than those in its folder. Measure these with genart-hub evaluate and --json, "
+    "or remove the file.",
     "fewer_epochs": "{path} has done {done} steps already, more than the {asked} of {epochs} epochs. Give more --epochs to go on.",
     # Stable Diffusion
     "not_pipeline": "{name} is no Stable Diffusion pipeline that diffusers can load ({reason}). Give a folder or id with a model_index.json.",

@@ -1,7 +1,7 @@
 """Measure models under one protocol: every number with what it was measured on, its error, and real pictures beside the made ones."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -72,14 +72,14 @@ def evaluate(
     count: the most pictures on each side of a distance; the reference is cut in two halves, one to compare with and one for the floor,
     and as many are made.
     """
-    samples, count = whole("evaluate", "samples", samples, 2), whole("evaluate", "count", count, 2)
+    samples, count = whole("evaluate", "samples", samples, 2), whole("evaluate", "count", count, 8)
     seed = whole("evaluate", "seed", seed, 0, MAX_SEED)
     if isinstance(model, FeatureNetwork):
         return _of_labels(model, pictures if rows is None else pictures.take(rows), held_out=rows is not None)
     features = check_features(features or pick_features(model))
     check_generative(model, genart_hub.bundled())
     with evaluating(model), evaluating(features) if isinstance(features, nn.Module) else evaluating(model):
-        measures = _of_samples(model, reference or pictures, features, samples, count, seed)
+        measures = _of_samples(model, _in_order_of(model, reference or pictures), features, samples, count, seed)
         return measures + (_of_reconstructions(model, pictures, seed) if model.family == "vae" else [])
 
 
@@ -230,6 +230,16 @@ def _grouped(logits: Tensor, groups: Tensor, num_classes: int) -> Tensor:
 def _labels_like(model: Generative, real: Pictures) -> Tensor | None:
     """The classes that samples must have to be compared with these pictures: theirs."""
     return real.labels if _same_classes(model, real) else None
+
+
+def _in_order_of(model: Generative, pictures: Pictures) -> Pictures:
+    """The pictures, their classes numbered as the model's where all have the name of one."""
+    names = set(pictures.class_names)
+    if not model.num_classes or pictures.labels is None or bool((pictures.labels < 0).any()) or not names <= set(model.class_names):
+        return pictures
+    if not names or tuple(pictures.class_names) == tuple(model.class_names):
+        return pictures
+    return replace(pictures, labels=relabelled(model, pictures), class_names=tuple(model.class_names), digest=None)
 
 
 def _same_classes(model: Generative, pictures: Pictures) -> bool:

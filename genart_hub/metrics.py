@@ -28,8 +28,13 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     """
     _at_least("frechet_distance", 2, "a covariance", real, fake)
     real, fake = real.double(), fake.double()
-    mean_r, mean_f, cov_r, cov_f = real.mean(0), fake.mean(0), real.T.cov(), fake.T.cov()
+    mean_r, mean_f, cov_r, cov_f = real.mean(0), fake.mean(0), _covariance(real), _covariance(fake)
     return frechet_distance_of_gaussians(mean_r, cov_r, mean_f, cov_f)
+
+
+def _covariance(x: Tensor) -> Tensor:
+    """(D, D), also where D is 1. x: (N, D)."""
+    return torch.atleast_2d(x.T.cov())
 
 
 def frechet_distance_of_gaussians(mean_r: Tensor, cov_r: Tensor, mean_f: Tensor, cov_f: Tensor) -> float:
@@ -152,7 +157,7 @@ def class_shares(logits: Tensor) -> Tensor:
 
 def evenness(shares: Tensor) -> float:
     """The entropy of the classes' shares over its maximum: 1 when all are equal, 0 when there is one class only. shares: (K,)."""
-    return (-torch.special.xlogy(shares, shares).sum() / math.log(len(shares))).item()
+    return (-torch.special.xlogy(shares, shares).sum() / math.log(len(shares))).item() + 0.0  # not -0.0
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:

@@ -41,6 +41,18 @@ def many(tmp_path):
     return tmp_path / "many"
 
 
+@pytest.fixture
+def tiny_coloured(classifier, tmp_path):
+    """A folder of twenty grey pictures of two shades, which metadata.jsonl names, and an eye for them."""
+    folder = tmp_path / "shades"
+    folder.mkdir()
+    for k in range(20):
+        Image.effect_noise((8, 8), 90).save(folder / f"{k:02}.png")
+    lines = [json.dumps({"file_name": f"{k:02}.png", "shade": ("light", "dark")[k % 2]}) for k in range(20)]
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    return folder, classifier.save_pretrained(tmp_path / "eye")
+
+
 def run(capsys, *words):
     """Run a command that must succeed. Returns what it printed."""
     status = cli.main([str(word) for word in words])
@@ -237,6 +249,32 @@ def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, c
     a, b = gan.save_pretrained(tmp_path / "a" / "best"), vae.save_pretrained(tmp_path / "b" / "best")
     lines = run(capsys, "evaluate", a, b, "--data", many, "--features", eye, "--samples", 4).splitlines()
     assert lines[0] == "| metric | a/best | b/best | real pictures | protocol |"
+
+
+def test_a_model_of_the_classes_of_another_column_is_measured_by_that_column(capsys, tiny_coloured, tmp_path):
+    data, eye = tiny_coloured
+    words = ["--data", data, "--label", "shade", "--epochs", 1, "--batch-size", 8, "--conditional", "--set", "width=2"]
+    run(capsys, "train", "dcgan", *words, "--out", tmp_path / "run")
+    lines = run(capsys, "evaluate", tmp_path / "run", "--data", data, "--label", "shade", "--features", eye, "--samples", 8)
+    assert "conditional ones of the reference's classes" in lines
+
+
+def test_a_card_is_made_of_the_numbers_of_its_own_weights(capsys, gan, vae, classifier, many, tmp_path):
+    eye = classifier.save_pretrained(tmp_path / "eye")
+    a, b = gan.save_pretrained(tmp_path / "a"), vae.save_pretrained(tmp_path / "b")
+    words = ["--data", many, "--features", eye, "--samples", 4, "--json", b / "evaluation.json"]
+    run(capsys, "evaluate", a, b, *words)
+    run(capsys, "card", b, "--license", "mit")
+    numbers = json.loads((b / "evaluation.json").read_text())["results"]
+    card = (b / "README.md").read_text()
+    assert len(numbers) == 2
+    assert all(part in card for part in ("type: elbo", "| metric | b | a | real pictures"))
+    gan.save_pretrained(tmp_path / "c")
+    (tmp_path / "c" / "evaluation.json").write_text((b / "evaluation.json").read_text())
+    for parameter in gan.parameters():
+        parameter.data.add_(1)
+    gan.save_pretrained(tmp_path / "c")
+    assert "measured other weights" in fail(capsys, "card", tmp_path / "c", "--license", "mit")
 
 
 def test_evaluate_reads_the_pictures_once_for_all_models(capsys, gan, vae, classifier, many, tmp_path):

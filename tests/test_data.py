@@ -871,3 +871,13 @@ def test_more_pictures_a_batch_than_there_are_is_refused(parquet):
 def test_seeded_generators_differ_by_seed_and_by_step():
     draws = {torch.rand(1, generator=data.seeded(seed, step)).item() for seed in range(3) for step in range(-2, 3)}
     assert len(draws) == 15
+
+
+@pytest.mark.parametrize("beside", ["preview.png", "docs/logo.png", "notes/readme.txt"])
+def test_what_lies_beside_several_splits_is_of_none_of_them(beside, tmp_path):
+    folder = tmp_path / "pictures"
+    for name in ("train/a/0.png", "train/b/1.png", "train/b/2.png", "test/a/3.png", "test/b/4.png", beside):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((8, 8), 90).save(folder / name, format="PNG")
+    train, test = (data.load(folder, split=split, cache_dir=tmp_path / "cache") for split in ("train", "test"))
+    assert (len(train), len(test), test.class_names) == (3, 2, ("a", "b"))

@@ -162,6 +162,16 @@ def test_an_eye_of_finer_classes_recognises_a_class_by_the_sum_of_its_own(tiny, 
     assert found.value == pytest.approx((grouped.argmax(1) == torch.tensor([0, 1, 2] * 20)).double().mean().item())
 
 
+def test_the_order_of_the_classes_makes_no_difference(tiny, pictures):
+    gan, eye = tiny(DCGAN, class_names=["a", "b", "c"]), tiny(Classifier, num_classes=3, class_names=["a", "b", "c"])
+    decided(eye, gan.sample(30, 1))
+    inner = replace(pictures, class_names=("a", "b", "c"))
+    other = replace(pictures, class_names=("c", "a", "b"), labels=(pictures.labels + 1) % 3)
+    one, two = (measure(gan, each, eye, samples=30, seed=1) for each in (inner, other))
+    for metric in ("frechet", "label_accuracy"):
+        assert (one[metric].value, one[metric].real) == (two[metric].value, two[metric].real)
+
+
 def test_pictures_of_other_classes_are_compared_with_samples_of_any_class(tiny, pictures, classifier):
     gan = tiny(DCGAN)
     for other in (

@@ -485,3 +485,13 @@ def test_an_error_is_the_same_for_the_same_seed_and_leaves_the_global_generator_
 def test_an_error_needs_more_than_one_resample():
     with pytest.raises(GenartError, match="at least 2"):
         metrics.mean_error(torch.zeros(5), num=1)
+
+
+def test_the_frechet_distance_of_one_feature_is_that_of_two_numbers():
+    real, fake = torch.randn(50, 1, generator=torch.Generator().manual_seed(0)), 3 + 2 * torch.randn(60, 1)
+    expected = (real.double().mean() - fake.double().mean()) ** 2 + (real.double().std() - fake.double().std()) ** 2
+    assert metrics.frechet_distance(real, fake) == pytest.approx(expected.item())
+
+
+def test_evenness_of_one_class_alone_is_plain_zero():
+    assert str(metrics.evenness(torch.tensor([1.0, 0.0, 0.0]))) == "0.0"

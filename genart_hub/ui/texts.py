@@ -375,6 +375,7 @@ ERRORS_ZH: dict[str, str] = {
     "other_run": "{path} 开始时的 {what} 不同（当时是 {was}，现在是 {now}）。请用相同的设置继续，或换一个 --out。",
     "diverged": "第 {step} 步的损失不是数字。请降低学习率；第 {saved} 步的检查点保存在 {path}。",
     "diverged_at_once": "第 {step} 步的损失不是数字，此前还没有保存任何内容。请降低学习率。",
+    "other_weights_measured": "{file} 测量的不是同一文件夹中的权重。请用 genart-hub evaluate 加 --json 重新测量，或删除该文件。",
     "fewer_epochs": "{path} 已经训练了 {done} 步，超过 {epochs} 轮的 {asked} 步。请增大 --epochs 再继续。",
     "not_pipeline": "{name} 不是 diffusers 能加载的 Stable Diffusion 管线（{reason}）。请给出含 model_index.json 的文件夹或编号。",
     "empty_prompt": "提示词是空的。请写下图片应该画什么。",
