@@ -63,6 +63,7 @@ class Pictures:
     column_names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what the numbers of a column stand for
     broken: tuple[str, ...] = ()  # the names of those that could not be read
     digest: str | None = None  # the sha256, where it is known
+    part: str = ""  # of the source: the split that was chosen, and whether pictures were padded
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -175,9 +176,11 @@ def load(
     pictures = _read_entry(entry, Path(path))
     if pictures is None:
         table = source.open()
-        return _build(table, entry, Path(path), *_shape(table, size, channels), fit, max_broken, progress)
-    _check_broken(path, pictures.broken, len(pictures), max_broken)
-    return pictures
+        pictures = _build(table, entry, Path(path), *_shape(table, size, channels), fit, max_broken, progress)
+    else:
+        _check_broken(path, pictures.broken, len(pictures), max_broken)
+    part = ", ".join(filter(None, (source.split and f"split {source.split}", "padded" if fit == "pad" else "")))
+    return replace(pictures, part=part)
 
 
 def smallest_side(
@@ -241,10 +244,11 @@ class Table(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Something to read. identity: changes when the pictures do; found without opening any."""
+    """Something to read. identity: changes when the pictures do; found without opening any. split: the one that was chosen of several."""
 
     identity: str
     open: Callable[[], Table]
+    split: str = ""
 
 
 def _source(path: str | Path, split: str, token: str | None, cache: Path) -> Source:
@@ -268,13 +272,14 @@ def _folder_source(path: Path, split: str) -> Source:
     pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
     parquet = [file for file in files if file.suffix.lower() == ".parquet" and file.stem != "metadata"]
     if parquet and not (pictures and _image_column(_schema(parquet[0])) is None):
-        return _parquet_source(path, _files_of_split(path, parquet, split))
+        chosen = _files_of_split(path, parquet, split)
+        return _parquet_source(path, chosen)._replace(split=split if len(chosen) < len(parquet) else "")
     root = _folder_of_split(path, pictures, split)
     folders = tuple(sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not _hidden(folder.name)))
     pictures = [file for file in pictures if file.is_relative_to(root)]
     tables = [folder / name for folder in dict.fromkeys((root, path)) for name in METADATA if (folder / name).is_file()][:1]
     identity = _stamp(path, [*pictures, *tables]) + "\n".join(folders)
-    return Source(identity, partial(_folder_table, root, pictures, folders, *tables))
+    return Source(identity, partial(_folder_table, root, pictures, folders, *tables), root.name if root != path else "")
 
 
 def _folder_table(root: Path, files: list[Path], folders: tuple[str, ...], metadata: Path | None = None) -> Table:
@@ -525,7 +530,7 @@ def _hub_source(name: str, revision: str | None, split: str, token: str | None, 
 
     _note(known, commit)
     identity = json.dumps([constants.ENDPOINT, name, commit, split])
-    return Source(identity, partial(_hub_table, name, commit, split, token_for_endpoint(token)))
+    return Source(identity, partial(_hub_table, name, commit, split, token_for_endpoint(token)), split)
 
 
 def _hub_table(name: str, commit: str, split: str, token: str | bool | None) -> Table:

@@ -259,8 +259,9 @@ def _made_features(model: Generative, features: FeatureNetwork, n: int, seed: in
 
 
 def split_of(pictures: Pictures) -> str:
-    """What a protocol calls these pictures: the last two names of their path."""
-    return "/".join(pictures.path.parts[-2:])
+    """What a protocol calls these pictures: the last two names of their path, and the part of them that was read."""
+    name = "/".join(pictures.path.parts[-2:]) or pictures.path.resolve().name
+    return f"{name} ({pictures.part})" if pictures.part else name
 
 
 # ---- reconstructions and labels ----

@@ -881,3 +881,14 @@ def test_what_lies_beside_several_splits_is_of_none_of_them(beside, tmp_path):
         Image.effect_noise((8, 8), 90).save(folder / name, format="PNG")
     train, test = (data.load(folder, split=split, cache_dir=tmp_path / "cache") for split in ("train", "test"))
     assert (len(train), len(test), test.class_names) == (3, 2, ("a", "b"))
+
+
+def test_pictures_know_which_part_of_their_source_they_are(parquet, tmp_path):
+    folder = tmp_path / "pictures"
+    for name in ("train/0.png", "test/1.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((8, 8), 90).save(folder / name)
+    for _ in range(2):  # decoded, then from the cache
+        assert data.load(folder, split="test", cache_dir=tmp_path / "cache").part == "split test"
+        assert data.load(folder, split="train", fit="pad", cache_dir=tmp_path / "cache").part == "split train, padded"
+        assert data.load(parquet, split="test", cache_dir=tmp_path / "cache").part == ""
