@@ -57,8 +57,11 @@ class ConvVAE(Generative):
 
     def encode(self, x: Tensor, label: object = None) -> tuple[Tensor, Tensor]:
         """mu and logvar of q(z | x, label), or without a label of q(z | x). x: (B, C, H, W) in [-1, 1]. Returns two of (B, Z)."""
+        return self._encode(x, label, None)
+
+    def _encode(self, x: Tensor, label: object, told: Tensor | None) -> tuple[Tensor, Tensor]:
         x = self.check_images(x)
-        mu, logvar = self.encoder(x, None if label is None else self.check_label(label, len(x))).chunk(2, dim=1)
+        mu, logvar = self.encoder(x, None if label is None else self.check_label(label, len(x)), told).chunk(2, dim=1)
         return mu, logvar
 
     def decode(self, z: Tensor, label: object = None) -> Tensor:
@@ -67,12 +70,20 @@ class ConvVAE(Generative):
         return self.decoder(z, self.check_label(label, len(z)))
 
     def forward(
-        self, x: Tensor, generator: Generator | None = None, label: object = None, eps: Tensor | None = None
+        self,
+        x: Tensor,
+        generator: Generator | None = None,
+        label: object = None,
+        eps: Tensor | None = None,
+        told: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns p (B, C, H, W), and mu and logvar (B, Z)."""
-        mu, logvar = self.encode(x, label)
+        """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns p (B, C, H, W), and mu and logvar (B, Z).
+
+        told: (B,) of 1 and 0, for which pictures the label counts (None: all). The others go the way of those without one.
+        """
+        mu, logvar = self._encode(x, label, told)
         z = mu + (0.5 * logvar).exp() * drawn("ConvVAE", mu, generator, eps)  # reparameterisation, section 2.4
-        return self.decoder(z, None if label is None else self.check_label(label, len(z))), mu, logvar
+        return self.decoder(z, None if label is None else self.check_label(label, len(z)), told), mu, logvar
 
     def nll(self, p: Tensor, x: Tensor) -> Tensor:
         """-log p(x | z) in nats, summed over the pixels. p: what `decode` gave. Returns (B,)."""
@@ -108,10 +119,10 @@ class Encoder(nn.Module):
         self.embed = nn.Embedding(num_classes, 16 * widths[-1]) if num_classes else None
         self.head = nn.Linear(16 * widths[-1], 2 * latent_dim)
 
-    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, label: Tensor | None = None, told: Tensor | None = None) -> Tensor:
         features = self.layers(x).flatten(1)  # (B, 16 * widths[-1])
         if self.embed is not None and label is not None:
-            features = features + self.embed(label)
+            features = features + _where_told(self.embed(label), told)
         return self.head(nn.functional.silu(features))  # (B, 2Z)
 
 
@@ -129,13 +140,18 @@ class Decoder(nn.Module):
             size *= 2
         self.logvar = nn.Parameter(torch.tensor(2 * math.log(0.25))) if learned_variance else None
 
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, label: Tensor | None = None, told: Tensor | None = None) -> Tensor:
         x = self.project(z)
         if self.embed is not None and label is not None:
-            x = x + self.embed(label)
+            x = x + _where_told(self.embed(label), told)
         last = not self.layers[1].weight.is_contiguous()  # the weights are channels_last, so be the input
         x = x.unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
         return self.layers(x)  # (B, C, H, W)
+
+
+def _where_told(embedded: Tensor, told: Tensor | None) -> Tensor:
+    """What the labels add: (B, D), nothing for the pictures whose label does not count."""
+    return embedded if told is None else embedded * told.to(embedded)[:, None]
 
 
 class ResidualBlock(nn.Module):

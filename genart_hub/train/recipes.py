@@ -19,7 +19,7 @@ class Recipe:
     """Everything of a training run but the model and the data.
 
     batch_size: pictures an update, over all processes. schedule, warmup: of the learning rate; warmup is its share of the run. objective,
-    r1, r1_every, gp: of a GAN; beta, binarised: of a VAE; dropout, smoothing: of a classifier. augment: differentiable augmentations;
+    r1, r1_every, gp: of a GAN; beta, binarised, label_dropout: of a VAE; dropout, smoothing: of a classifier. augment: differentiable augmentations;
     flip: mirror half of the pictures. balance: draw all classes equally often; class_weights: how often a class is drawn, relative to
     its share.
     """
@@ -37,6 +37,7 @@ class Recipe:
     gp: float = 0.0
     beta: float = 1.0
     binarised: bool = False
+    label_dropout: float = 0.0
     dropout: float = 0.0
     smoothing: float = 0.0
     augment: tuple[str, ...] = ()
@@ -58,7 +59,9 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "vae": {
         "default": Recipe(epochs=100, batch_size=128, lr=1e-3, ema=0.998, schedule="linear", beta=2.0),
         "example": Recipe(epochs=10, batch_size=128, lr=1e-3),
-        "convolutional": Recipe(epochs=100, batch_size=64, lr=1e-3, ema=0.998, schedule="cosine", warmup=0.01),
+        "convolutional": Recipe(
+            epochs=100, batch_size=64, lr=1e-3, ema=0.998, schedule="cosine", warmup=0.01, label_dropout=0.1,
+        ),
     },
     "features": {
         "default": Recipe(epochs=8, batch_size=128, lr=1e-3, schedule="linear", dropout=0.25, augment=("translation",)),
@@ -88,7 +91,7 @@ def rate(schedule: str, warmup: float, t: float) -> float:
     return factor * min(1.0, t / warmup) if warmup > 0 else factor
 
 
-OWN = dict.fromkeys(("objective", "r1", "r1_every", "gp"), "gan") | dict.fromkeys(("beta", "binarised"), "vae")
+OWN = dict.fromkeys(("objective", "r1", "r1_every", "gp"), "gan") | dict.fromkeys(("beta", "binarised", "label_dropout"), "vae")
 SCHEDULES = ("constant", "linear", "cosine")
 
 
@@ -102,7 +105,8 @@ def make_step(model: torch.nn.Module, recipe: Recipe) -> tuple[Callable, dict[st
     if model.family == "vae":
         if recipe.binarised and model.likelihood != "bernoulli":
             raise GenartError("binarised_gaussian", where=type(model).__name__)
-        return partial(vae_step, beta=recipe.beta, binarised=recipe.binarised), {"model": adam(model.parameters())}
+        settings = {"beta": recipe.beta, "binarised": recipe.binarised, "label_dropout": recipe.label_dropout}
+        return partial(vae_step, **settings), {"model": adam(model.parameters())}
     settings = {"augment": recipe.augment, "dropout": recipe.dropout, "smoothing": recipe.smoothing}
     return partial(classifier_step, **settings), {"model": adam(model.parameters())}
 
@@ -128,7 +132,8 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
     for policy in recipe.augment:
         choice("train", "augment", policy, POLICIES)
     for key in ("r1", "gp", "beta"):
-        number("train", key, getattr(recipe, key), 0)
-    number("train", "warmup", recipe.warmup, 0, 1)
+        number("train", key, getattr(recipe, key), 0, 1e6)
+    for key in ("warmup", "label_dropout"):
+        number("train", key, getattr(recipe, key), 0, 1)
     whole("train", "r1_every", recipe.r1_every, 1)
     return recipe

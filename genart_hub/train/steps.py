@@ -92,16 +92,20 @@ def vae_step(
     noise: Noise,
     beta: float = 1.0,
     binarised: bool = False,
+    label_dropout: float = 0.0,
     backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> dict[str, Tensor]:
     """Minimise reconstruction + beta * KL, in nats per picture. Kingma & Welling 2014, eq. 7; beta: Higgins et al. 2017.
 
     x: (B, C, H, W); label: (B,) for a conditional VAE. binarised: draw each pixel anew as -1 or 1, so that the Bernoulli likelihood
-    is a normalised one (Burda et al. 2016). Returns the numbers to log.
+    is a normalised one (Burda et al. 2016). label_dropout: the share of the labels that do not count, so that the model learns to do
+    without one (as Ho & Salimans 2022 do for diffusion). Returns the numbers to log.
     """
     if binarised:
         x = 2 * (noise.uniform(*x.shape) < (x + 1) / 2).float() - 1
-    p, mu, logvar = vae(x, label=label, eps=noise.normal(len(x), vae.latent_dim))
+    eps = noise.normal(len(x), vae.latent_dim)
+    told = {"told": noise.coin(1 - label_dropout, len(x))} if label is not None and label_dropout > 0 else {}
+    p, mu, logvar = vae(x, label=label, eps=eps, **told)
     reconstruction = vae.nll(p, x).mean()
     kl = losses.kl_to_standard_normal(mu, logvar).mean()
     backward(reconstruction + beta * kl)

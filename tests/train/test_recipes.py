@@ -40,6 +40,7 @@ def test_a_recipe_takes_the_changes_that_were_given():
         ("default", {"r1": -1.0}, "r1 must be"),
         ("default", {"r1_every": 0}, "r1_every must be at least 1"),
         ("default", {"warmup": -0.1}, "warmup must be"),
+        ("default", {"r1": float("inf")}, "r1 must be between 0 and"),
     ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(name, changes, words):
@@ -70,14 +71,14 @@ def test_the_optimizers_have_the_recipes_numbers_and_every_weight_once(tiny):
 
 def test_a_recipe_reaches_the_step(tiny):
     penalties = {"r1": 0.5, "r1_every": 3, "gp": 2.0}
-    others = {"beta": 4.0, "binarised": True, "dropout": 0.3, "smoothing": 0.2, "augment": ("cutout",)}
+    others = {"beta": 4.0, "binarised": True, "label_dropout": 0.2, "dropout": 0.3, "smoothing": 0.2, "augment": ("cutout",)}
     recipe = Recipe(epochs=1, batch_size=4, lr=1e-3, objective="hinge", **penalties, **others)
     settings = {name: make_step(tiny(MODELS[name]), recipe)[0].keywords for name in ("GAN", "VAE", "Classifier")}
     judge = settings["GAN"].pop("objective")
     assert judge.discriminator(torch.tensor([0.0]), torch.tensor([-3.0])).item() == 1  # max(0, 1 - 0) + max(0, 1 - 3)
     assert settings == {
         "GAN": penalties | {"augment": ("cutout",)},
-        "VAE": {"beta": 4.0, "binarised": True},
+        "VAE": {"beta": 4.0, "binarised": True, "label_dropout": 0.2},
         "Classifier": {"augment": ("cutout",), "dropout": 0.3, "smoothing": 0.2},
     }
 

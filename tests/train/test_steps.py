@@ -156,6 +156,29 @@ def test_a_conditional_vae_is_told_the_classes(tiny):
     assert numbers["kl"].item() == pytest.approx(losses.kl_to_standard_normal(mu, logvar).mean().item(), rel=1e-5)
 
 
+def test_labels_that_do_not_count_leave_the_way_without_one(tiny):
+    vae, x, labels, noise = tiny(ConvVAE), binary_pictures(), torch.tensor([2, 0, 1, 1]), Noise(5)
+    eps, told = noise.normal(4, vae.latent_dim), noise.coin(0.5, 4).bool()
+    assert 0 < told.sum() < 4
+    numbers = vae_step(copy.deepcopy(vae), Recorded(vae, 0.0), x, labels, noise=Noise(5), label_dropout=0.5)
+    mu, logvar = (torch.where(told[:, None], *pair) for pair in zip(vae.encode(x, labels), vae.encode(x), strict=True))
+    z = mu + (0.5 * logvar).exp() * eps
+    p = torch.where(told.view(4, 1, 1, 1), vae.decode(z, labels), vae.decoder(z))
+    assert numbers["reconstruction"].item() == pytest.approx(vae.nll(p, x).mean().item(), rel=1e-5)
+    assert numbers["kl"].item() == pytest.approx(losses.kl_to_standard_normal(mu, logvar).mean().item(), rel=1e-5)
+
+
+def test_a_vae_that_was_not_always_told_the_class_does_without_it(tiny):
+    x, labels, errors = binary_pictures(), torch.tensor([2, 0, 1, 1]), {}
+    for share in (0.0, 0.3):
+        vae = tiny(ConvVAE)
+        adam = torch.optim.Adam(vae.parameters(), lr=0.01)
+        for k in range(150):
+            vae_step(vae, adam, x, labels, noise=Noise(k), beta=0.01, label_dropout=share)
+        errors[share] = (vae.reconstruct(x) - x).square().mean().item()
+    assert errors[0.3] < 0.75 * errors[0.0]
+
+
 def test_the_learned_variance_becomes_the_mean_squared_error(tiny):
     vae, x = tiny(ConvVAE, num_classes=0), binary_pictures()
     adam = torch.optim.Adam([vae.decoder.logvar], lr=0.1)
