@@ -79,6 +79,8 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
 
 def own_first(evaluation: dict[str, Any] | None, sha256: str, file: Path) -> dict[str, Any] | None:
     """The evaluation with the model of these weights first among its results. Raises GenartError where it measured other weights."""
+    if evaluation and not isinstance(evaluation.get("results"), dict):
+        raise GenartError("bad_config", file=str(file), reason=GenartError("reason_field", field="results", value="missing"))
     weights = evaluation.get("weights_sha256") if evaluation else None
     if not weights:  # of a version that did not note them
         return evaluation
@@ -91,13 +93,13 @@ def own_first(evaluation: dict[str, Any] | None, sha256: str, file: Path) -> dic
 
 def known_of(folder: Path, name: str, license: str | None, dataset: str | None) -> tuple[str, str, str | None]:
     """The card that is there, and the licence and dataset: those given, else those that it names."""
-    there = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+    there = _read_text(folder / CARD) if (folder / CARD).is_file() else ""
     before, _ = split(there)
     license = license or before.get("license")
     if not license:
         raise GenartError("no_license", name=name)
     if dataset is None:
-        named = (before.get("datasets") or []) + (before.get("tags") or [])
+        named = _listed(before, "datasets") + _listed(before, "tags")
         dataset = next((key for key, known in DATASETS.items() if known.hub_id in named or f"dataset:{key}" in named), None)
     elif dataset not in DATASETS:
         raise GenartError("not_choice", where="card", name="dataset", choices=", ".join(DATASETS), value=dataset)
@@ -191,6 +193,12 @@ def join(data: dict[str, Any], body: str) -> str:
     return f"---\n{front}---\n\n{body.lstrip()}"
 
 
+def _listed(data: dict[str, Any], key: str) -> list[str]:
+    """A field of the metadata that is a list of texts, or, as somebody may write it, one of them."""
+    values = data.get(key) or []
+    return [str(value) for value in (values if isinstance(values, list) else [values])]
+
+
 def _seal(body: str) -> str:
     """The comment by which a later push knows whether anybody edited the body."""
     return f"<!-- genart-hub: written by machine, sha256 {hashlib.sha256(body.strip().encode()).hexdigest()} -->"
@@ -211,8 +219,8 @@ def merge(ours: str, theirs: str) -> str:
         return ours
     (data, body), (their_data, their_body) = split(ours), split(theirs)
     their_data.pop("model-index", None)
-    tags = [*(data.get("tags") or []), *(tag for tag in their_data.get("tags") or [] if tag not in (data.get("tags") or []))]
-    return join(their_data | data | {"tags": tags}, their_body if was_edited(their_body) else body)
+    tags = dict.fromkeys(_listed(data, "tags") + _listed(their_data, "tags"))
+    return join(their_data | data | {"tags": list(tags)}, their_body if was_edited(their_body) else body)
 
 
 def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
@@ -350,9 +358,20 @@ def figure(value: float, error: float | None = None) -> str:
 
 
 def read_json(file: Path) -> dict[str, Any] | None:
+    """A JSON object, or None where there is no such file. Raises GenartError for a file that holds none."""
     if not file.is_file():
         return None
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise GenartError("bad_config", file=str(file), reason=first_line(error)) from error
+    if not isinstance(data, dict):
+        raise GenartError("bad_config", file=str(file), reason=GenartError("reason_type", type=type(data).__name__))
+    return data
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise GenartError("bad_card", file=str(file), reason=first_line(error)) from error

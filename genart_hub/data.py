@@ -42,7 +42,7 @@ METADATA = ("metadata.jsonl", "metadata.csv")
 HUB_ID = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@(\w[\w./-]*))?")
 GREY = ("1", "L", "I", "F", "LA", "La")
 
-DECODING = 1  # counts up when the same file would become other pixels
+DECODING = 2  # counts up when the same file would become other pixels
 CACHE_VARIABLE = "GENART_CACHE"
 PICTURES, INDEX, UNFINISHED = "pictures.bin", "index.json", ".unfinished"
 IN_MEMORY = 1_000_000_000  # bytes that are held in memory where nothing can be kept
@@ -277,15 +277,25 @@ def _folder_source(path: Path, split: str) -> Source:
     root = _folder_of_split(path, pictures, split)
     folders = tuple(sorted(folder.name for folder in root.iterdir() if folder.is_dir() and not _hidden(folder.name)))
     pictures = [file for file in pictures if file.is_relative_to(root)]
-    tables = [folder / name for folder in dict.fromkeys((root, path)) for name in METADATA if (folder / name).is_file()][:1]
+    tables = _tables(path, root, pictures)
     identity = _stamp(path, [*pictures, *tables]) + "\n".join(folders)
-    return Source(identity, partial(_folder_table, root, pictures, folders, *tables), root.name if root != path else "")
+    return Source(identity, partial(_folder_table, root, pictures, folders, tables), root.name if root != path else "")
 
 
-def _folder_table(root: Path, files: list[Path], folders: tuple[str, ...], metadata: Path | None = None) -> Table:
+def _tables(path: Path, root: Path, pictures: list[Path]) -> list[Path]:
+    """The metadata of a folder of pictures: one file a folder, beside the pictures or further up, the nearest last."""
+    below = {folder for place in {root, *(file.parent for file in pictures)} for folder in (place, *place.parents)}
+    folders = sorted((folder for folder in below if folder.is_relative_to(path)), key=lambda folder: (len(folder.parts), folder))
+    found = (next((folder / name for name in METADATA if (folder / name).is_file()), None) for folder in folders)
+    return [file for file in found if file]
+
+
+def _folder_table(root: Path, files: list[Path], folders: tuple[str, ...], tables: list[Path]) -> Table:
     """Labels from the metadata, else from class folders, which there are when every picture lies in a folder of the root."""
-    about = _metadata(metadata) if metadata else {}
-    listed = [file for file in about if file.is_relative_to(root) and file.suffix.lower() in SUFFIXES]
+    about: dict[Path, dict[str, Any]] = {}
+    for file, values in (pair for table in tables for pair in _metadata(table).items() if pair[0].is_relative_to(root)):
+        about[file] = about.get(file, {}) | values
+    listed = [file for file in about if file.suffix.lower() in SUFFIXES]
     files = sorted({*files, *listed}) if listed else files
     columns = list(dict.fromkeys(name for values in about.values() for name in values))
     has_labels = "label" in columns

@@ -53,6 +53,7 @@ MESSAGES = {
     "no_license": "{name} has no licence. Pass license=, such as apache-2.0 (--license on the command line).",
     # a model's folder
     "no_config": "{folder} has no config.json, so it is no model folder. Save one with model.save_pretrained({folder!r}).",
+    "bad_card": "{file} is no text in UTF-8 ({reason}). Save it in UTF-8, or remove it.",
     "bad_config": "{file} is not a JSON object ({reason}). Save the model again or restore the file.",
     "config_no_class": "{file} names no _class_name, so it is no model of this package. Save the model again with save_pretrained.",
     "config_too_large": "{file} has {size:,} bytes; a config has at most {limit:,}. This is no config of this package.",
@@ -72,6 +73,7 @@ MESSAGES = {
     "cannot_write": "{path} could not be written ({reason}). Nothing was changed; make room there, or choose another place.",
     "no_features": "No bundled feature network sees pictures of {channels} channels and {size} px. Train one with genart-hub train classifier, "
     "and pass it with --features.",
+    "not_finite": "{model} makes pictures whose pixels are no numbers. Load other weights, or train it anew with a lower learning rate.",
     "no_inception": "The weights of the Inception network could not be downloaded ({reason}). Check the network, or measure with a bundled "
     "feature network, which needs none: {choices}.",
     # pictures

@@ -1,5 +1,6 @@
 """Measure models under one protocol: every number with what it was measured on, its error, and real pictures beside the made ones."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -93,7 +94,7 @@ def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int
     def distance(model: Generative) -> float:
         with evaluating(model), evaluating(features):
             made = _made_features(model, features, len(reference), seed, _labels_like(model, real))
-        return metrics.frechet_distance(reference, made)
+        return metrics.frechet_distance(reference, made) if bool(made.isfinite().all()) else math.nan
 
     return distance
 
@@ -106,6 +107,8 @@ def _of_samples(model: Generative, pictures: Pictures, features: FeatureNetwork,
     real, floor = features_of(features, reference), features_of(features, other)
     labels = _labels_like(model, reference)
     made = _made_features(model, features, len(reference), seed, labels)
+    if not bool(made.isfinite().all()):
+        raise GenartError("not_finite", model=model.source.name if model.source else type(model).__name__)
     classes = "of classes drawn by the seeds" if model.num_classes and labels is None else "conditional ones of the reference's classes"
     measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, eye_name(features))
     return measures + distances(real, made, floor, protocol_of(reference, features, seed, classes))
@@ -123,15 +126,19 @@ def halves(pictures: Pictures, count: int, seed: int) -> tuple[Pictures, Picture
 def eye_name(features: Any) -> str:
     """What a protocol calls a feature network."""
     source = getattr(features, "source", None)
-    return f"{source.name}@{source.sha256[:8]}" if source else type(features).__name__
+    sha256 = source.sha256 if source else getattr(features, "sha256", None)
+    name = source.name if source else type(features).__name__
+    return f"{name}@{sha256[:8]}" if sha256 else name
 
 
 def protocol_of(reference: Pictures, features: Any, seed: int, asked: str) -> str:
     """What distances were measured on. reference: the half that made ones are compared with. asked: what made ones were asked to show."""
-    half, how = len(reference), "bicubic" if isinstance(features, FeatureNetwork) else "by itself"
-    resized = f"resized to {features.image_size} px ({how}) where they differ"
+    half, own = len(reference), isinstance(features, FeatureNetwork)
+    resized = f"resized to {features.image_size} px ({'bicubic' if own else 'by itself'}) where they differ"
+    side = reference.pictures.shape[-1]
+    at = "" if side == features.image_size else f" at {side} px"
     return (
-        f"{half:,} made (seeds from {seed}, {asked}, {resized}) against {half:,} real of {split_of(reference)}; "
+        f"{half:,} made (seeds from {seed}, {asked}, {resized}) against {half:,} real of {split_of(reference)}{at}; "
         f"real: the other {half:,}; {eye_name(features)}"
     )
 

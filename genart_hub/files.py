@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from genart_hub.errors import GenartError, first_line
+
+UNFINISHED = re.compile(r"\.(tmp\w{6}|.+-[a-z0-9_]{8}\.(safetensors|json|md|png))")  # as safetensors names them, and `replacing`
 
 
 class replacing:
@@ -71,6 +74,14 @@ def save_tensors(tensors: dict[str, Tensor], path: str | os.PathLike, metadata: 
             if len(text) <= length:
                 written.seek(8)
                 written.write(text.ljust(length))
+
+
+def sweep(folder: str | os.PathLike) -> None:
+    """Remove what a process that was killed while it wrote a file of ours, or a safetensors one, left in a folder that nobody else writes."""
+    for file in Path(folder).glob(".*"):
+        if UNFINISHED.fullmatch(file.name) and file.is_file():
+            with suppress(OSError):
+                file.unlink()
 
 
 def sha256_of(path: str | os.PathLike) -> str:

@@ -66,12 +66,14 @@ def resize(x: Tensor, size: int, channels: int) -> Tensor:
 
 
 def flatten(picture: Image.Image) -> Image.Image:
-    """A picture of any mode as L or RGB: turned upright, 16 bits to 8, transparency onto white, an animation's first frame."""
+    """A picture of any mode as L or RGB: turned upright, 16 bits and fractions of 1 to 8 bits, transparency onto white, an animation's first frame."""
     if picture.mode in ("L", "RGB") and "transparency" not in picture.info:
         return ImageOps.exif_transpose(picture)
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):  # 16 bits
         return picture.convert("I").point(lambda level: level * (1 / 257)).convert("L")
+    if picture.mode == "F" and picture.getextrema()[1] <= 1:  # fractions, as in scientific TIFF files
+        return picture.point(lambda level: level * 255).convert("L")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")

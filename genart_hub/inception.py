@@ -25,6 +25,7 @@ class Inception:
 
     def __init__(self, network: Callable[[Tensor], Tensor] | None = None):
         self.network = network
+        self.sha256 = SHA256_PREFIX if network is None else None  # of the weights, as far as it is checked
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:

@@ -277,6 +277,30 @@ def test_a_card_is_made_of_the_numbers_of_its_own_weights(capsys, gan, vae, clas
     assert "measured other weights" in fail(capsys, "card", tmp_path / "c", "--license", "mit")
 
 
+@pytest.mark.parametrize("front", ["tags: dataset:emoji64", "tags: [dataset:emoji64]", "tags: 3\ndatasets: {}\nlicense: mit"])
+def test_a_cards_metadata_may_be_written_by_hand(capsys, gan, tmp_path, front):
+    (gan.save_pretrained(tmp_path / "a") / "README.md").write_text(f"---\n{front}\n---\nmine")
+    run(capsys, "card", tmp_path / "a", "--license", "mit")
+    card = (tmp_path / "a" / "README.md").read_text()
+    assert card.endswith("mine")
+    assert ("dataset:emoji64" in card) == ("emoji64" in front)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("evaluation.json", b"[]", "evaluation.json is not a JSON object (it is a list)"),
+        ("evaluation.json", b"{}x", "evaluation.json is not a JSON object"),
+        ("evaluation.json", b'{"command": "a"}', "results is missing"),
+        ("README.md", b"---\nlicense: mit\n---\n\xff", "README.md is no text in UTF-8"),
+    ],
+)
+def test_a_card_is_not_made_of_damaged_files(capsys, gan, tmp_path, name, content, part):
+    (gan.save_pretrained(tmp_path / "a") / name).write_bytes(content)
+    assert part in fail(capsys, "card", tmp_path / "a", "--license", "mit")
+    assert (tmp_path / "a" / name).read_bytes() == content
+
+
 def test_evaluate_reads_the_pictures_once_for_all_models(capsys, gan, vae, classifier, many, tmp_path):
     (many / "broken.png").write_bytes(b"no picture")
     eye = classifier.save_pretrained(tmp_path / "eye")

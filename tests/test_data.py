@@ -181,6 +181,18 @@ def test_labels_of_metadata_csv_are_names_or_numbers(tmp_path, labels, numbers, 
     assert pictures.columns == {"text": ["a, b"] * 3}
 
 
+def test_metadata_lies_beside_its_pictures_or_further_up_and_the_nearest_counts(tmp_path):
+    for name in ("cat/a.png", "cat/b.png", "dog/c.png"):
+        save(tmp_path / name)
+    (tmp_path / "metadata.csv").write_text("file_name,text,year\ncat/a.png,far,1\ndog/c.png,a dog,2\n")
+    (tmp_path / "cat" / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "near"}\n{"file_name": "b.png", "text": "b"}')
+    pictures = data.load(tmp_path)
+    assert pictures.columns == {"text": ["near", "b", "a dog"], "year": ["1", None, "2"]}
+    assert (pictures.class_names, pictures.labels.tolist()) == (("cat", "dog"), [0, 0, 1])
+    (tmp_path / "cat" / "metadata.jsonl").write_text('{"file_name": "b.png", "text": "anew"}')
+    assert data.load(tmp_path).columns["text"] == ["far", "anew", "a dog"]
+
+
 def test_metadata_beside_class_folders_keeps_their_classes(tmp_path):
     save(tmp_path / "cat" / "a.png")
     save(tmp_path / "dog" / "b.png")

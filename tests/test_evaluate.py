@@ -11,7 +11,7 @@ import genart_hub
 from genart_hub import evaluate, images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
-from genart_hub.inception import Inception
+from genart_hub.inception import SHA256_PREFIX, Inception
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
@@ -131,7 +131,17 @@ def test_the_reference_is_what_samples_are_compared_with_at_the_eyes_own_size(va
 
 def test_an_eye_of_another_kind_judges_distances_alone_and_sees_the_pictures_in_colour(gan, pictures):
     eye = Inception(lambda levels: levels[:, :, ::3, ::3].flatten(1).float())  # (B, 27), in place of the downloaded network
-    assert set(measure(gan, pictures, eye)) == OF_SAMPLES - {"recognised", "evenness", "rarest", "commonest"}
+    found = measure(gan, pictures, eye)
+    assert set(found) == OF_SAMPLES - {"recognised", "evenness", "rarest", "commonest"}
+    assert "real of data/tiny.parquet at 8 px; " in found["frechet"].protocol  # of another size, the floor is another one
+    assert evaluate.eye_name(Inception()) == f"Inception@{SHA256_PREFIX}"
+
+
+def test_pictures_that_are_no_numbers_are_refused_by_the_models_name(gan, pictures, classifier):
+    next(gan.generator.parameters()).data.fill_(math.nan)
+    with pytest.raises(GenartError, match="GAN makes pictures whose pixels are no numbers"):
+        measure(gan, pictures, classifier)
+    assert math.isnan(evaluate.fidelity(pictures, classifier, 20)(gan))
 
 
 # ---- classes ----

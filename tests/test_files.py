@@ -6,7 +6,7 @@ import os
 import pytest
 
 from genart_hub.errors import GenartError
-from genart_hub.files import replacing, sha256_of
+from genart_hub.files import replacing, sha256_of, sweep
 
 
 def test_the_new_file_stands_in_the_place_of_the_old_one_only_at_the_end(tmp_path):
@@ -54,6 +54,21 @@ def test_a_place_that_is_a_folder_or_below_a_file_cannot_be_written(tmp_path):
             file.write_text("new")
         assert error.value.code == "cannot_write"
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_what_a_killed_process_left_half_written_is_swept_away_and_nothing_else(tmp_path):
+    kept = ["model.safetensors", ".checkpoint.safetensors", ".git-abcdefgh", ".env", "a-abcdefgh.json", ".tmp"]
+    for name in kept:
+        (tmp_path / name).write_text("mine")
+    with replacing(tmp_path / "checkpoint.safetensors") as file:
+        file.write_text("new")
+        name = file.name
+        file.write_text("new")
+    for left in (name, ".tmpAbC123"):
+        (tmp_path / left).write_text("half")
+    sweep(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted([*kept, "checkpoint.safetensors"])
+    sweep(tmp_path / "none")
 
 
 def test_sha256_is_that_of_the_content(tmp_path):

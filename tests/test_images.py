@@ -66,6 +66,12 @@ def test_sixteen_bits_become_eight_and_not_white():
     assert images.from_pil(picture, 4, 1).mean().item() == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.parametrize(("level", "expected"), [(0.5, 0), (1.0, 1), (127.5, 0), (255.0, 1)])
+def test_floats_are_grey_levels_or_where_none_is_above_one_their_fractions(level, expected):
+    picture = Image.fromarray(np.full((4, 4), level, dtype=np.float32))
+    assert images.from_pil(picture, 4, 1).mean().item() == pytest.approx(expected, abs=0.01)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I", "I;16", "F"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_mode_of_pillow_goes_through_the_door(mode, channels):

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from genart_hub import images
 from genart_hub.data import Batches
 from genart_hub.errors import GenartError, first_line, shorten
-from genart_hub.files import save_tensors
+from genart_hub.files import save_tensors, sweep
 from genart_hub.train.diagnose import diagnose, explain, spread
 from genart_hub.train.log import Log
 from genart_hub.train.noise import Noise
@@ -183,6 +183,9 @@ def fit(
     start = run.step if run else 0
     begun, saved_at, saved_step = time.perf_counter(), time.perf_counter(), start
     seconds_before, numbers = (run.seconds if run else 0.0), {}
+    if run and main:
+        for folder in (run.folder, run.folder / BEST):
+            sweep(folder)
     log = Log(run.folder, start) if run and main else None
     told = diagnose(log.history) if log else set()  # of a run that goes on: already said
     torch.set_flush_denormal(True)
