@@ -77,7 +77,7 @@ def save_tensors(tensors: dict[str, Tensor], path: str | os.PathLike, metadata: 
 
 
 def sweep(folder: str | os.PathLike) -> None:
-    """Remove what a process that was killed while it wrote a file of ours, or a safetensors one, left in a folder that nobody else writes."""
+    """Remove what a process that was killed left half-written in a folder that nobody else writes to now."""
     for file in Path(folder).glob(".*"):
         if UNFINISHED.fullmatch(file.name) and file.is_file():
             with suppress(OSError):

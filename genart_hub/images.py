@@ -66,7 +66,7 @@ def resize(x: Tensor, size: int, channels: int) -> Tensor:
 
 
 def flatten(picture: Image.Image) -> Image.Image:
-    """A picture of any mode as L or RGB: turned upright, 16 bits and fractions of 1 to 8 bits, transparency onto white, an animation's first frame."""
+    """A picture of any mode as L or RGB: upright, 16 bits or fractions to 8 bits, transparency onto white, an animation's first frame."""
     if picture.mode in ("L", "RGB") and "transparency" not in picture.info:
         return ImageOps.exif_transpose(picture)
     picture = ImageOps.exif_transpose(picture)

@@ -19,9 +19,9 @@ class Recipe:
     """Everything of a training run but the model and the data.
 
     batch_size: pictures an update, over all processes. schedule, warmup: of the learning rate; warmup is its share of the run. objective,
-    r1, r1_every, gp: of a GAN; beta, binarised, label_dropout: of a VAE; dropout, smoothing: of a classifier. augment: differentiable augmentations;
-    flip: mirror half of the pictures. balance: draw all classes equally often; class_weights: how often a class is drawn, relative to
-    its share.
+    r1, r1_every, gp: of a GAN; beta, binarised, label_dropout: of a VAE; dropout, smoothing: of a classifier. augment: differentiable
+    augmentations; flip: mirror half of the pictures. balance: draw all classes equally often; class_weights: how often a class is drawn,
+    relative to its share.
     """
 
     epochs: int
