@@ -481,6 +481,8 @@ def _command(options: argparse.Namespace) -> str:
 def _setting(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
     try:
+        if not name:
+            raise ValueError("no name")
         return name, json.loads(value)
     except ValueError as error:
         raise GenartError("bad_setting", text=text, reason=first_line(error)) from error

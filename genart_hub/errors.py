@@ -123,7 +123,7 @@ MESSAGES = {
     "hub_no_dataset": "{name} is no file or folder here, and the Hub has no such dataset that this token may see. Check the spelling, or pass token= for a private one.",
     "hub_no_dataset_now": "{name} is no file or folder here, and the Hub at {endpoint} could not be reached. Check the network, or set HF_ENDPOINT to a mirror.",
     "bad_dataset": "{name} cannot be loaded as a dataset of pictures ({reason}). Download it and give a folder of its parquet files or pictures.",
-    "few_pictures": "{path} has {count} pictures, fewer than {low} ({purpose}). Add pictures or make the number smaller.",
+    "few_pictures": "{path} has too few pictures: {count}, fewer than {low} ({purpose}). Add pictures or make the number smaller.",
     "other_classes": "{path}: the model has no class {name}. Name the column that holds its classes with --label; there are {column}.",
     "missing_captions": "{path}: {count} pictures have no caption in the column {column}. Fill it, or name another one with --caption.",
     "precision_refused": "Training in {precision} needs another device than {device} ({reason}). Leave --precision out.",

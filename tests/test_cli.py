@@ -339,7 +339,7 @@ def test_evaluate_reads_the_pictures_once_for_all_models(capsys, gan, vae, class
         (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--batch-size", "99"], "fewer than 99"),
         (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--size", "0"], "size must be"),
         (["train", "gan", "--data", "tiny.parquet", "--out", "run", "--resume"], "no checkpoint"),
-        (["evaluate", "tiny-gan", "--data", "tiny.parquet"], "12 pictures, fewer than 16"),
+        (["evaluate", "tiny-gan", "--data", "tiny.parquet"], "12, fewer than 16"),
         (["evaluate", "gan-mnist", "--data", "missing.parquet"], "does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

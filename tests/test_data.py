@@ -875,7 +875,7 @@ def test_a_batch_keeps_each_label_with_its_picture(parquet):
 
 
 def test_more_pictures_a_batch_than_there_are_is_refused(parquet):
-    with pytest.raises(GenartError, match="12 pictures, fewer than 13") as error:
+    with pytest.raises(GenartError, match="12, fewer than 13") as error:
         data.Batches(data.load(parquet), 13)
     assert error.value.code == "few_pictures"
 

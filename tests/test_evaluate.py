@@ -331,7 +331,7 @@ def test_a_count_that_measures_nothing_is_refused(gan, pictures, classifier, opt
 
 
 def test_too_few_real_pictures_are_refused(gan, pictures, classifier):
-    with pytest.raises(GenartError, match="15 pictures, fewer than 16"):
+    with pytest.raises(GenartError, match="15, fewer than 16"):
         evaluate.evaluate(gan, pictures.take(torch.arange(15)), classifier)
 
 

@@ -92,6 +92,7 @@ def rate(schedule: str, warmup: float, t: float) -> float:
 
 
 OWN = dict.fromkeys(("objective", "r1", "r1_every", "gp"), "gan") | dict.fromkeys(("beta", "binarised", "label_dropout"), "vae")
+NAMES = {"gan": "GAN", "vae": "VAE", "features": "classifier"}
 SCHEDULES = ("constant", "linear", "cosine")
 
 
@@ -116,11 +117,10 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
     recipes = RECIPES[family]
     if name not in recipes:
         raise GenartError("unknown_recipe", recipe=name, model=family, choices=", ".join(recipes))
-    if family == "vae" and changes.get("augment"):  # a VAE would learn to draw what was augmented
-        raise GenartError("not_of_family", option="augment", family=family, other="gan")
+    own = OWN | ({"augment": "gan"} if family == "vae" and changes.get("augment") else {})  # a VAE would learn to draw what was augmented
     for key, value in changes.items():
-        if value is not None and OWN.get(key, family) != family:
-            raise GenartError("not_of_family", option=key, family=family, other=OWN[key])
+        if value is not None and own.get(key, family) != family:
+            raise GenartError("not_of_family", option=key, family=NAMES.get(family, family), other=NAMES[own[key]])
     recipe = replace(recipes[name], **{key: value for key, value in changes.items() if value is not None})
     whole("train", "epochs", recipe.epochs, 1)
     whole("train", "batch_size", recipe.batch_size, 1 if family == "vae" else 2)  # batch normalisation needs two

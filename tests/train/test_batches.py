@@ -79,7 +79,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_the_multiple():
 
 
 def test_a_batch_larger_than_the_data_is_refused():
-    with pytest.raises(GenartError, match="20 pictures, fewer than 21") as error:
+    with pytest.raises(GenartError, match="20, fewer than 21") as error:
         Batches(numbered(), 21)
     assert error.value.code == "few_pictures"
 
