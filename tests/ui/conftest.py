@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -122,6 +123,16 @@ def app_with_pipeline(tmp_path_factory, pipeline_folder):
 def tiny_weights(tmp_path_factory) -> Path:
     """A folder of tiny models at random weights: both ladders, with classes and without."""
     return save_tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def slow_app(tmp_path, tiny_weights):
+    """The app over `tiny_weights` with a pipeline of so many steps that a person can stop it in between, be the browser ever so slow."""
+    weights = shutil.copytree(tiny_weights, tmp_path / "weights")
+    (weights / PIPELINE / "sampling.json").write_text('{"num_steps": 100, "guidance": 3}')
+    (tmp_path / "app").mkdir()
+    with running_app(tmp_path / "app", weights) as app:
+        yield app
 
 
 @pytest.fixture(scope="session")
