@@ -195,7 +195,7 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme):
 
     open_tab(page, lang, "reconstruction")
     page.locator("button.gallery-item:visible").nth(1).click()
-    expect(page.locator('img[src*="digit-2"]:visible').first).to_be_visible()
+    expect(block(page, lang, "upload").locator('img[src*="digit-2"]')).to_be_visible()
     press(page, lang, "reconstruct")
     expect(page.get_by_text(re.compile(FIGURE[lang]))).to_have_count(1)
     page.get_by_label(texts.say(lang, "steps")).locator("visible=true").first.fill("20")
@@ -453,7 +453,7 @@ def test_stop_ends_an_inversion_early_and_keeps_its_best_picture(visit):
     page = visit()
     open_tab(page, "en", "reconstruction")
     page.locator("button.gallery-item:visible").nth(3).click()
-    page.locator('img[src*="digit-4"]:visible').first.wait_for()
+    expect(block(page, "en", "upload").locator('img[src*="digit-4"]')).to_be_visible()
     page.get_by_label("Steps").locator("visible=true").first.fill("1000")
     press(page, "en", "invert")
     figure = page.get_by_text(re.compile(r"^Step \d+ of 1000"))
