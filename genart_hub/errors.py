@@ -43,6 +43,7 @@ MESSAGES = {
     "hub_unreachable": "{name} is no folder here, and the Hub at {endpoint} could not be reached. Check the network, set HF_ENDPOINT to a mirror, or pass local_files_only=True for a copy in the cache.",
     "hub_not_cached": "{name} is not in the local cache. Load it once with the network on and without local_files_only.",
     "hub_refused": "The Hub refused {name} ({status}). Check the name and the token.",
+    "hub_no_search": "The Hub at {endpoint} could not be reached. Check the network, or set HF_ENDPOINT to a mirror.",
     "hub_unreachable_now": "The Hub at {endpoint} could not be reached for {name}. Check the network, or set HF_ENDPOINT to a mirror. Nothing was published.",
     "bad_repo_id": "{name} is no name for the Hub. Write owner/name, with letters, digits, '-', '_' and '.'.",
     "no_token": "Publishing needs a token with the right to write. Log in with `hf auth login`, set HF_TOKEN, or pass token=.",

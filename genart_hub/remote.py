@@ -29,13 +29,19 @@ class Found:
 
 def search(query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20) -> list[Found]:
     """The Hub's models of this library, best match first."""
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants, get_session
 
     limit = whole("search", "limit", limit, 1, 1000)
     wanted = [LIBRARY] if family is None else [LIBRARY, family]
-    with hub_errors(query or LIBRARY, publishing=True):
-        api = HfApi(token=token_for_endpoint(None), **CLIENT)
-        return [_found(model) for model in api.list_models(filter=wanted, search=query, author=author, limit=limit, full=True)]
+    try:
+        with hub_errors(query or LIBRARY, publishing=True):
+            get_session().head(f"{constants.ENDPOINT}/api/models", timeout=constants.HF_HUB_ETAG_TIMEOUT)  # else half a minute of trying
+            api = HfApi(token=token_for_endpoint(None), **CLIENT)
+            return [_found(model) for model in api.list_models(filter=wanted, search=query, author=author, limit=limit, full=True)]
+    except GenartError as error:
+        if error.code == "hub_unreachable_now":
+            raise GenartError("hub_no_search", endpoint=constants.ENDPOINT) from error
+        raise
 
 
 def _found(model) -> Found:

@@ -253,6 +253,14 @@ def test_search_finds_this_library_by_family_author_and_word(client, gan):
     assert genart_hub.search(family="gan")[0].family == "gan"
 
 
+def test_a_search_without_a_network_is_told_at_once_and_not_tried_again(client, free_port, monkeypatch):
+    from huggingface_hub import HfApi, constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free_port}")
+    monkeypatch.setattr(HfApi, "list_models", lambda *_, **__: pytest.fail("the client asks again and again, for half a minute"))
+    assert code_of(genart_hub.search) == "hub_no_search"
+
+
 class Scale(torch.nn.Module, genart_hub.hub.HubModel):
     """A class of somebody's own."""
 

@@ -294,6 +294,7 @@ ERRORS_ZH: dict[str, str] = {
     "hub_unreachable": "{name} 不是这里的文件夹，也无法连接 Hub（{endpoint}）。请检查网络，把 HF_ENDPOINT 设为镜像地址，或传入 local_files_only=True 使用本地缓存。",
     "hub_not_cached": "{name} 不在本地缓存中。请联网并去掉 local_files_only 加载一次。",
     "hub_refused": "Hub 拒绝了 {name}（{status}）。请检查名称与令牌。",
+    "hub_no_search": "无法连接 {endpoint} 上的 Hub。请检查网络，或将 HF_ENDPOINT 设为镜像。",
     "hub_unreachable_now": "无法连接 Hub（{endpoint}）以处理 {name}。请检查网络，或把 HF_ENDPOINT 设为镜像地址。没有发布任何内容。",
     "bad_repo_id": "{name} 不能作为 Hub 上的名称。请写成 owner/name，只用字母、数字、“-”“_”和“.”。",
     "no_token": "发布需要有写权限的令牌。请用 `hf auth login` 登录、设置 HF_TOKEN，或传入 token=。",
