@@ -234,13 +234,17 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """All rows of a source, in batches, as often as they are asked for. total: how many there are at most."""
+    """All rows of a source, in batches, as often as they are asked for. total: how many there are at most.
+
+    names_files: whether rows may name files that the source's identity knows nothing of.
+    """
 
     total: int
     batches: Callable[[], Iterator[list[Row]]]
     class_names: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     column_names: dict[str, tuple[str, ...]] = {}
+    names_files: bool = False
 
 
 class Source(NamedTuple):
@@ -404,6 +408,15 @@ def _stamp(path: Path, files: list[Path]) -> str:
     return digest.hexdigest()
 
 
+def _size_and_time(file: Path) -> list[int] | None:
+    """What changes when a file does; None where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
 # ---- tables of pictures: parquet files, and datasets of the Hub ----
 
 
@@ -433,7 +446,7 @@ def _parquet_table(path: Path, files: list[Path]) -> Table:
         with _parquet_errors(file) as parquet:
             total += parquet.read_metadata(file).num_rows
     names = {name: class_labels[name] for name in columns if name in class_labels}
-    return Table(total, batches, class_labels.get(label, ()), columns, names)
+    return Table(total, batches, class_labels.get(label, ()), columns, names, names_files=True)
 
 
 @contextmanager
@@ -690,7 +703,7 @@ def _decode(table: Table, size: int, channels: int, fit: str, write: Callable[[b
     """Decode all pictures, a few at a time and in order, and `write` each. Returns what else is known of them, as JSON has it."""
     from tqdm import tqdm
 
-    digest, broken, labels, values = hashlib.sha256(), [], [], [[] for _ in table.columns]
+    digest, broken, labels, values, outside = hashlib.sha256(), [], [], [[] for _ in table.columns], {}
     at_once = max(1, min(ROWS, (1 << 26) // (channels * size * size)))
     decode = partial(_decoded, size=size, channels=channels, fit=fit)
     with (
@@ -703,6 +716,8 @@ def _decode(table: Table, size: int, channels: int, fit: str, write: Callable[[b
             for start in range(0, len(batch), at_once):
                 rows = batch[start : start + at_once]
                 for row, picture in zip(rows, pool.map(decode, rows), strict=True):
+                    if table.names_files and isinstance(row.content, Path):
+                        outside[os.path.abspath(row.content)] = _size_and_time(row.content)
                     if picture is None:
                         broken.append(row.name)
                         continue
@@ -723,6 +738,7 @@ def _decode(table: Table, size: int, channels: int, fit: str, write: Callable[[b
         "columns": dict(zip(table.columns, values, strict=True)),
         "column_names": table.column_names,
         "broken": broken,
+        "outside": outside,
         "sha256": digest.hexdigest(),
     }
 
@@ -765,6 +781,8 @@ def _read_entry(entry: Path, path: Path) -> Pictures | None:
         index = json.loads((entry / INDEX).read_text(encoding="utf-8"))
         size = math.prod(index["shape"])
         if (entry / PICTURES).stat().st_size != size:
+            return None
+        if any(_size_and_time(Path(file)) != then for file, then in index["outside"].items()):
             return None
         levels = torch.from_file(str(entry / PICTURES), shared=False, size=size, dtype=torch.uint8)
         return _from_index(levels, index, path)

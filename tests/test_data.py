@@ -634,6 +634,21 @@ def test_a_folder_that_changes_is_read_anew(picture_folder, opened, change):
     assert opened
 
 
+def test_pictures_that_a_table_names_are_read_anew_when_they_change(tmp_path, opened, monkeypatch):
+    save(tmp_path / "a.png", (1, 0, 0))
+    rows = [{"bytes": None, "path": "a.png"}, {"bytes": None, "path": "b.png"}, encoded()]
+    file = write_parquet(tmp_path / "a.parquet", {"image": rows})
+    monkeypatch.chdir(tmp_path)
+    before = data.load("a.parquet", max_broken=0.5)
+    assert (reds(before)[0], before.broken) == (1, ("row 1",))
+    opened.clear()
+    assert same(data.load("a.parquet", max_broken=0.5), before)
+    assert not opened
+    save(tmp_path / "a.png", (2, 0, 0))
+    save(tmp_path / "b.png", (3, 0, 0))
+    assert reds(data.load(file))[:2] == [2, 3]
+
+
 @pytest.mark.parametrize("settings", [{"size": 4}, {"channels": 3}, {"fit": "pad"}])
 def test_other_settings_are_kept_apart(picture_folder, picture_cache, settings):
     plain = data.load(picture_folder)
