@@ -128,7 +128,7 @@ def test_the_deployed_tree_starts_alone_in_a_fresh_environment(client, tmp_path,
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     front, _ = cards.split((tree / "README.md").read_text(encoding="utf-8"))
-    install = [python, "-m", "pip", "install", "-q", "-r", tree / "requirements.txt", f"gradio=={front['sdk_version']}"]
+    install = [python, "-m", "pip", "install", "-q", "--no-compile", "-r", tree / "requirements.txt", f"gradio=={front['sdk_version']}"]
     subprocess.run(install, check=True, env=os.environ | {"PIP_RETRIES": "0"}, cwd=tmp_path)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment |= {"GRADIO_SERVER_PORT": str(free_port), "GRADIO_TEMP_DIR": str(tmp_path / "temp"), "OMP_NUM_THREADS": "1"}
