@@ -464,7 +464,7 @@ def _weight(text: str) -> tuple[str, float]:
     try:
         if not name:
             raise ValueError("no =")
-        return name, number("train", "class_weight", float(value), 0, 1e6)
+        return name, number("train", "class_weight", float(value), 0, 1_000_000)
     except GenartError:
         raise
     except ValueError as error:

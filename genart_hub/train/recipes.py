@@ -132,7 +132,7 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
     for policy in recipe.augment:
         choice("train", "augment", policy, POLICIES)
     for key in ("r1", "gp", "beta"):
-        number("train", key, getattr(recipe, key), 0, 1e6)
+        number("train", key, getattr(recipe, key), 0, 1_000_000)
     for key in ("warmup", "label_dropout"):
         number("train", key, getattr(recipe, key), 0, 1)
     whole("train", "r1_every", recipe.r1_every, 1)
