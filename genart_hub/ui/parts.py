@@ -164,18 +164,22 @@ class Running:
         if asked := self._asked.get(request.session_hash):
             asked.set()
 
-    def until_stopped(self, handler: Callable, last: Callable[[gr.Request], Any]) -> Callable:
-        """The stream `handler`, whose last argument is the request; when it is stopped, it ends with the update last(request)."""
+    def until_stopped(self, handler: Callable, last: Callable[[gr.Request], dict[Any, Any]]) -> Callable:
+        """The stream `handler` of updates, whose last argument is the request; when it is stopped, it ends with the update last(request).
+
+        What was shown until then goes with it: a busy page may have left out updates that came one upon the other.
+        """
 
         @wraps(handler)
         def streaming(*arguments):
             request = arguments[-1]
             asked = self._asked[request.session_hash] = threading.Event()
-            updates = handler(*arguments)
+            updates, shown = handler(*arguments), {}
             try:
                 for update in updates:
+                    shown |= update
                     if asked.is_set():
-                        yield last(request)
+                        yield shown | last(request)
                         return
                     yield update
             finally:

@@ -188,24 +188,24 @@ class Page:
         self.session_hash = session_hash
 
 
-def test_a_stopped_stream_ends_with_its_last_update_and_those_of_other_pages_go_on():
+def test_a_stopped_stream_ends_with_all_that_was_shown_and_its_last_update_and_those_of_other_pages_go_on():
     running, closed = parts.Running(), []
 
     def counted(request):
         try:
-            yield from range(5)
+            yield from ({"picture": "drawn", "step": 0}, *({"step": k} for k in (1, 2, 3)))
         finally:
             closed.append(request.session_hash)
 
-    stoppable = running.until_stopped(counted, lambda request: f"{request.session_hash} stopped")
+    stoppable = running.until_stopped(counted, lambda request: {"step": f"{request.session_hash} stopped"})
     mine, theirs = stoppable(Page("mine")), stoppable(Page("theirs"))
-    assert [next(mine), next(theirs), next(mine)] == [0, 0, 1]
+    assert [next(mine)["step"], next(theirs)["step"], next(mine)] == [0, 0, {"step": 1}]
     running.stop(Page("mine"))
-    assert list(mine) == ["mine stopped"]
+    assert list(mine) == [{"picture": "drawn", "step": "mine stopped"}]
     assert closed == ["mine"]
-    assert list(theirs) == [1, 2, 3, 4]
+    assert list(theirs) == [{"step": 1}, {"step": 2}, {"step": 3}]
     running.stop(Page("mine"))  # nothing runs there any more
-    assert list(stoppable(Page("mine"))) == [0, 1, 2, 3, 4]
+    assert [update["step"] for update in stoppable(Page("mine"))] == [0, 1, 2, 3]
 
 
 def test_the_boxes_that_walk_through_latents_offer_no_pipeline(three_models, tmp_path, monkeypatch):
