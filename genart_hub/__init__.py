@@ -55,6 +55,7 @@ def from_pretrained(
     from genart_hub.errors import GenartError, shorten
     from genart_hub.models import MODELS
 
+    hub.check_variant(variant)
     location = hub.locate(name, revision=revision, subfolder=subfolder, token=token, local_files_only=local_files_only, cache_dir=cache_dir)
     if location.is_pipeline:
         options = {"device": device, "dtype": dtype, "max_bytes": max_bytes}

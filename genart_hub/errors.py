@@ -10,6 +10,7 @@ MESSAGES = {
     "not_sizes": "{where}: {name} must be a list of whole numbers of at least 1, got {value}.",
     "not_binary": "{where}: every pixel must be -1 or 1; draw them with metrics.binarise first.",
     "not_levels": "{where}: every pixel must be one of the 256 levels of an 8-bit picture, k / 127.5 - 1; round them first.",
+    "not_text": "{where}: {name} must be a text of at most {high} characters, got {value}.",
     "bad_truncation": "{where}: truncation must be above 0 and at most 1, got {value}.",
     "not_multiple": "{where}: {name} must be a multiple of {factor}, got {value}.",
     "not_choice": "{where}: {name} must be one of {choices}, got {value}.",
@@ -35,6 +36,11 @@ MESSAGES = {
     "bad_device": "Device {device} is not available here; available: {available}.",
     # finding a model
     "model_not_found": "No model {name}. Tried a bundled model ({bundled}), a folder, and a Hub id of the form owner/name.",
+    "bad_subfolder": "subfolder={value} is no folder inside a model's. Write its name, such as unet, without '..' and not from the root.",
+    "bad_revision": "revision={value} is no branch, tag or commit. Write it as the Hub shows it, such as main or v1.0.",
+    "bad_variant": "variant={value} is no variant of a weight file. Write the word in the file's name: fp16 for model.fp16.safetensors.",
+    "bad_token": "The token is no text that can be sent: Latin letters, digits and signs, without spaces. Copy it again from the Hub's settings.",
+    "bad_cache_dir": "cache_dir={value} is no folder's name. Give a text or a path, or leave it out.",
     "path_refused": "The app loads bundled models and Hub ids of the form owner/name, not {name}.",
     "hub_no_repo": "{name} is no folder here, and the Hub has no such model that this token may see. Check the spelling, or pass token= for a private one.",
     "hub_gated": "{name} is gated. Accept its terms on its page on the Hub, then pass token=.",
@@ -43,6 +49,8 @@ MESSAGES = {
     "hub_unreachable": "{name} is no folder here, and the Hub at {endpoint} could not be reached. Check the network, set HF_ENDPOINT to a mirror, or pass local_files_only=True for a copy in the cache.",
     "hub_not_cached": "{name} is not in the local cache. Load it once with the network on and without local_files_only.",
     "hub_refused": "The Hub refused {name} ({status}). Check the name and the token.",
+    "hub_answer": "What {endpoint} answered for {name} cannot be used ({reason}). Check HF_ENDPOINT, or try again later.",
+    "damaged_file": "{file} of {name} is damaged: its bytes have the hash {found}…, and the Hub names {wanted}…. The copy was removed from the cache; load it again.",
     "hub_no_search": "The Hub at {endpoint} could not be reached. Check the network, or set HF_ENDPOINT to a mirror.",
     "hub_unreachable_now": "The Hub at {endpoint} could not be reached for {name}. Check the network, or set HF_ENDPOINT to a mirror. Nothing was published.",
     "bad_repo_id": "{name} is no name for the Hub. Write owner/name, with letters, digits, '-', '_' and '.'.",
@@ -65,11 +73,14 @@ MESSAGES = {
     "Upgrade with pip install --upgrade genart-hub.",
     "config_refused": "{file}: {name} refuses its arguments: {reason}",
     "config_not_json": "{name}: the argument {argument} is no JSON value, so it cannot be saved. Pass numbers, texts, lists or None.",
+    "config_clash": "{name}: the argument {argument} cannot be saved under its name, which stands for something else in config.json. Rename it.",
     "too_many_bytes": "{name} would take {size:,} bytes, more than max_bytes={limit:,}. Check its config, or pass a larger max_bytes.",
     "no_weights": "{folder} has no {file}. Save the model again with save_pretrained.",
     "pickle_only": "{folder} has only {file}, a pickle, which can run any code and is never opened. "
     "Ask for safetensors, or convert it where you trust it.",
     "weights_unreadable": "{file} is not a readable safetensors file ({reason}). Download or save it again.",
+    "weights_not_finite": "{file}: {tensor} holds numbers that are not finite (NaN or infinity), so it makes no pictures. Save the model again from a state before that, or train it anew.",
+    "has_adapters": "{name} has adapters in it ({tensor}), which a pipeline's folder cannot hold. Call fuse_lora() and unload_lora_weights() of its pipeline, or only the latter, and save again.",
     "weights_mismatch": "{file} does not fit {name}: {problems}. It is of another model or another version.",
     "cannot_write": "{path} could not be written ({reason}). Nothing was changed; make room there, or choose another place.",
     "no_features": "No bundled feature network sees pictures of {channels} channels and {size} px. Train one with genart-hub train classifier, "
@@ -98,6 +109,11 @@ MESSAGES = {
     "reason_field": "{field} is {value}",
     "reason_type": "it is a {type}",
     "reason_empty": "it is empty",
+    "reason_twice": "its header names {key} twice",
+    "reason_header_size": "its header has {size:,} bytes",
+    "reason_no_header": "its header is no JSON object",
+    "reason_header": "its {header} is {value}",
+    "reason_listed": "it lists a file {file}",
     "reason_pickle": "it is a pickle under another name, which is never opened",
     "reason_row": "row {row} names no picture below it",
     "reason_label": "the label of row {row} is {value}",
@@ -184,7 +200,10 @@ def _rebuild(code: str, values: dict) -> GenartError:
 
 def shorten(value: object, limit: int = 60) -> str:
     """A value as it stands in an error: one line of at most `limit` characters."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        text = f"a {type(value).__name__}"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -221,6 +240,13 @@ def number(where: str, name: str, value: object, low: float | None = None, high:
     if result != result:
         raise GenartError("not_number", where=where, name=name, value=shorten(value))
     return _bounded(where, name, result, low, high)
+
+
+def text(where: str, name: str, value: object, high: int) -> str:
+    """`value` as a text of at most `high` characters that can be sent, without the space around it, or an error."""
+    if not isinstance(value, str) or len(value) > high or value != value.encode("utf-8", "replace").decode("utf-8"):
+        raise GenartError("not_text", where=where, name=name, high=high, value=shorten(value))
+    return value.strip()
 
 
 def choice(where: str, name: str, value: object, choices) -> object:

@@ -1,21 +1,39 @@
-"""Files that are whole or not there: written beside their place, then moved into it."""
+"""Files that are whole or not there: written beside their place, then moved into it.
+
+While a file is written, its process holds a lock on it (flock, which the system lets go when the process ends, killed or not). The
+next save into the folder removes what nobody holds: half-written files of processes that were killed. Where there are no such locks
+(Windows, some network file systems), and for the files of other libraries, an hour without a change has to pass first.
+"""
 
 import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from genart_hub.errors import GenartError, first_line
+from genart_hub.errors import GenartError, first_line, shorten
 
-UNFINISHED = re.compile(r"\.(tmp\w{6}|.+-[a-z0-9_]{8}\.(safetensors|json|md|png))")  # as safetensors names them, and `replacing`
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+OURS = ".genart-"
+UNFINISHED = re.compile(r"\.genart-.+-[a-z0-9_]{8}(\.\w+)?")  # as `replacing` and `save_tensors` name them
+OF_SAFETENSORS = re.compile(r"\.tmp\w{6}")
+IDLE_SECONDS = 3600
+STEM = 100  # characters of a long name that its unfinished file keeps
+HEADER_LIMIT = 25_000_000
 
 
 class replacing:
@@ -27,14 +45,26 @@ class replacing:
     def __enter__(self) -> Path:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{self.path.stem}-", suffix=self.path.suffix, dir=self.path.parent)
+            _sweep(self.path.parent, (UNFINISHED,))
+            self.file, self.lock = _locked(lambda: _new_file(self.path))
         except OSError as error:
             raise _cannot_write(self.path, error) from error
-        os.close(handle)
-        self.file = Path(name)
         return self.file
 
+    def take(self, finished: Path) -> None:
+        """Put a file that is written already into the place of `file`, held all the while."""
+        lock = _lock(finished, wait=True)
+        finished.replace(self.file)
+        _unlock(self.lock)
+        self.lock = lock
+
     def __exit__(self, kind, error, traceback) -> None:
+        try:
+            self._finish(error)
+        finally:
+            _unlock(self.lock)
+
+    def _finish(self, error: BaseException | None) -> None:
         if error is not None:
             self.file.unlink(missing_ok=True)
             if isinstance(error, OSError | SafetensorError):  # a full disk, as Python or as safetensors tells it
@@ -48,6 +78,43 @@ class replacing:
         except OSError as failure:
             self.file.unlink(missing_ok=True)
             raise _cannot_write(self.path, failure) from failure
+
+
+def _new_file(path: Path) -> Path:
+    handle, name = tempfile.mkstemp(prefix=f"{OURS}{path.stem[:STEM]}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _locked(make: Any) -> tuple[Path, int | None]:
+    """A file or folder that `make` makes, and the lock on it; made again where another process took it for a left one meanwhile."""
+    while True:
+        place = make()
+        lock = _lock(place, wait=True)
+        if lock is None or os.fstat(lock).st_nlink and place.exists():
+            return place, lock
+        _unlock(lock)
+
+
+def _lock(place: Path, wait: bool = False) -> int | None:
+    """An exclusive lock on a file or folder; None where there are none. Raises BlockingIOError where another holds it."""
+    if fcntl is None:
+        return None
+    handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(handle)
+        raise
+    except OSError:  # a file system without locks
+        os.close(handle)
+        return None
+    return handle
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
 
 
 @contextmanager
@@ -64,24 +131,102 @@ def save_tensors(tensors: dict[str, Tensor], path: str | os.PathLike, metadata: 
 
     (safetensors writes the metadata in an order that changes from process to process.)
     """
-    with replacing(path) as file:
-        save_file(tensors, file, metadata=metadata)
-        with open(file, "r+b") as written:
-            length = int.from_bytes(written.read(8), "little")
-            header = json.loads(written.read(length))
-            header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-            text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-            if len(text) <= length:
-                written.seek(8)
-                written.write(text.ljust(length))
+    path, place = Path(path), replacing(path)
+    with place:
+        folder, lock = _locked(lambda: Path(tempfile.mkdtemp(prefix=f"{OURS}{path.stem[:STEM]}-", dir=path.parent)))
+        try:  # safetensors writes beside its file under a name of its own, which nobody would hold: so in a folder that is held
+            file = folder / path.name
+            save_file(tensors, file, metadata=metadata)
+            with open(file, "r+b") as written:
+                length = int.from_bytes(written.read(8), "little")
+                header = json.loads(written.read(length))
+                header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+                text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+                if len(text) <= length:
+                    written.seek(8)
+                    written.write(text.ljust(length))
+            place.take(file)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            _unlock(lock)
+
+
+def check_header(file: Path) -> dict[str, Any]:
+    """The header of a safetensors file, in which no name may stand twice: readers differ in which of the two they take."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise GenartError("weights_unreadable", file=str(file), reason=GenartError("reason_twice", key=shorten(twice)))
+        return found
+
+    try:
+        with open(file, "rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            if length > HEADER_LIMIT:
+                raise GenartError("weights_unreadable", file=str(file), reason=GenartError("reason_header_size", size=length))
+            header = json.loads(opened.read(length), object_pairs_hook=unique)
+    except GenartError:
+        raise
+    except (ValueError, RecursionError, OSError) as error:
+        raise GenartError("weights_unreadable", file=str(file), reason=first_line(error)) from error
+    if not isinstance(header, dict):
+        raise GenartError("weights_unreadable", file=str(file), reason=GenartError("reason_no_header"))
+    return header
 
 
 def sweep(folder: str | os.PathLike) -> None:
-    """Remove what a process that was killed left half-written in a folder that nobody else writes to now."""
-    for file in Path(folder).glob(".*"):
-        if UNFINISHED.fullmatch(file.name) and file.is_file():
+    """Remove what processes that were killed left half-written in a model's folder, and nothing that a living one writes now."""
+    _sweep(Path(folder), (UNFINISHED, OF_SAFETENSORS))
+
+
+def _sweep(folder: Path, patterns: tuple[re.Pattern, ...]) -> None:
+    with suppress(OSError):
+        names = [name for name in os.listdir(folder) if name[:1] == "." and any(pattern.fullmatch(name) for pattern in patterns)]
+        for place in (folder / name for name in names):
             with suppress(OSError):
-                file.unlink()
+                _remove_left(place, held=bool(UNFINISHED.fullmatch(place.name)))
+
+
+def _remove_left(place: Path, held: bool) -> None:
+    """Remove one file or folder that nobody writes to. held: whether its writer would hold a lock on it."""
+    if place.is_symlink():
+        return
+    left = not held and _is_left(place)  # asked before it is opened here
+    lock = _lock(place)  # raises where another holds it
+    try:
+        if not (left or (held and (lock is not None or _is_idle(place)))):
+            return
+        if place.is_dir():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink()
+    finally:
+        _unlock(lock)
+
+
+def _is_idle(place: Path) -> bool:
+    return time.time() - place.stat().st_mtime > IDLE_SECONDS
+
+
+def _is_left(place: Path) -> bool:
+    """Whether nobody writes to a file that no lock tells of: it has not changed for an hour, or no process has it open."""
+    ours = place.is_file() and hasattr(os, "getuid") and place.stat().st_uid == os.getuid()
+    opened = _opened_files() if ours else None
+    return _is_idle(place) or (opened is not None and os.path.realpath(place) not in opened)
+
+
+def _opened_files() -> set[str] | None:
+    """The files that the processes of this user have open; None where the system does not tell (it does on Linux)."""
+    opened = set()
+    for handles in Path("/proc").glob("[0-9]*/fd"):
+        with suppress(OSError):
+            for handle in os.listdir(handles):
+                with suppress(OSError):  # closed meanwhile
+                    opened.add(os.readlink(handles / handle))
+    return opened or None
 
 
 def sha256_of(path: str | os.PathLike) -> str:

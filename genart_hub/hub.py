@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,8 +20,21 @@ from torch.overrides import TorchFunctionMode
 
 from genart_hub import __version__, cards
 from genart_hub.errors import GenartError, choice, first_line, shorten, whole
-from genart_hub.files import replacing, save_tensors, sha256_of
-from genart_hub.remote import CONFIG, CONFIG_LIMIT, PIPELINE, WEIGHTS, Repository, check_repo_id, publish
+from genart_hub.files import check_header, replacing, save_tensors, sha256_of, sweep
+from genart_hub.remote import (
+    CONFIG,
+    CONFIG_LIMIT,
+    PIPELINE,
+    WEIGHTS,
+    Repository,
+    check_publishing,
+    check_repo_id,
+    check_revision,
+    check_subfolder,
+    check_token,
+    check_variant,
+    publish,
+)
 
 MAX_BYTES = 1_000_000_000
 COMPANION_LIMIT = 4_000_000
@@ -49,7 +62,7 @@ class Source:
 
     def __post_init__(self):
         self._sha256: str | None = None
-        self._versions: list[int] = []
+        self._state: Any = None
 
     @property
     def sha256(self) -> str | None:
@@ -65,13 +78,13 @@ class Source:
             self._sha256 = hashlib.sha256(lines.encode()).hexdigest()
         return self._sha256
 
-    def remember(self, model: nn.Module) -> None:
-        """Take these weights for those of the file, until one of them changes."""
-        self._versions = [tensor._version for tensor in model.state_dict().values()]
+    def remember(self, model: Any) -> None:
+        """Take the weights of a module or a pipeline for those of the file, until something of it changes."""
+        self._state = _state_of(model)
 
-    def is_current(self, model: nn.Module) -> bool:
-        """Whether no weight of `model` has changed since it was loaded."""
-        return self._versions == [tensor._version for tensor in model.state_dict().values()]
+    def is_current(self, model: Any) -> bool:
+        """Whether a module, or each component of a pipeline with its settings, is as it was loaded."""
+        return self._state == _state_of(model)
 
     def companion(self, name: str) -> Path | None:
         """A file beside the weights, such as the card, where there is one."""
@@ -90,10 +103,42 @@ class Source:
         return loaded.keys() == tensors.keys() and all(torch.equal(loaded[key].to(tensors[key]), tensors[key]) for key in loaded)
 
 
+SPOTS = 16
+
+
+def _state_of(model: Any) -> Any:
+    """What tells a model from the same with other weights or, of a pipeline, with another component: names, versions, a few numbers.
+
+    A version counts the changes in place. What passes by it (`weight.data = …`, as melting in a LoRA does) shows in the numbers.
+    """
+    if not isinstance(model, nn.Module):
+        return {name: _component(part) for name, part in model.components.items()}
+    state = {name: tensor.detach() for name, tensor in model.state_dict().items() if isinstance(tensor, Tensor)}
+    about = [(name, tensor.shape, tensor.dtype, 0 if tensor.is_inference() else tensor._version) for name, tensor in state.items()]
+    spots = [tensor.reshape(-1)[:: max(1, tensor.numel() // SPOTS)] for tensor in state.values() if not tensor.is_meta]
+    by_device: dict[torch.device, list[Tensor]] = {}
+    for spot in spots:
+        by_device.setdefault(spot.device, []).append(spot.double() if spot.device.type != "mps" else spot.float())
+    numbers = [number for several in by_device.values() for number in torch.cat(several).nan_to_num().tolist()]
+    return about, numbers
+
+
+def _component(part: Any) -> Any:
+    """The same of a pipeline's component: a network with its config, a scheduler with its own, a tokenizer with its words."""
+    config = getattr(part, "config", None)
+    config = {key: repr(value) for key, value in config.items()} if isinstance(config, Mapping) else None
+    if isinstance(part, nn.Module):
+        # FreeU's factors are attributes of the blocks
+        factors = [[getattr(module, name, None) for name in ("s1", "s2", "b1", "b2")] for module in getattr(part, "up_blocks", ())]
+        return type(part), config, factors, _state_of(part)
+    return type(part), config, len(part) if hasattr(part, "__len__") else None
+
+
 class HubModel:
     """What a module needs to be saved, published and loaded: `class MyGAN(nn.Module, HubModel)`.
 
-    The constructor's arguments are the config, so they must be JSON values. When a model is loaded, its constructor runs on
+    The constructor's arguments are the config, so they must be JSON values. Those of **kwargs stand among the others, those of *args in
+    a list under its name. When a model is loaded, its constructor runs on
     torch's meta device: it may build layers and buffers, but not read the values of a tensor (`.item()`, `.tolist()`).
     """
 
@@ -105,7 +150,7 @@ class HubModel:
         if not issubclass(cls, nn.Module):
             raise TypeError(f"{cls.__name__} must be a module too: class {cls.__name__}(nn.Module, HubModel).")
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, /, *args, **kwargs):
         model = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind_partial(model, *args, **kwargs)
         bound.apply_defaults()
@@ -119,14 +164,17 @@ class HubModel:
         dtype: of the file's numbers; torch.float16 halves it, and from_pretrained gives float32 again.
         """
         folder = Path(folder)
-        config = json_config(self)
+        config = json.dumps(json_config(self), indent=2) + "\n"
+        if len(config) > CONFIG_LIMIT:  # it could not be read again
+            raise GenartError("config_too_large", file=str(folder / CONFIG), size=len(config), limit=CONFIG_LIMIT)
         tensors = _tensors_to_save(self)
         if dtype is not None:
             tensors = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
         metadata = {"format": "pt", "genart_hub_version": __version__}
+        sweep(folder)
         save_tensors(tensors, folder / WEIGHTS, metadata)
         with replacing(folder / CONFIG) as file:
-            file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            file.write_text(config, encoding="utf-8")
         return folder
 
     def push_to_hub(
@@ -148,6 +196,8 @@ class HubModel:
         A card that somebody edited on the Hub keeps its text unless overwrite_card.
         """
         check_repo_id(repo_id)
+        check_publishing(private, revision, commit_message)
+        check_token(token)
         with tempfile.TemporaryDirectory(prefix="genart-hub-") as folder:
             self.save_pretrained(folder)
             if self.source:
@@ -210,10 +260,31 @@ def json_config(model: HubModel) -> dict[str, Any]:
     name = type(model).__name__
     for argument, value in model._arguments.items():
         try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
+            same = json.loads(json.dumps(value, allow_nan=False)) == _as_lists(value)
+        except (TypeError, ValueError, RecursionError) as error:
             raise GenartError("config_not_json", name=name, argument=argument) from error
-    return {"_class_name": name, "genart_hub_version": __version__, **model._arguments}
+        if not same:  # the keys of an object that are no texts
+            raise GenartError("config_not_json", name=name, argument=argument)
+    config, parameters = {"_class_name": name, "genart_hub_version": __version__}, _parameters(type(model))
+    for argument, value in model._arguments.items():
+        others = parameters[argument].kind is inspect.Parameter.VAR_KEYWORD
+        for key, one in value.items() if others else [(argument, value)]:
+            if key in config or (others and key in parameters and parameters[key].kind is not inspect.Parameter.VAR_KEYWORD):
+                raise GenartError("config_clash", name=name, argument=shorten(key).strip("'"))
+            config[key] = one
+    return config
+
+
+def _parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """Those of the constructor, without the module itself."""
+    return dict(list(inspect.signature(cls.__init__).parameters.items())[1:])
+
+
+def _as_lists(value: Any) -> Any:
+    """A value as JSON gives it back: its tuples are lists."""
+    if isinstance(value, list | tuple):
+        return [_as_lists(one) for one in value]
+    return {key: _as_lists(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _tensors_to_save(model: nn.Module) -> dict[str, Tensor]:
@@ -252,7 +323,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise GenartError("config_too_large", file=str(file), size=size, limit=CONFIG_LIMIT)
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise GenartError("bad_config", file=str(file), reason=first_line(error)) from error
     if not isinstance(config, dict):
         raise GenartError("bad_config", file=str(file), reason=GenartError("reason_type", type=type(config).__name__))
@@ -273,23 +344,20 @@ def load_folder(
         names = "torch.float32, torch.float16, torch.bfloat16, torch.float64"
         raise GenartError("not_choice", where=cls.__name__, name="dtype", choices=names, value=shorten(dtype))
     device = pick_device(device)
-    try:
-        with torch.device("meta"):
-            model = cls(**arguments)
-    except GenartError as error:
-        raise GenartError("config_refused", file=str(file), name=cls.__name__, reason=error) from error
-    except (TypeError, ValueError, RuntimeError, OverflowError, ArithmeticError, LookupError, AttributeError) as error:
-        raise GenartError("config_refused", file=str(file), name=cls.__name__, reason=first_line(error) + ".") from error
+    with torch.device("meta"):
+        model = _constructed(cls, arguments, file)
     state = model.state_dict()
     size = sum(tensor.numel() * (dtype.itemsize if tensor.is_floating_point() else tensor.itemsize) for tensor in state.values())
     if size > max_bytes:
         raise GenartError("too_many_bytes", name=str(source.name), size=size, limit=max_bytes)
     if _has_unsaved_tensors(model, state):  # they are computed by the constructor: run it for real, without the random fills
         with _NoInitialisation(), torch.random.fork_rng(devices=[]):
-            model = cls(**arguments)
+            model = _constructed(cls, arguments, file)
     aliases = _aliases(model)
     expected = {key: tensor for key, tensor in state.items() if key not in aliases}
     tensors = _read_tensors(source.file, cls.__name__, expected, device, dtype)
+    if bad := [key for key, tensor in tensors.items() if not is_finite(tensor)]:
+        _check_masks(source.file, bad, dict(model.named_buffers()), tensors, lambda: _constructed(cls, arguments, file))
     model.load_state_dict(tensors | {alias: tensors[key] for alias, key in aliases.items()}, assign=True)
     for alias, key in aliases.items():
         parent, _, leaf = alias.rpartition(".")
@@ -319,23 +387,57 @@ def _get(model: nn.Module, key: str) -> Tensor:
     return getattr(model.get_submodule(parent), leaf)
 
 
-def _arguments(cls: type, config: dict, file: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Call:
+    """How a constructor is called."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def _constructed(cls: type, arguments: _Call, file: Path) -> nn.Module:
+    """A module as the config in `file` has it; what its constructor raises is told as a refusal."""
+    refusals = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError, MemoryError)
+    try:
+        return cls(*arguments.args, **arguments.kwargs)
+    except refusals as error:
+        reason = error if isinstance(error, GenartError) else first_line(error) + "."
+        raise GenartError("config_refused", file=str(file), name=cls.__name__, reason=reason) from error
+
+
+def _arguments(cls: type, config: dict, file: Path) -> _Call:
     name = cls.__name__
     if config["_class_name"] != name:
         raise GenartError("wrong_class", folder=str(file.parent), found=shorten(config["_class_name"]).strip("'"), wanted=name)
     arguments = {key: value for key, value in config.items() if key not in ("_class_name", "genart_hub_version")}
-    parameters = dict(list(inspect.signature(cls.__init__).parameters.items())[1:])
-    known = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    parameters = _parameters(cls)
+    kinds = inspect.Parameter
+    rest = next((p.name for p in parameters.values() if p.kind is kinds.VAR_KEYWORD), None)
+    known = [p.name for p in parameters.values() if p.kind is not kinds.VAR_KEYWORD]
     unknown = sorted(set(arguments) - set(known))
-    if unknown:
+    itself = next(iter(inspect.signature(cls.__init__).parameters))
+    if unknown and (rest is None or itself in unknown):
         keys, written = shorten(", ".join(unknown)).strip("'"), str(config.get("genart_hub_version"))
         if _version(written) > _version(__version__):
             raise GenartError("newer_version", file=str(file), written=shorten(written).strip("'"), installed=__version__, keys=keys)
         raise GenartError("unknown_keys", file=str(file), name=name, keys=keys, known=", ".join(known) or "none")
     for key, value in arguments.items():  # JSON has no tuples
-        if isinstance(value, list) and isinstance(parameters[key].default, tuple):
+        if isinstance(value, list) and key in known and isinstance(parameters[key].default, tuple):
             arguments[key] = tuple(value)
-    return arguments
+    positional: list[Any] = []
+    by_place = any(p.kind is kinds.VAR_POSITIONAL and arguments.get(p.name) for p in parameters.values())
+    for p in parameters.values():
+        if p.kind is kinds.VAR_POSITIONAL:
+            several = arguments.pop(p.name, ())
+            if not isinstance(several, list | tuple):
+                reason = GenartError("reason_field", field=p.name, value=shorten(several))
+                raise GenartError("config_refused", file=str(file), name=name, reason=reason)
+            positional += several
+        elif p.kind is kinds.POSITIONAL_ONLY or (p.kind is kinds.POSITIONAL_OR_KEYWORD and by_place):
+            if p.name not in arguments and p.default is kinds.empty:
+                break  # the constructor says what is missing
+            positional.append(arguments.pop(p.name, p.default))
+    return _Call(tuple(positional), arguments)
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -361,6 +463,7 @@ class _NoInitialisation(TorchFunctionMode):
 def _read_tensors(file: Path, name: str, expected: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
     try:
         with safe_open(file, framework="pt", device="cpu") as saved:
+            check_header(file)
             found = {key: saved.get_slice(key) for key in saved.keys()}
             problems = [f"{key} is missing" for key in expected if key not in found]
             problems += [f"{key} is not of the model" for key in found if key not in expected]
@@ -376,9 +479,36 @@ def _read_tensors(file: Path, name: str, expected: dict[str, Tensor], device: to
                 raise GenartError("weights_mismatch", file=str(file), name=name, problems="; ".join(problems[:3]) + more)
             small = file.stat().st_size <= ALIGNED_BYTES
             tensors = {key: saved.get_tensor(key).clone() if small else saved.get_tensor(key) for key in expected}
-    except (SafetensorError, OSError) as error:
+    except GenartError:
+        raise
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         raise GenartError("weights_unreadable", file=str(file), reason=_why_unreadable(file, error)) from error
     return {key: tensor.to(device, dtype if tensor.is_floating_point() else None) for key, tensor in tensors.items()}
+
+
+def _check_masks(file: Path, bad: list[str], buffers: dict[str, Tensor], tensors: dict[str, Tensor], make: Callable[[], nn.Module]) -> None:
+    """Refuse NaN and infinity, but for a buffer that has them in the same places as the constructor makes it: an attention mask."""
+    if all(key in buffers for key in bad):
+        with torch.random.fork_rng(devices=[]):
+            made = dict(make().named_buffers())
+        bad = [key for key in bad if not torch.equal(_holes(made[key]), _holes(tensors[key].cpu()))]
+    if bad:
+        raise GenartError("weights_not_finite", file=str(file), tensor=shorten(bad[0]).strip("'"))
+
+
+def _holes(tensor: Tensor) -> Tensor:
+    """1 and -1 for the infinities, 2 for NaN, 0 for any number."""
+    return torch.where(tensor.isnan(), 2.0, torch.where(tensor.isinf(), tensor.sign(), 0.0))
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no number of a tensor is NaN or infinite. It takes no memory of the tensor's size."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    if tensor.dtype.itemsize == 1:  # of which torch knows no extremes
+        tensor = tensor.float()
+    low, high = torch.aminmax(tensor.detach())
+    return bool(low.isfinite() & high.isfinite())
 
 
 def _why_unreadable(file: Path, error: Exception) -> GenartError | str:
@@ -435,13 +565,13 @@ class Location:
     def fetch(self, variant: str | None = None, max_bytes: int = MAX_BYTES) -> Source:
         """Make sure of the weight file, downloading it where it is on the Hub. Returns where it lies."""
         max_bytes = whole(self.name, "max_bytes", max_bytes, 1)
-        name = WEIGHTS if variant is None else f"model.{variant}.safetensors"
+        name = WEIGHTS if check_variant(variant) is None else f"model.{variant}.safetensors"
         if self.repository:
             try:
                 file = self.repository.download(name, max_bytes)
             except GenartError as error:
                 if error.code == "hub_no_file" and (pickles := [f for f in self.repository.files() if f.endswith(PICKLES)]):
-                    raise GenartError("pickle_only", folder=self.name, file=pickles[0]) from error
+                    raise GenartError("pickle_only", folder=self.name, file=shorten(pickles[0]).strip("'")) from error
                 raise
             return Source(self.name, self.folder, self.repository.commit, file, self.repository)
         file = self.folder / name
@@ -468,8 +598,9 @@ def locate(
 ) -> Location:
     """Find a model: a bundled name; else a folder (written with a separator, or holding a config.json); else a Hub id."""
     text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
-    if not text or "\0" in text:
+    if not isinstance(text, str) or not text or "\0" in text:
         raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(bundled_names()))
+    revision, subfolder, token = check_revision(revision), check_subfolder(subfolder), check_token(token)
     if isinstance(name, str) and (folder := bundled_folder(text)):
         return Location(text, folder / subfolder if subfolder else folder)
     folder = Path(os.path.expanduser(text))
@@ -478,7 +609,7 @@ def locate(
     try:
         if inside.is_dir():
             return Location(inside.resolve().name, inside)
-    except OSError:  # a name that no file system takes
+    except (OSError, ValueError):  # a name that no file system takes
         looks_like_path = True
     if looks_like_path or not HUB_ID.fullmatch(text):
         raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(bundled_names()))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genart_hub import cards, pipeline_cards
 from genart_hub.pipeline_cards import components
-from genart_hub.remote import PIPELINE, check_repo_id, publish
+from genart_hub.remote import PIPELINE, check_publishing, check_repo_id, check_token, publish
 from genart_hub.stable_diffusion import SAMPLING, StableDiffusion
 
 BESIDE = (
@@ -36,24 +36,37 @@ def push_pipeline(
 ) -> str:
     """Publish the folder that `model` was loaded from as "owner/name": its components and a card. Returns the commit's address.
 
-    Neither the stages of its training nor the golden pictures go with it. The rest as in `HubModel.push_to_hub`.
+    Of a pipeline that was changed since (other weights, another scheduler) the present state is published, with a card that names no
+    figures and pictures of the old one. Neither the stages of its training nor the golden pictures go with it. The rest as in
+    `HubModel.push_to_hub`.
     """
     check_repo_id(repo_id)
-    folder = model.source.folder
+    check_publishing(private, revision, commit_message)
+    check_token(token)
     with tempfile.TemporaryDirectory(prefix="genart-hub-") as temporary:
         copy = Path(temporary)
-        for part in components(folder):
-            shutil.copytree(folder / part, copy / part, ignore=_others)
-        for name in BESIDE:
-            if (folder / name).is_file():
-                shutil.copy(folder / name, copy / name)
+        if model.is_current():
+            _copy(model.source.folder, copy)
+        else:
+            model.save_pretrained(copy)
+            if model.source and (card := model.source.companion(cards.CARD)):
+                shutil.copy(card, copy / cards.CARD)
         known = cards.known_of(copy, repo_id, license, dataset)
         if not (copy / cards.SAMPLES).is_file():
             pipeline_cards.write_pictures(copy, model, repo_id, known[2])
         pipeline_cards.write_text(copy, model, repo_id, *known)
         options = {"private": private, "token": token, "revision": revision, "commit_message": commit_message}
-        files = [*BESIDE, *(f"{part}/*" for part in components(folder))]
+        files = [*BESIDE, *(f"{part}/*" for part in components(copy))]
         return publish(copy, repo_id, overwrite_card=overwrite_card, files=files, **options)
+
+
+def _copy(folder: Path, copy: Path) -> None:
+    """The components of a pipeline's folder and what is published beside them."""
+    for part in components(folder):
+        shutil.copytree(folder / part, copy / part, ignore=_others)
+    for name in BESIDE:
+        if (folder / name).is_file():
+            shutil.copy(folder / name, copy / name)
 
 
 def _others(folder: str, names: list[str]) -> list[str]:

@@ -1,18 +1,34 @@
 """The Hub through huggingface_hub: downloads of one commit, publishing in one commit, search, and errors as sentences."""
 
+import errno
+import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
 
 from genart_hub import __version__, cards
-from genart_hub.errors import GenartError, first_line, shorten, whole
+from genart_hub.errors import GenartError, first_line, shorten, text, whole
+from genart_hub.files import sha256_of
 
 CONFIG, WEIGHTS, PIPELINE = "config.json", "model.safetensors", "model_index.json"
 CONFIG_LIMIT = 65_536
 LIBRARY = "genart-hub"
 CLIENT = {"library_name": LIBRARY, "library_version": __version__}
+QUERY_LIMIT, MESSAGE_LIMIT, TOKEN_LIMIT, NAME_LIMIT = 200, 500, 1_000, 250
+# What huggingface_hub makes paths of is refused unless it is as the Hub sends it: git's or SHA-256 commits, and hashes as ETags.
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+ETAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]{0,127}")
+# What git takes for a branch or tag, but for spaces of other kinds.
+REVISION = re.compile(rf"(?!/)(?!.*(\.\.|//|@{{))[^\s~^:?*\[\\\x00-\x1f\x7f]{{1,{NAME_LIMIT}}}(?<![/.])")
+VARIANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}")
+ALWAYS_CHECKED = 64_000_000  # bytes: a larger file of the cache is read through once in a process
+_checked: set[tuple] = set()
 
 
 @dataclass(frozen=True)
@@ -32,22 +48,28 @@ def search(query: str | None = None, family: str | None = None, author: str | No
     from huggingface_hub import HfApi, constants, get_session
 
     limit = whole("search", "limit", limit, 1, 1000)
+    query = text("search", "query", query, QUERY_LIMIT) if query is not None else None
+    author = text("search", "author", author, QUERY_LIMIT) if author is not None else None
     wanted = [LIBRARY] if family is None else [LIBRARY, family]
     try:
         with hub_errors(query or LIBRARY, publishing=True):
             get_session().head(f"{constants.ENDPOINT}/api/models", timeout=constants.HF_HUB_ETAG_TIMEOUT)  # else half a minute of trying
             api = HfApi(token=token_for_endpoint(None), **CLIENT)
-            return [_found(model) for model in api.list_models(filter=wanted, search=query, author=author, limit=limit, full=True)]
+            models = api.list_models(filter=wanted, search=query or None, author=author or None, limit=limit, full=True)
+            return [_found(model) for model in models if isinstance(model.id, str) and _is_repo_id(model.id)]
     except GenartError as error:
         if error.code == "hub_unreachable_now":
-            raise GenartError("hub_no_search", endpoint=constants.ENDPOINT) from error
+            raise GenartError("hub_no_search", endpoint=endpoint()) from error
         raise
 
 
 def _found(model) -> Found:
-    tags = tuple(model.tags or ())
+    """What a server says of a model, of the kinds that the Hub sends."""
+    tags = tuple(tag for tag in model.tags or () if isinstance(tag, str))
     family = next((tag for tag in tags if tag in cards.FAMILIES), None)
-    return Found(model.id, family, model.author, model.downloads or 0, model.likes or 0, tags)
+    author = model.author if isinstance(model.author, str) else None
+    downloads, likes = (count if isinstance(count, int) else 0 for count in (model.downloads, model.likes))
+    return Found(model.id, family, author, downloads, likes, tags)
 
 
 def publish(
@@ -69,6 +91,7 @@ def publish(
     from huggingface_hub import HfApi
 
     check_repo_id(repo_id)
+    check_publishing(private, revision, commit_message)
     api = HfApi(token=token_for_endpoint(token), **CLIENT)
     with hub_errors(repo_id, revision=revision, publishing=True):
         existing = _files_on_hub(api, repo_id)
@@ -101,15 +124,83 @@ PUBLISHED = (CONFIG, WEIGHTS, "model.*.safetensors", cards.CARD, cards.SAMPLES, 
 
 def check_repo_id(repo_id: object) -> None:
     """Refuse what is not "owner/name"."""
+    if not isinstance(repo_id, str) or repo_id.count("/") != 1 or not _is_repo_id(repo_id):
+        raise GenartError("bad_repo_id", name=shorten(repo_id))
+
+
+def _is_repo_id(name: str) -> bool:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
     try:
-        if not isinstance(repo_id, str) or repo_id.count("/") != 1:
-            raise HFValidationError(repo_id)
-        validate_repo_id(repo_id)
-    except HFValidationError as error:
-        raise GenartError("bad_repo_id", name=shorten(repo_id)) from error
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
+
+
+def check_publishing(private: object, revision: object, commit_message: object) -> None:
+    """Refuse what cannot be said of a commit, before anything is sent."""
+    check_revision(revision)
+    if private not in (True, False, None):
+        raise GenartError("not_choice", where="push_to_hub", name="private", choices="True, False, None", value=shorten(private))
+    if commit_message is not None:
+        text("push_to_hub", "commit_message", commit_message, MESSAGE_LIMIT)
+
+
+def check_revision(revision: object) -> str | None:
+    """A branch, a tag or a commit, or None for the newest; anything else is refused, for it becomes part of a path."""
+    if revision is None or revision == "":
+        return None
+    if not isinstance(revision, str) or not REVISION.fullmatch(revision) or not revision.isprintable():
+        raise GenartError("bad_revision", value=shorten(revision))
+    return revision
+
+
+def check_variant(variant: object) -> str | None:
+    """The word in a weight file's name, such as fp16, or None for the plain one."""
+    if variant is not None and not (isinstance(variant, str) and VARIANT.fullmatch(variant) and ".." not in variant):
+        raise GenartError("bad_variant", value=shorten(variant))
+    return variant
+
+
+def check_subfolder(subfolder: object) -> str | None:
+    """A folder inside a model's, in its plain form, or None: never one outside it."""
+    if subfolder is None or subfolder == "":
+        return None
+    name = os.fspath(subfolder) if isinstance(subfolder, str | os.PathLike) else None
+    if not isinstance(name, str) or len(name) > NAME_LIMIT or not _is_inside(name.rstrip("/")):
+        raise GenartError("bad_subfolder", value=shorten(subfolder))
+    return "/".join(part for part in name.split("/") if part not in ("", ".")) or None
+
+
+def _is_inside(name: object) -> bool:
+    """Whether a file's name leads to a place inside its folder, on every system."""
+    if not isinstance(name, str) or not name or re.search("[\x00-\x1f\x7f\ud800-\udfff]", name):
+        return False
+    return ".." not in re.split(r"[/\\]", name) and not re.match(r"[/\\]|[A-Za-z]:", name)
+
+
+class Secret(str):
+    """A token. What shows an object's fields shows three asterisks, and a pickle does not hold it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        return _nothing, ()
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return self
+
+
+def _nothing() -> None:
+    """What a pickled token comes back as."""
 
 
 def _files_on_hub(api, repo_id: str, revision: str | None = None) -> list[str] | None:
@@ -158,15 +249,22 @@ def _read_text(api, repo_id: str, file: str, revision: str | None) -> str:
 
 @dataclass
 class Repository:
-    """A model's repository on the Hub, at one commit."""
+    """A model's repository on the Hub, at one commit. Its token is not shown and not pickled."""
 
     repo_id: str
     revision: str | None
     subfolder: str | None
-    token: str | None
+    token: str | bool | None
     local_files_only: bool
     cache_dir: str | os.PathLike | None
     commit: str | None = None
+
+    def __post_init__(self):
+        self.token = check_token(self.token)
+        self.revision, self.subfolder = check_revision(self.revision), check_subfolder(self.subfolder)
+        folder = os.fspath(self.cache_dir) if isinstance(self.cache_dir, str | os.PathLike) else self.cache_dir
+        if folder is not None and not (isinstance(folder, str) and folder.isprintable() and folder):
+            raise GenartError("bad_cache_dir", value=shorten(self.cache_dir))
 
     def open(self) -> Path:
         """Download what says of which kind the model is. Returns the folder of the cache that holds it."""
@@ -188,20 +286,60 @@ class Repository:
         place = self._place(filename)
         path_in_repo = place["filename"]
         offline = self.local_files_only or constants.HF_HUB_OFFLINE
-        with hub_errors(self.repo_id, revision=self.revision, file=path_in_repo):
+        about, cache = None, self.cache_dir or constants.HF_HUB_CACHE
+        with hub_errors(self.repo_id, revision=self.revision, file=path_in_repo, cache=cache):
             try:
-                size = 0 if offline else self._size_on_hub(path_in_repo)
+                about = None if offline else self._about(path_in_repo)
+            except GenartError:
+                raise
             except Exception as error:
                 path = None if _status(error) else self._cached(filename)  # the Hub cannot be reached, and need not be
                 if path is None:
                     raise
             else:
-                if size > max_bytes:
-                    raise GenartError("too_many_bytes", name=f"{self.repo_id}/{path_in_repo}", size=size, limit=max_bytes)
+                if about and (about.size or 0) > max_bytes:
+                    raise GenartError("too_many_bytes", name=f"{self.repo_id}/{path_in_repo}", size=about.size, limit=max_bytes)
                 path = Path(hf_hub_download(**place, **CLIENT, token=token_for_endpoint(self.token), local_files_only=offline))
-        if self.commit is None:
-            self.commit = path.parts[path.parts.index("snapshots", -len(Path(path_in_repo).parts) - 2) + 1]
+        commit = path.parts[path.parts.index("snapshots", -len(Path(path_in_repo).parts) - 2) + 1]
+        self.commit = self.commit or commit
+        self.check(path, about.etag if about and about.commit_hash == commit else None)
         return path
+
+    def check(self, path: Path, etag: str | None = None) -> None:
+        """Refuse a file of the cache whose bytes are not those that the Hub named, and remove it, so that it is downloaded anew.
+
+        The Hub's ETag is the sha256 of a file in LFS and git's hash of any other; the cache names the target of its link by it.
+        etag: of a cache without links. A file above ALWAYS_CHECKED is read through once in a process, unless it changes.
+        """
+        with suppress(OSError):
+            etag = Path(os.readlink(path)).name
+        if not COMMIT.fullmatch(etag or ""):
+            return  # another kind of server, whose ETag says nothing of the bytes
+        try:
+            about = path.stat()
+            known = str(path), etag, about.st_ino, about.st_size, about.st_mtime_ns
+            if known in _checked:
+                return
+            found = _hashes(path, etag)
+        except OSError as error:
+            raise GenartError("weights_unreadable", file=str(path), reason=first_line(error)) from error
+        if etag not in found:
+            self._discard(path)
+            place = path.as_posix().rpartition("/snapshots/")[2].partition("/")[2]  # after the commit
+            raise GenartError("damaged_file", file=place, name=self.repo_id, found=found[0][:12], wanted=etag[:12])
+        if about.st_size > ALWAYS_CHECKED:
+            _checked.add(known)
+
+    def _discard(self, path: Path) -> None:
+        """Take a damaged file out of the cache: its name, and what the name leads to within the cache."""
+        from huggingface_hub import constants
+
+        cache = Path(self.cache_dir or constants.HF_HUB_CACHE).expanduser().resolve()
+        places = [path, path.parent / os.readlink(path) if path.is_symlink() else path, path.resolve()]
+        for place in places:
+            if Path(os.path.realpath(place.parent), place.name).is_relative_to(cache):
+                with suppress(OSError):
+                    place.unlink()
 
     def _place(self, filename: str) -> dict:
         """Where huggingface_hub finds a file, in the cache and on the Hub."""
@@ -219,7 +357,8 @@ class Repository:
         from huggingface_hub import HfApi
 
         with hub_errors(self.repo_id, revision=self.revision):
-            return HfApi(token=token_for_endpoint(self.token)).list_repo_files(self.repo_id, revision=self.commit)
+            names = HfApi(token=token_for_endpoint(self.token)).list_repo_files(self.repo_id, revision=self.commit)
+            return [_check_listed(self.repo_id, name) for name in names]
 
     def pipeline_files(self, folder: Path) -> dict[str, int] | None:
         """All files of a pipeline's commit with their bytes, in the names that they have in `folder`; None where the Hub is not asked,
@@ -236,8 +375,9 @@ class Repository:
                 if _status(error) or not any(folder.glob("*/*.safetensors")):
                     raise
                 return None
-        prefix = f"{self.subfolder}/" if self.subfolder else ""
-        files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+            prefix = f"{self.subfolder}/" if self.subfolder else ""
+            siblings = info.siblings or ()
+            files = {_check_listed(self.repo_id, file.rfilename): whole("Hub", "size", file.size or 0, 0) for file in siblings}
         return {name.removeprefix(prefix): size for name, size in files.items() if name.startswith(prefix)}
 
     def count_numbers(self, filename: str) -> int | None:
@@ -259,20 +399,35 @@ class Repository:
 
         if self.local_files_only or constants.HF_HUB_OFFLINE:
             return GenartError("hub_not_cached", name=self.repo_id)
-        return GenartError("hub_unreachable", endpoint=constants.ENDPOINT, name=self.repo_id)
+        return GenartError("hub_unreachable", endpoint=endpoint(), name=self.repo_id)
 
-    def _size_on_hub(self, path_in_repo: str) -> int:
-        """Bytes. A server that is ill for a moment is asked again; a network that is not there is told at once."""
+    def _about(self, path_in_repo: str) -> Any:
+        """A file's bytes, commit and ETag. A failing server is asked again; a network that is not there is told at once."""
         from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 
         url = hf_hub_url(self.repo_id, path_in_repo, revision=self.commit or self.revision)
         token = token_for_endpoint(self.token)
         try:
-            return get_hf_file_metadata(url, token=token, timeout=constants.HF_HUB_ETAG_TIMEOUT).size or 0
+            return get_hf_file_metadata(url, token=token, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         except Exception as error:
             if (_status(error) or 0) < 500 and _status(error) != 429:
                 raise
-        return get_hf_file_metadata(url, token=token, retry_on_errors=True).size or 0
+        return get_hf_file_metadata(url, token=token, retry_on_errors=True)
+
+
+def _hashes(path: Path, etag: str) -> tuple[str, ...]:
+    """What the ETag of these bytes may be: the sha256; or git's hash of a file (some mirrors send the plain SHA-1)."""
+    if len(etag) == 64:
+        return (sha256_of(path),)
+    content = path.read_bytes()  # a regular file of the Hub has at most 10 MB
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(), hashlib.sha1(content).hexdigest()
+
+
+def _check_listed(repo_id: str, name: object) -> str:
+    """A name of a server's list of files, which must stay inside the repository."""
+    if not _is_inside(name):
+        raise GenartError("hub_answer", endpoint=endpoint(), name=repo_id, reason=GenartError("reason_listed", file=shorten(name)))
+    return name
 
 
 def weight_files(names: Iterable[str], parts: Iterable[str], variant: str | None = None) -> list[str]:
@@ -287,35 +442,129 @@ def weight_files(names: Iterable[str], parts: Iterable[str], variant: str | None
     return found
 
 
-def token_for_endpoint(token: str | None) -> str | bool | None:
-    """The token to send: a stored one goes to the Hub's own host only; elsewhere only one that was passed or is in HF_TOKEN."""
-    from huggingface_hub import constants
+def check_token(token: object) -> str | bool | None:
+    """A token that a header can carry, wrapped so that nothing shows it; False for none at all; None for the stored one."""
+    if token is None or token is True or token == "":
+        return None
+    if token is False:
+        return False
+    if not isinstance(token, str) or not re.fullmatch(rf"[!-~]{{1,{TOKEN_LIMIT}}}", token):
+        raise GenartError("bad_token")  # without its value
+    return Secret(token)
 
-    if isinstance(token, str):
+
+def token_for_endpoint(token: str | bool | None) -> str | bool | None:
+    """The token to send: a stored one goes to the Hub's own host only; elsewhere only one that was passed or is in HF_TOKEN.
+
+    token: False for none, whatever is stored.
+    """
+    from huggingface_hub import constants, get_token
+
+    token = check_token(token)
+    if token is not None:
         return token
     own_host = constants.ENDPOINT.rstrip("/") in ("https://huggingface.co", "https://hf.co")
-    return None if own_host else (os.environ.get("HF_TOKEN") or False)
+    if own_host:
+        if not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
+            check_token(get_token())
+        return None
+    return check_token(os.environ.get("HF_TOKEN", "").strip()) or False
+
+
+def endpoint() -> str:
+    """The Hub's address as a sentence names it: without the name and the password that it may hold."""
+    from huggingface_hub import constants
+
+    try:
+        parts = urlsplit(constants.ENDPOINT)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    except ValueError:
+        return shorten(constants.ENDPOINT)
+
+
+def refuse_paths(response: Any) -> None:
+    """Refuse an answer of a Hub whose commit or ETag is no hash: huggingface_hub would make the cache's paths of them.
+
+    It runs for each answer to huggingface_hub's client, before that sees it.
+    """
+    commit = response.headers.get("X-Repo-Commit")
+    if commit is None:
+        return
+    etag = response.headers.get("X-Linked-Etag") or response.headers.get("ETag")
+    etag = etag.lstrip("W/").strip('"') if etag else None  # as huggingface_hub does
+    for header, value, pattern in (("X-Repo-Commit", commit, COMMIT), ("ETag", etag, ETAG)):
+        if value is not None and not pattern.fullmatch(value):
+            reason = GenartError("reason_header", header=header, value=shorten(value))
+            raise GenartError("hub_answer", endpoint=endpoint(), name=shorten(response.url.path), reason=reason)
+
+
+_watching = threading.Lock()
+
+
+def _watch() -> None:
+    """Have every answer to huggingface_hub's client seen by `refuse_paths`, also to one that it makes anew after an error."""
+    from huggingface_hub import get_session, set_client_factory
+    from huggingface_hub.utils import _http
+
+    with _watching:
+        make = _http._GLOBAL_CLIENT_FACTORY  # there is no public name for what was set
+        if not isinstance(make, _Watched):
+            set_client_factory(_Watched(make))
+        _add_hook(get_session())
+
+
+class _Watched:
+    """A factory of clients that `refuse_paths` watches, over another one."""
+
+    def __init__(self, make: Callable[[], Any]):
+        self.make = make
+
+    def __call__(self) -> Any:
+        return _add_hook(self.make())
+
+
+def _add_hook(client: Any) -> Any:
+    hooks = client.event_hooks
+    if refuse_paths not in hooks["response"]:
+        client.event_hooks = hooks | {"response": [*hooks["response"], refuse_paths]}
+    return client
+
+
+NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+NO_PLACE |= {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG}
 
 
 class hub_errors:
-    """`with hub_errors(name):` what huggingface_hub raises becomes a GenartError with its cure."""
+    """`with hub_errors(name):` what huggingface_hub raises becomes a GenartError with its cure.
 
-    def __init__(self, name: str, revision: str | None = None, file: str = CONFIG, publishing: bool = False):
-        self.name, self.revision, self.file, self.publishing = name, revision, file, publishing
+    cache: the folder that is written to. Nothing that a server sends gets past it: what is foreseen nowhere is told as an answer that
+    cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        revision: str | None = None,
+        file: str = CONFIG,
+        publishing: bool = False,
+        cache: str | os.PathLike | None = None,
+    ):
+        self.name, self.revision, self.file, self.publishing, self.cache = name, revision, file, publishing, cache
 
     def __enter__(self) -> None:
-        pass
+        _watch()
 
     def __exit__(self, kind, error, traceback) -> None:
         if error is None or isinstance(error, GenartError) or not isinstance(error, Exception):
             return
-        if (translated := self.translate(error)) is not None:
-            raise translated from error
+        raise self.translate(error) from error
 
-    def translate(self, error: Exception) -> GenartError | None:
+    def translate(self, error: Exception) -> GenartError:
         from huggingface_hub import constants, errors
 
         status = _status(error)
+        if ours := next((cause for cause in _causes(error) if isinstance(cause, GenartError)), None):
+            return ours
         if isinstance(error, errors.GatedRepoError):
             return GenartError("hub_gated", name=self.name)
         if self.publishing and (status == 401 or isinstance(error, errors.LocalTokenNotFoundError)):
@@ -336,10 +585,32 @@ class hub_errors:
             return GenartError("hub_refused", name=self.name, status=status)
         if isinstance(error, errors.LocalEntryNotFoundError) and (constants.HF_HUB_OFFLINE or error.__cause__ is None):
             return GenartError("hub_not_cached", name=self.name)
-        if isinstance(error, OSError) or type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "huggingface_hub"):
+        if isinstance(error, OSError) and error.errno in NO_PLACE and self.cache is not None:
+            return GenartError("cannot_write", path=str(error.filename or self.cache), reason=error.strerror)
+        if any(isinstance(cause, OSError) or _module(cause) in CLIENTS for cause in _causes(error)):
             code = "hub_unreachable_now" if self.publishing else "hub_unreachable"
-            return GenartError(code, endpoint=constants.ENDPOINT, name=self.name)
-        return None
+            return GenartError(code, endpoint=endpoint(), name=self.name)
+        return GenartError("hub_answer", endpoint=endpoint(), name=shorten(self.name).strip("'"), reason=_without_token(error))
+
+
+CLIENTS = ("httpx", "httpx2", "httpcore", "httpcore2", "huggingface_hub")
+
+
+def _module(error: BaseException) -> str:
+    return type(error).__module__.split(".")[0]
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _without_token(error: BaseException) -> str:
+    """An error's kind and first line, in which no token stands."""
+    line = first_line(error)
+    return f"{type(error).__name__}: " + re.sub(r"(?i)bearer\s+\S+|\bhf_\w+", "***", line) if line else type(error).__name__
 
 
 def _status(error: BaseException | None) -> int | None:

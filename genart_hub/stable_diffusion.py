@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import queue
+import re
 import sys
 import threading
 import time
@@ -25,9 +26,9 @@ from torch.nn import functional
 
 from genart_hub import __version__
 from genart_hub.errors import GenartError, first_line, number, shorten, whole
-from genart_hub.files import replacing
-from genart_hub.hub import MAX_BYTES, PICKLES, Location, Source, locate, pick_device
-from genart_hub.models.base import MAX_SEED
+from genart_hub.files import check_header, replacing, sweep, writing
+from genart_hub.hub import MAX_BYTES, PICKLES, Location, Source, check_variant, is_finite, locate, pick_device
+from genart_hub.models.base import MAX_COUNT, MAX_SEED
 from genart_hub.remote import PIPELINE, weight_files
 
 FALLBACKS = ("stable-diffusion-v1-5/stable-diffusion-v1-5", "stabilityai/sd-turbo", "nota-ai/bk-sdm-tiny")
@@ -37,6 +38,7 @@ KNOWN = {"turbo": {"num_steps": 1, "guidance": 0.0}}  # what stands in a name ->
 PROMPT_LIMIT, MAX_STEPS, MAX_GUIDANCE, MAX_SIDE = 2_000, 1000, 50, 4096
 PARTS = ("unet", "vae", "scheduler", "tokenizer", "text_encoder")
 WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "feature_extractor", "image_processor")
+ADAPTERS = re.compile(r"(^|\.)(lora_\w+|base_layer|ip_adapter\w*|to_[kv]_ip)(\.|$)")  # as peft and diffusers name their weights
 SLICED_SIDE = 256  # px: from here on the autoencoder decodes picture by picture, which a batch's activations would not fit for
 
 
@@ -51,6 +53,8 @@ class StableDiffusion:
     def __init__(self, pipeline: Any, source: Source | None = None, defaults: dict[str, Any] | None = None):
         """defaults: the num_steps and guidance of a request that names none."""
         self.pipeline, self.source = pipeline, source
+        if source:
+            source.remember(pipeline)
         self.defaults = DEFAULTS | (defaults or {})
         self.blanked: tuple[int, ...] = ()  # the pictures of the last call that the safety checker made black
         pipeline.set_progress_bar_config(disable=True)
@@ -196,7 +200,7 @@ class StableDiffusion:
         scale: int = 1,
     ) -> dict[str, Any]:
         """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
-        source = self.source
+        source = self.source if self.is_current() else None  # else nobody has these weights
         return {
             "model": source.name if source else type(self.pipeline).__name__,
             "weights_sha256": source.sha256 if source else None,
@@ -213,10 +217,26 @@ class StableDiffusion:
             "genart_hub_version": __version__,
         }
 
+    def is_current(self) -> bool:
+        """Whether the pipeline is the one that was loaded: with the weights, the scheduler and the settings that its folder has."""
+        return self.source is not None and self.source.is_current(self.pipeline)
+
     def save_pretrained(self, folder: str | os.PathLike) -> None:
-        """Write the pipeline as a diffusers folder, with the steps and the guidance that it is meant to be sampled with."""
-        with _silent():
-            self.pipeline.save_pretrained(folder)
+        """Write the pipeline as it is now, as a diffusers folder, with the steps and the guidance that it is meant to be sampled with.
+
+        Raises GenartError where adapters (LoRA) are in it, whose weights diffusers would write under names that it cannot load.
+        """
+        modules = (part for part in self.pipeline.components.values() if isinstance(part, nn.Module))
+        names = (name for module in modules for name in module.state_dict())
+        if adapter := next((name for name in names if ADAPTERS.search(name)), None):
+            raise GenartError("has_adapters", name=self._name(), tensor=adapter)
+        for place in (Path(folder), *(Path(folder) / part for part in self.pipeline.components)):
+            sweep(place)
+        with _silent(), writing(folder):
+            try:
+                self.pipeline.save_pretrained(folder)
+            except SafetensorError as error:  # a full disk, as safetensors tells it
+                raise OSError(first_line(error)) from error
         with replacing(Path(folder) / SAMPLING) as file:
             file.write_text(json.dumps(self.defaults, indent=2) + "\n", encoding="utf-8")
 
@@ -232,7 +252,10 @@ class StableDiffusion:
         dataset: str | None = None,
         overwrite_card: bool = False,
     ) -> str:
-        """Publish the folder that it was loaded from, as `HubModel.push_to_hub` does. Returns the commit's address."""
+        """Publish the folder that it was loaded from, as `HubModel.push_to_hub` does; where it was changed since, as it is now.
+
+        Returns the commit's address.
+        """
         from genart_hub.pipeline_hub import push_pipeline
 
         options = {"license": license, "private": private, "token": token, "revision": revision, "commit_message": commit_message}
@@ -255,7 +278,7 @@ class StableDiffusion:
 
     def _request(self, where: str, n, seed, prompt, num_steps, guidance, negative_prompt) -> dict[str, Any]:
         """What all three pipelines take, checked."""
-        n, seed = whole(where, "n", n, 1), whole(where, "seed", seed, 0, MAX_SEED)
+        n, seed = whole(where, "n", whole(where, "n", n, 1), None, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
         limits = (self.pipeline.scheduler.config.get(key) for key in ("num_train_timesteps", "original_inference_steps"))
         most = min([MAX_STEPS, *(limit for limit in limits if limit)])
         num_steps = whole(where, "num_steps", self.defaults["num_steps"] if num_steps is None else num_steps, 1, most)
@@ -414,6 +437,7 @@ def load(
     dtype: None for float32 on the CPU, bfloat16 on a GPU that has it, else float16.
     """
     device = pick_device(device)
+    check_variant(variant)
     if dtype is None:
         dtype = dtype_on(device.type, device.type == "cuda" and torch.cuda.is_bf16_supported())
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
@@ -431,6 +455,7 @@ def load(
         raise GenartError("too_little_memory", name=location.name, **values)
     for file in listing.missing:
         location.repository.download(file, max_bytes)
+    _check_files(location, listing)
     try:
         with _silent(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
@@ -447,6 +472,7 @@ def load(
     except (ValueError, TypeError, AttributeError, KeyError, OSError, RuntimeError, AssertionError, ImportError, SafetensorError) as error:
         raise _not_pipeline(location, first_line(error)) from error
     _check_whole(location, listing, pipeline)
+    _check_finite(location, pipeline)
     repository = location.repository
     files = tuple(location.folder / file for file in listing.weights)
     source = Source(location.name, location.folder, repository.commit if repository else None, None, repository, files)
@@ -622,6 +648,24 @@ def _check_whole(location: Location, listing: _Listing, pipeline: Any) -> None:
             counts = [_count(location, file, listing.weights[file]) for file in files]
             if sum(counts) < sum(parameter.numel() for parameter in module.parameters()):
                 raise _not_pipeline(location, GenartError("reason_no_part", part=part))
+
+
+def _check_files(location: Location, listing: _Listing) -> None:
+    """Refuse weights with a name twice in their header, and files of the cache that are not those which the Hub named."""
+    if location.repository:
+        settings = (file for file in location.folder.glob("*/*") if file.suffix in (".json", ".txt", ".model"))
+        for file in (*settings, *(location.folder / name for name in listing.weights)):
+            location.repository.check(file)
+    for name in listing.weights:
+        check_header(location.folder / name)
+
+
+def _check_finite(location: Location, pipeline: Any) -> None:
+    """Refuse weights that hold NaN or infinity."""
+    for part, module in pipeline.components.items():
+        for name, weight in module.named_parameters() if isinstance(module, nn.Module) else ():
+            if not weight.is_meta and not is_finite(weight):
+                raise GenartError("weights_not_finite", file=f"{location.name}/{part}", tensor=shorten(name).strip("'"))
 
 
 def _outline(location: Location, listing: _Listing) -> Outline:
