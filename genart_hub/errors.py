@@ -148,6 +148,7 @@ MESSAGES = {
     "empty_class": "{path}: the class {name} has no picture that can be read. Add pictures to it, or remove it.",
     "missing_labels": "{path}: {count} pictures have no label, which is needed to {purpose}. Label them, or leave them out.",
     "no_image_column": "{path} has no image column; it has {choices}. Give a table whose pictures stand in a column as Hugging Face `datasets` writes it.",
+    "picture_outside": "{file}: row {row} names the picture {value}, which does not lie in the dataset's own folder. Move it there, or keep its bytes in the table.",
     "no_split": "{path} has no split {split}. Choose one of: {choices}.",
     "bad_table": "{file} is no table of pictures ({reason}). Give each picture a line with its file_name, as Hugging Face imagefolder has it.",
     "hub_no_dataset": "{name} is no file or folder here, and the Hub has no such dataset that this token may see. Check the spelling, or pass token= for a private one.",

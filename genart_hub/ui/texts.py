@@ -391,6 +391,7 @@ ERRORS_ZH: dict[str, str] = {
     "missing_captions": "{path}：有 {count} 张图片在 {column} 列中没有描述。请补上，或用 --caption 指定另一列。",
     "missing_labels": "{path}：有 {count} 张图片没有标签，而 {purpose} 需要标签。请补上标签，或去掉这些图片。",
     "no_image_column": "{path} 没有图片列，只有 {choices}。请给出按 Hugging Face `datasets` 的方式存放图片列的表。",
+    "picture_outside": "{file}：第 {row} 行指向的图片 {value} 不在数据集自己的文件夹里。请把它移进去，或把它的字节写进表里。",
     "no_split": "{path} 没有 {split} 这一部分。可选：{choices}。",
     "bad_table": "{file} 不是图片清单（{reason}）。请按 Hugging Face imagefolder 的格式，为每张图片写一行并给出 file_name。",
     "hub_no_dataset": "{name} 不是这里的文件或文件夹，Hub 上也没有此 token 可见的这个数据集。请检查拼写；私有数据集请传入 token=。",
