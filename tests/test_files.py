@@ -93,9 +93,12 @@ def test_what_is_saved_stands_in_the_folder_at_the_end_beside_what_was_there(tmp
     ("error", "raised"), [(ValueError, ValueError), (OSError(28, "No space left"), GenartError), (SafetensorError("full"), GenartError)]
 )
 def test_what_is_saved_halfway_vanishes(tmp_path, error, raised):
-    with pytest.raises(raised), saving(tmp_path / "model") as place:
+    def write(place):
         (place / "half").write_text("half")
         raise error
+
+    with pytest.raises(raised), saving(tmp_path / "model") as place:
+        write(place)
     assert os.listdir(tmp_path / "model") == []
 
 
