@@ -37,7 +37,7 @@ def _check_prompt(recipe: dict[str, Any]) -> dict[str, Any]:
     """What a text-to-image pipeline was asked. The pipeline looks at the texts' lengths, and at its own limits, itself."""
     for field in ("prompt", "negative_prompt"):
         texts = recipe.get(field) if field == "prompt" and isinstance(recipe.get(field), list) else [recipe.get(field)]
-        if not all(isinstance(text, str) or (text is None and field != "prompt") for text in texts):
+        if not texts or not all(isinstance(text, str) or (text is None and field != "prompt") for text in texts):
             raise GenartError("reason_field", field=field, value=shorten(recipe[field]))
     size = recipe.get("size")
     several = isinstance(size, list) and len(size) == 2

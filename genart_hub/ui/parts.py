@@ -386,8 +386,8 @@ def hub_search(*boxes: gr.Dropdown) -> None:
     """A line that finds models on the Hub and puts them into the model boxes."""
 
     @guarded
-    def search(query: str, request: gr.Request):
-        found = [model.id for model in genart_hub.search(query.strip() or None, limit=50) if model.family in ("gan", "vae", None)]
+    def search(query: str | None, request: gr.Request):
+        found = [model.id for model in genart_hub.search(query, limit=50) if model.family in ("gan", "vae", None)]
         note = texts.say(texts.language(request), "found", count=len(found))
         return *(gr.update(choices=[*offered(), *found]) for _ in boxes), gr.update(info=note)
 

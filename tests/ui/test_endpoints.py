@@ -459,6 +459,11 @@ def test_a_class_is_no_request_for_a_pipeline(tiny_app, tiny_clients):
     assert sentence == f"{PIPELINE} has no classes, so it takes no label; got 'food-drink'. Leave the label out."
 
 
+@pytest.mark.parametrize(("query", "sentence"), [(None, "could not be reached"), ("a" * 201, "must be a text of at most 200 characters")])
+def test_a_search_for_nothing_or_for_too_much_is_told(app, client, query, sentence):
+    assert sentence in refused(app, client, query, api_name="/search")
+
+
 def test_a_search_without_a_hub_says_so(app, clients):
     assert "could not be reached" in refused(app, clients["en"], "digits", api_name="/search")
     assert "无法连接" in refused(app, clients["zh"], "digits", api_name="/search")
