@@ -1,7 +1,7 @@
-"""Turns at the model: a few jobs of each reader are taken, one at a time is at work, and the reader who has had least goes first.
+"""Turns at the model: a few jobs of each reader are taken, one at a time is at work, and turns go round.
 
-Start-time fair queueing (Goyal, Vin, Cheng 1996) over addresses, and over the pages of an address. A job that works in steps makes room
-between two of them, so that nobody waits for the end of a long one.
+The next turn is that of the address that has waited longest since its last one and, at an address, of the page that has. A job that
+works in steps gives its turn away between two of them when it has had it for a while, so that nobody waits for the end of a long one.
 """
 
 import contextvars
@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +18,8 @@ from typing import Any
 from genart_hub.errors import GenartError
 
 OF_PAGE, OF_ADDRESS, OF_ALL = 6, 24, 64  # jobs, waiting or at work
-PATIENCE = 10  # seconds without anybody who listens for the answer
+PATIENCE, HASTE = 10, 1  # seconds without anybody who listens for the answer: at most, and where others want the place
+SLICE = 3  # seconds of a turn, after which the next step waits for another one
 REMEMBERED = 4096  # readers
 
 
@@ -72,9 +73,8 @@ class Turns:
         self.jobs: list[Job] = []
         self.line: list[Job] = []
         self.at_work = 0
-        self._taken = 0
-        self._used: dict[tuple[str, ...], float] = {}  # (address,) and (address, page) -> seconds, from the clock on
-        self._clock: dict[tuple[str, ...], float] = {}  # (): of the addresses; (address,): of its pages
+        self._number = 0
+        self._last: OrderedDict[tuple[str, ...], float] = OrderedDict()  # (address,) and (address, page) -> when their turn ended
         self.streams.on_open.append(self._look)
 
     @contextmanager
@@ -116,42 +116,45 @@ class Turns:
     def enter(self, reader: Reader, waiting: Callable[[int], None] | None = None) -> "Job":
         """Take a job of `reader`, or raise GenartError where there are too many already."""
         with self.changed:
-            of_page = sum(job.reader == reader for job in self.jobs)
-            of_address = sum(job.reader.address == reader.address for job in self.jobs)
-            if of_page >= OF_PAGE or of_address >= OF_ADDRESS:
-                raise GenartError("too_many_jobs", count=of_page if of_page >= OF_PAGE else of_address)
-            if len(self.jobs) >= OF_ALL:
-                raise GenartError("too_busy", count=len(self.jobs))
-            if len(self._used) > REMEMBERED:
-                kept = {key for job in self.jobs for key in job.keys}
-                self._used, self._clock = ({k: v for k, v in known.items() if not k or k in kept} for known in (self._used, self._clock))
-            self._taken += 1
-            job = Job(self, reader, self._taken, waiting)
-            for key in job.keys:
-                self._used[key] = max(self._used.get(key, 0.0), self._clock.get(key[:-1], 0.0))
+            for most, mine, code in (
+                (OF_PAGE, lambda job: job.reader == reader, "too_many_jobs"),
+                (OF_ADDRESS, lambda job: job.reader.address == reader.address, "too_many_jobs"),
+                (OF_ALL, lambda job: True, "too_busy"),
+            ):
+                if len(taken := self._taken_by(mine)) >= most:
+                    for job in taken:
+                        job.dropped = job in self.line and job.is_unheard_for(HASTE)
+                    self.changed.notify_all()
+                if len(taken := self._taken_by(mine)) >= most:
+                    raise GenartError(code, count=len(taken))
+            self._number += 1
+            job = Job(self, reader, self._number, waiting)
             self.jobs.append(job)
             return job
+
+    def _taken_by(self, mine: Callable[["Job"], bool]) -> list["Job"]:
+        return [job for job in self.jobs if mine(job) and not job.dropped]
 
     def _look(self) -> None:
         with self.changed:
             self.changed.notify_all()
 
-    def order(self, job: "Job") -> tuple[float, float, int]:
-        """The job of the lowest order goes next: by its address, then its page, then as they came."""
-        return self._used[job.keys[0]], self._used[job.keys[1]], job.number
+    def order(self) -> list["Job"]:
+        """The jobs that wait and are listened for, in the order of their turns."""
+        heard = [job for job in self.line if job.is_heard()]
+        since: dict[tuple[str, ...], float] = {}
+        for job in reversed(heard):  # the first that came counts
+            for key in job.keys:
+                since[key] = max(self._last.get(key, 0.0), job.came)
+        return sorted(heard, key=lambda job: (*(since[key] for key in job.keys), job.number))
 
-    def next(self) -> "Job | None":
-        """Whose turn it is among those that wait, and are listened for."""
-        return min((job for job in self.line if job.is_heard()), key=self.order, default=None)
-
-    def account(self, job: "Job", seconds: float) -> None:
+    def ended(self, job: "Job") -> None:
+        """Its address and its page have had a turn."""
         for key in job.keys:
-            self._used[key] += seconds
-
-    def advance(self, job: "Job") -> None:
-        """The clocks go on to what the job that begins has used: who comes later starts from there."""
-        for key in job.keys:
-            self._clock[key[:-1]] = max(self._clock.get(key[:-1], 0.0), self._used[key])
+            self._last[key] = time.monotonic()
+            self._last.move_to_end(key)
+        while len(self._last) > REMEMBERED:
+            self._last.popitem(last=False)
 
 
 class Job:
@@ -161,8 +164,10 @@ class Job:
         self.turns, self.reader, self.number, self.waiting = turns, reader, number, waiting
         self.keys = (reader.address,), (reader.address, reader.page)
         self.process = os.getpid()  # ZeroGPU works in a fork, which has no say in this one's turns
-        self.spent, self.since = 0.0, None  # seconds at work; since when it has its turn
-        self.stopped, self._heard_at = False, time.monotonic()
+        self.came, self.since = 0.0, None  # when it got in line; since when it has its turn
+        self.spent = 0.0  # seconds at work in the turns before this one
+        self.stopped, self.dropped = False, False
+        self._heard_at = time.monotonic()
 
     def run(self) -> Iterator["Job"]:
         """Take the turn and, at the end, leave."""
@@ -186,20 +191,23 @@ class Job:
         """Wait for the turn. Raises GenartError where nobody has listened for a while, and Stopped after `stop`."""
         turns, told = self.turns, None
         with turns.changed:
+            self.came = time.monotonic()
             turns.line.append(self)
             try:
-                while turns.at_work >= turns.slots or turns.next() is not self:
+                while turns.at_work >= turns.slots or turns.order()[:1] != [self]:
                     if self.stopped:
                         raise Stopped
                     self._check_heard()
-                    before = turns.at_work + sum(turns.order(job) < turns.order(self) for job in turns.line)
-                    if not turns.changed.wait(1) and self.waiting and before != told:
+                    if turns.changed.wait(1) or not self.waiting:
+                        continue
+                    order = turns.order()
+                    before = turns.at_work + (order.index(self) if self in order else len(order))
+                    if before != told:
                         self.waiting(told := before)
             finally:
                 turns.line.remove(self)
                 turns.changed.notify_all()
             turns.at_work += 1
-            turns.advance(self)
             self.since = time.monotonic()
         if told is not None:
             self.waiting(0)
@@ -209,24 +217,24 @@ class Job:
         with self.turns.changed:
             if self.since is None:
                 return
-            self._count()
+            self.spent += time.monotonic() - self.since
             self.since = None
             self.turns.at_work -= 1
+            self.turns.ended(self)
             self.turns.changed.notify_all()
 
     def breathe(self) -> None:
-        """Between two steps: let those work who have had less, and end the job after its time."""
+        """Between two steps: give the turn away where it was had for long and others wait, and end the job after its time."""
         if self.process != os.getpid() or self.since is None:
             return
         with self.turns.changed:
-            self._count()
+            had = time.monotonic() - self.since
             if self.stopped:
                 raise Stopped
             self._check_heard()
-            if self.spent > self.turns.limit:
+            if self.spent + had > self.turns.limit:
                 raise GenartError("job_too_long", limit=self.turns.limit)
-            first = self.turns.next()
-            if first is None or self.turns.order(first) > self.turns.order(self):
+            if had < SLICE or not self.turns.order():
                 return
         self.give()
         self.take()
@@ -237,15 +245,12 @@ class Job:
             self.stopped = True
             self.turns.changed.notify_all()
 
-    def _check_heard(self) -> None:
-        if not self.is_heard() and time.monotonic() - self._heard_at > PATIENCE:
-            raise GenartError("nobody_listens")
+    def is_unheard_for(self, seconds: float) -> bool:
+        return not self.is_heard() and time.monotonic() - self._heard_at > seconds
 
-    def _count(self) -> None:
-        now = time.monotonic()
-        self.turns.account(self, now - self.since)
-        self.spent += now - self.since
-        self.since = now
+    def _check_heard(self) -> None:
+        if self.dropped or self.is_unheard_for(PATIENCE):
+            raise GenartError("nobody_listens")
 
 
 _JOB: contextvars.ContextVar[Job | None] = contextvars.ContextVar("job", default=None)

@@ -31,6 +31,7 @@ class App:
     url: str
     hub: str
     log: Path
+    process: subprocess.Popen | None = None
 
     @property
     def terminal(self) -> str:
@@ -68,6 +69,7 @@ def running_app(folder: Path, weights: Path | None = None, **settings: str):
     command = ["app.py"] if weights is None else ["-c", WITH_WEIGHTS, str(weights)]
     with app.log.open("wb") as log:
         process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        app.process = process
         try:
             deadline = time.monotonic() + 120
             while not answers(app.url):

@@ -35,22 +35,19 @@ def until(condition) -> None:
         time.sleep(0.005)
 
 
-def order_of(line: Turns, readers: list[Reader], seconds: dict[str, float] | None = None) -> list[str]:
+def order_of(line: Turns, readers: list[Reader]) -> list[str]:
     """The pages in the order in which their jobs work, when all came while another one was at work."""
-    worked, first = [], line.enter(Reader("somebody", "else"))
-    holding = first.run()
-    next(holding)
+    worked = []
 
     def work(reader):
         with line.job(reader):
             worked.append(reader.page)
-            time.sleep((seconds or {}).get(reader.page, 0.01))
 
-    threads = []
-    for reader in readers:
-        threads.append(start(work, reader))
-        until(lambda: len(line.line) == len(threads))
-    holding.close()
+    with line.job(Reader("somebody", "else")):
+        threads = []
+        for reader in readers:
+            threads.append(start(work, reader))
+            until(lambda: len(line.line) == len(threads))
     for thread in threads:
         thread.join(10)
     return worked
@@ -101,9 +98,12 @@ def test_pages_of_an_address_share_its_turns(line):
     assert sorted(worked[2:4]) == ["2", "3"]
 
 
-def test_who_worked_long_waits_for_those_who_worked_shortly(line):
-    readers = [Reader("a", "long"), *[Reader("b", "short")] * 4, Reader("a", "long")]
-    assert order_of(line, readers, {"long": 0.3, "short": 0.01}) == ["long", "short", "short", "short", "short", "long"]
+def test_who_was_away_for_long_does_not_go_before_those_who_wait(line):
+    with line.job(Reader("idle", "0")):
+        pass
+    with line.job(Reader("busy", "1")):
+        pass
+    assert order_of(line, [Reader("busy", "1"), Reader("idle", "0")]) == ["1", "0"]
 
 
 def test_a_page_has_a_few_jobs_and_an_address_some_more(line):
@@ -154,6 +154,20 @@ def test_a_job_that_nobody_listens_for_keeps_nobody_waiting_and_is_dropped(line,
     assert not line.jobs
 
 
+def test_jobs_that_nobody_listens_for_make_room_for_others_of_their_address(line, monkeypatch):
+    monkeypatch.setattr(turns, "HASTE", 0.1)
+    unopened = [Reader("a", str(k), (str(k),)) for k in range(turns.OF_ADDRESS)]
+    threads = [start(lambda reader=reader: code_of(lambda: line.job(reader).__enter__())) for reader in unopened]
+    until(lambda: len(line.line) == turns.OF_ADDRESS)
+    assert code_of(lambda: line.enter(Reader("a", "mine"))) == "too_many_jobs"
+    time.sleep(0.15)
+    with line.job(Reader("a", "mine")):
+        pass
+    for thread in threads:
+        thread.join(10)
+    assert not line.jobs
+
+
 def test_a_step_after_the_limit_ends_the_job():
     line = Turns(limit=0.05, streams=Streams())
     with line.job(Reader("a", "page")):
@@ -167,7 +181,9 @@ def test_the_limit_comes_from_the_environment(monkeypatch):
     assert Turns(streams=Streams()).limit == 1.5
 
 
-def test_time_in_line_does_not_count_for_the_limit(line):
+def test_time_in_line_does_not_count_for_the_limit(line, monkeypatch):
+    monkeypatch.setattr(turns, "SLICE", 0)
+
     def work():
         with line.job(Reader("b", "other")):
             time.sleep(0.3)
@@ -182,7 +198,8 @@ def test_time_in_line_does_not_count_for_the_limit(line):
     thread.join(10)
 
 
-def test_a_long_stream_makes_room_between_two_updates(line):
+def test_a_long_stream_makes_room_between_two_updates(line, monkeypatch):
+    monkeypatch.setattr(turns, "SLICE", 0.05)
     stream = line.stream(Reader("a", "long"), lambda: ((time.sleep(0.02), k)[1] for k in range(100)))
     assert next(stream) == 0
     begun = time.monotonic()
@@ -190,6 +207,21 @@ def test_a_long_stream_makes_room_between_two_updates(line):
         assert time.monotonic() - begun < 1
     assert list(stream) == list(range(1, 100))
     assert not line.jobs
+
+
+def test_a_short_job_keeps_its_turn_to_its_end(line):
+    begun = []
+
+    def work():
+        with line.job(Reader("b", "other")):
+            begun.append(1)
+
+    with line.job(Reader("a", "short")) as job:
+        thread = start(work)
+        until(lambda: line.line)
+        job.breathe()
+        assert not begun
+    thread.join(10)
 
 
 def test_closing_a_stream_ends_its_work_and_frees_the_turn(line):
@@ -267,5 +299,4 @@ def test_what_is_remembered_of_readers_is_bounded(line, monkeypatch):
     for k in range(100):
         with line.job(Reader(f"address {k}", "page")):
             pass
-    assert len(line._used) <= 24
-    assert len(line._clock) <= 24
+    assert len(line._last) <= 20
