@@ -190,6 +190,11 @@ MESSAGES = {
     "bad_setting": "--set takes NAME=JSON, such as latent_dim=20; got {text} ({reason}).",
     "bad_weight": "--class-weight takes NAME=W, such as cats=2; got {text}.",
     # the app
+    "too_many_jobs": "{count} requests from here are waiting already. Ask again when one of them is answered.",
+    "too_busy": "The app has {count} requests to answer already. Ask again in a minute.",
+    "nobody_listens": "Nobody was listening for the answer any more, so it was not worked out. Ask again.",
+    "job_too_long": "The answer took more than {limit:g} seconds of work and was given up. Ask for less at a time.",
+    "not_agreed": "{name} is loaded only for a page that has read what it takes and agreed. Choose it on the page, and tick the box below it.",
     "unexpected": "Something went wrong here ({reason}). Please try again.",
 }
 

@@ -221,7 +221,7 @@ class HubModel:
         revision: str | None = None,
         subfolder: str | None = None,
         variant: str | None = None,
-        token: str | None = None,
+        token: str | bool | None = None,
         device: str | torch.device = "cpu",
         dtype: torch.dtype | None = None,
         local_files_only: bool = False,
@@ -230,7 +230,8 @@ class HubModel:
     ) -> Self:
         """Load this class from a bundled name, a folder or a Hub id "owner/name[@revision]", in eval mode.
 
-        dtype: float32 unless given, whatever is on disk. max_bytes: the most that the weights may take, on disk and in memory.
+        token: None for the stored one, False for none. dtype: float32 unless given, whatever is on disk. max_bytes: the most that the
+        weights may take, on disk and in memory.
         Raises GenartError, with the cure, for anything that does not fit exactly.
         """
         source = locate(
@@ -607,7 +608,7 @@ def locate(
     *,
     revision: str | None = None,
     subfolder: str | None = None,
-    token: str | None = None,
+    token: str | bool | None = None,
     local_files_only: bool = False,
     cache_dir: str | os.PathLike | None = None,
 ) -> Location:

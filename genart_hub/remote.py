@@ -41,7 +41,9 @@ class Found:
     tags: tuple[str, ...]
 
 
-def search(query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20) -> list[Found]:
+def search(
+    query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20, token: str | bool | None = None
+) -> list[Found]:
     """The Hub's models of this library, best match first."""
     from huggingface_hub import HfApi, constants, get_session
 
@@ -52,7 +54,7 @@ def search(query: str | None = None, family: str | None = None, author: str | No
     try:
         with hub_errors(query or LIBRARY, publishing=True):
             get_session().head(f"{constants.ENDPOINT}/api/models", timeout=constants.HF_HUB_ETAG_TIMEOUT)  # else half a minute of trying
-            api = HfApi(token=token_for_endpoint(None), **CLIENT)
+            api = HfApi(token=token_for_endpoint(token), **CLIENT)
             models = api.list_models(filter=wanted, search=query or None, author=author or None, limit=limit, full=True)
             return [_found(model) for model in models if isinstance(model.id, str) and _is_repo_id(model.id)]
     except GenartError as error:

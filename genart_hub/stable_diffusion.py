@@ -603,7 +603,7 @@ class Estimate:
 
 
 def estimate(
-    name: str | os.PathLike, device: str = "cpu", token: str | None = None, cache_dir: str | os.PathLike | None = None
+    name: str | os.PathLike, device: str = "cpu", token: str | bool | None = None, cache_dir: str | os.PathLike | None = None
 ) -> Estimate:
     """What the pipeline of a folder or Hub id will take. Asks for sizes and configs only, and downloads no weights."""
     device, location = pick_device(device), locate(name, token=token, cache_dir=cache_dir)

@@ -62,6 +62,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "label_any": ("any", "任意"),
     **{f"class_{name}": (name, zh) for name, zh in CLASSES_ZH.items()},
     "generate": ("Generate", "生成"),
+    "in_line": ("In line: {count} before you", "排队中：前面还有 {count} 个"),
     "pictures": ("Pictures", "图片"),
     "caption": ("seed {seed}", "种子 {seed}"),
     "caption_score": ("seed {seed} · D {score:.2f}", "种子 {seed} · 判别器 {score:.2f}"),
@@ -435,6 +436,11 @@ ERRORS_ZH: dict[str, str] = {
     "bad_weight": "--class-weight 接受 NAME=W，例如 cats=2；得到的是 {text}。",
     "no_model_named": "请指定模型：{choices}、一个文件夹，或形如 owner/name 的 Hub 编号。",
     "bad_setting": "--set 接受 NAME=JSON，例如 latent_dim=20；得到的是 {text}（{reason}）。",
+    "too_many_jobs": "这里已有 {count} 个请求在等待。请等其中一个完成后再试。",
+    "too_busy": "应用已有 {count} 个请求要处理。请过一分钟再试。",
+    "nobody_listens": "已经没有人在等这个结果，所以没有计算。请再试一次。",
+    "job_too_long": "计算超过了 {limit:g} 秒，已放弃。请一次少要一些。",
+    "not_agreed": "只有读过所需开销并同意的页面才会加载 {name}。请在页面上选择它，并勾选下方的方框。",
     "unexpected": "这里出了问题（{reason}）。请再试一次。",
 }
 
