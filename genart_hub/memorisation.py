@@ -19,7 +19,7 @@ from genart_hub.stable_diffusion import StableDiffusion
 
 CHUNK = 1000  # pictures on each side at a time
 QUANTILE = 0.9
-RECONSTRUCTED = 5000  # training pictures, at most, whose reconstructions say what is near
+RECONSTRUCTED = 2000  # training pictures, at most, whose reconstructions say what is near
 SMALL = 32  # px
 
 
@@ -90,12 +90,16 @@ class Training:
             return features_of(self.features, self.pictures)
 
     @cached_property
+    def reconstructed(self) -> Tensor:
+        """The rows of the training pictures whose reconstructions say what is near."""
+        return torch.arange(0, len(self.pictures), max(1, len(self.pictures) // RECONSTRUCTED))[:RECONSTRUCTED]
+
+    @cached_property
     def limits(self) -> tuple[float, float]:
-        """What is near: the RMSE, and the distance of features, that 90 % of the reconstructions stay below. Of 5,000 at most."""
-        rows = torch.arange(0, len(self.pictures), max(1, len(self.pictures) // RECONSTRUCTED))[:RECONSTRUCTED]
+        """What is near: the RMSE, and the distance of features, that 90 % of the reconstructions stay below."""
         by_pixels, by_features = [], []
         with judging(self.features), judging(self.autoencoder):
-            for some in rows.split(BATCH):
+            for some in self.reconstructed.split(BATCH):
                 x = self.pictures.images(some)
                 x_hat = _reconstruct(self.autoencoder, x)
                 by_pixels.append(metrics.squared_error(x, x_hat).sqrt())
@@ -124,8 +128,8 @@ class Training:
         unseen = f" and {len(self.unseen):,} unseen real ones of {split_of(self.unseen)}" if self.unseen else ""
         protocol = (
             f"{what}{unseen}, each with the nearest of {len(self.pictures):,} training pictures of {split_of(self.pictures)} at "
-            f"{self.pictures.pictures.shape[-1]} px; a near-copy is nearer to one than {QUANTILE:.0%} of them are to their "
-            f"reconstruction by {autoencoder} (RMSE {rmse:.3g}, features {distance:.3g}); {eye_name(self.features)}"
+            f"{self.pictures.pictures.shape[-1]} px; a near-copy is nearer to one than {QUANTILE:.0%} of {len(self.reconstructed):,} of "
+            f"them are to their reconstruction by {autoencoder} (RMSE {rmse:.3g}, features {distance:.3g}); {eye_name(self.features)}"
         )
         measures: list[Measure] = []
 

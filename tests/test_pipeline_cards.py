@@ -122,14 +122,15 @@ def test_schedulers_that_do_not_work_are_named_with_the_figures_of_all(folder):
         return {"scheduler": name, "rmse": rmse, "top_5": top_5}
 
     rows = [row("Own", (0.0, 0.8), (0.0, 0.8)), row("Near", (0.01, 0.8), (0.002, 0.7)), row("Late", (0.4, 0.3), (0.01, 0.8))]
-    rows += [row("Bad", (0.4, 0.0), (0.4, 0.1)), row("Lost") | {"error": "ImportError: no torchsde"}]
+    rows += [row("Bad", (0.1, 0.0), (0.1, 0.1)), row("Other", (0.1, 0.8), (0.3, 0.8)), row("Ends") | {"error": "IndexError: 21"}]
+    rows += [row("Lost") | {"error": "ImportError: no torchsde"}]
     (folder / "schedulers.json").write_text(json.dumps({"command": "python bench.py", "protocol": "40 prompts", "rows": rows}))
     assert cli.main(["card", str(folder)]) == 0
     text = card_of(folder)[1].split("## Other schedulers")[1].split("## Training")[0]
-    assert "at 20 steps Late, Bad; at 50 steps Bad." in text
+    assert "at 20 steps Late, Bad, Ends; at 50 steps Bad, Other, Ends:" in text
     assert "| Near | 0.0100 | 0.800 | 0.0020 | 0.700 |" in text
     assert "| Lost | – | – | – | – |" in text
-    assert "`Lost` was not measured: ImportError: no torchsde." in text
+    assert "`Ends`: IndexError: 21. `Lost`: ImportError: no torchsde." in text
 
 
 def test_every_weight_file_of_the_pipeline_is_told_by_its_bytes_and_hash(made):
