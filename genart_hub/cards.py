@@ -49,7 +49,7 @@ DATASETS = {
         None,
         "Noto Emoji © Google (Apache-2.0); Blobmoji © C1710 and contributors (Apache-2.0); EmojiTwo (CC BY 4.0). Names from "
         "emojibase (MIT) and Unicode CLDR. `genart-hub build-emoji64` makes the dataset from clones of these public repositories: "
-        "6,140 training pictures, 473 test pictures of concepts that are not among them.",
+        "6,140 training pictures, and 453 test pictures of which neither the concept nor the drawing is among those.",
         {"en": "emoji in three drawing styles, 64 × 64 px, colour", "zh": "三种画风的表情符号，64 × 64 像素，彩色"},
         "It knows emoji only, small and on white, and more than half of them are people.",
     ),
@@ -325,7 +325,7 @@ def results_table(evaluation: dict[str, Any], title: str = "Results") -> str:
 
 def _of_even_classes(measures: list[dict[str, Any]]) -> list[str]:
     """What `sample` without a class is as far away as, where the real classes are uneven; nothing where that was not measured."""
-    found = {measure["metric"]: figure(measure["value"], measure["error"]) for measure in measures if measure["value"] is not None}
+    found = {measure["metric"]: _cell(measure, "value", "error") for measure in measures}
     if "frechet_even" not in found:
         return []
     return [

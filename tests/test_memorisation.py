@@ -147,3 +147,15 @@ def test_how_often_is_said_by_the_number(share, word):
 
 def test_a_card_without_such_figures_says_nothing_and_shows_no_picture_of_another_evaluation():
     assert cards.memorisation([{"metric": "frechet", "value": 1.0, "real": None}], nearest=True) == []
+
+
+def test_a_card_of_uneven_classes_says_how_far_samples_without_a_class_are():
+    def row(metric, value):
+        return {"metric": metric, "value": value, "error": 0.1, "real": None}
+
+    told = cards._of_even_classes([row("frechet", 6.36), row("frechet_even", 13.7), row("bits_per_dimension_png", None)])
+    assert told == [
+        "Where no class is named, `sample` draws all classes equally often: the Fréchet distance is then 13.70 ± 0.10, and 6.36 ± 0.10 "
+        "where they are as common as among the real pictures."
+    ]
+    assert cards._of_even_classes([row("frechet", 6.36)]) == []
