@@ -185,18 +185,20 @@ def protocol_of(reference: Pictures, features: Any, seed: int, asked: str) -> st
     resized = f"resized to {features.image_size} px ({'bicubic' if own else 'by itself'}) where they differ"
     side = reference.pictures.shape[-1]
     at = "" if side == features.image_size else f" at {side} px"
-    known = "" if not _was_trained_on(features, reference.path) else ", which it was trained on, both halves"
     return (
         f"{half:,} made (seeds from {seed}, {asked}, {resized}) against {half:,} real of {split_of(reference)}{at}; "
-        f"real: the other {half:,}; {eye_name(features)}{known}"
+        f"real: the other {half:,}; {eye_name(features)}{_trained_on(features, reference.path)}"
     )
 
 
-def _was_trained_on(features: Any, file: Path) -> bool:
-    """Whether the file of real pictures is the one that the feature network's training.json names by its hash."""
+def _trained_on(features: Any, file: Path) -> str:
+    """What a protocol says where the file of real pictures is the one that the feature network's training.json names by its hash."""
     source = getattr(features, "source", None)
     about = source.companion(TRAINING) if source else None
-    return bool(about) and file.is_file() and (read_json(about) or {}).get("file_sha256") == sha256_of(file)
+    training = read_json(about) if about else None
+    if not training or not file.is_file() or training.get("file_sha256") != sha256_of(file):
+        return ""
+    return ", which was trained on both halves" + " but for held-out variants" * ("--hold-out" in (training.get("command") or ""))
 
 
 def distances(real: Tensor, made: Tensor, floor: Tensor, protocol: str) -> list[Measure]:

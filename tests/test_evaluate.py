@@ -409,10 +409,14 @@ def test_a_distance_says_where_the_feature_network_was_trained_on_what_it_compar
     (tmp_path / "tiny.parquet").write_bytes(b"the file")
     eye = Classifier.from_pretrained(classifier.save_pretrained(tmp_path / "eye"))
     here = replace(pictures, path=tmp_path / "tiny.parquet")
-    for content, known in ((b"the file", True), (b"another", False)):
-        (tmp_path / "eye" / "training.json").write_text(json.dumps({"file_sha256": hashlib.sha256(content).hexdigest()}))
-        protocol = measure(gan, here, eye)["frechet"].protocol
-        assert protocol.endswith(", which it was trained on, both halves") is known
+    file, trained = hashlib.sha256(b"the file").hexdigest(), ", which was trained on both halves"
+    for sha256, command, said in (
+        (file, "genart-hub train classifier", trained),
+        (file, "genart-hub train resnet --hold-out style", trained + " but for held-out variants"),
+        ("another", "genart-hub train classifier", eye.source.sha256[:8]),
+    ):
+        (tmp_path / "eye" / "training.json").write_text(json.dumps({"file_sha256": sha256, "command": command}))
+        assert measure(gan, here, eye)["frechet"].protocol.endswith(said)
 
 
 def test_uneven_classes_give_a_second_distance_of_samples_whose_classes_are_even(tiny, pictures, classifier):
