@@ -17,8 +17,10 @@ from genart_hub import images
 from genart_hub.errors import GenartError, first_line
 from genart_hub.files import replacing, save_tensors, sha256_of
 
-CARD, SAMPLES, GOLDEN = "README.md", "samples.png", "golden.safetensors"
+CARD, SAMPLES, NEAREST, GOLDEN = "README.md", "samples.png", "nearest.png", "golden.safetensors"
 TRAINING, EVALUATION = "training.json", "evaluation.json"  # what `train` and `evaluate --json` leave in a folder
+PLUS_MINUS = "±: one standard error, of sampling and not of training: another run of the training may lie further away."
+OFTEN = {0.2: "often", 0.05: "sometimes", 0.0: "seldom"}  # from which share of the pictures on
 FAMILIES = ("gan", "vae", "diffusion", "features")
 
 
@@ -47,7 +49,7 @@ DATASETS = {
         None,
         "Noto Emoji © Google (Apache-2.0); Blobmoji © C1710 and contributors (Apache-2.0); EmojiTwo (CC BY 4.0). Names from "
         "emojibase (MIT) and Unicode CLDR. `genart-hub build-emoji64` makes the dataset from clones of these public repositories: "
-        "6,140 training pictures, 473 test pictures of concepts that are not among them.",
+        "6,140 training pictures, and 453 test pictures of which neither the concept nor the drawing is among those.",
         {"en": "emoji in three drawing styles, 64 × 64 px, colour", "zh": "三种画风的表情符号，64 × 64 像素，彩色"},
         "It knows emoji only, small and on white, and more than half of them are people.",
     ),
@@ -73,7 +75,8 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
     sha256 = sha256_of(folder / "model.safetensors")
     training, evaluation = read_json(folder / TRAINING), own_first(read_json(folder / EVALUATION), sha256, folder / EVALUATION)
     write_samples(folder, model, name, sha256)
-    text = card(model, name, license, sha256, training, evaluation, DATASETS.get(dataset), _stored(folder / "model.safetensors"))
+    about, dtypes, nearest = DATASETS.get(dataset), _stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
+    text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest)
     return replace_card(folder, text, there)
 
 
@@ -151,8 +154,12 @@ def card(
     evaluation: dict[str, Any] | None = None,
     dataset: Dataset | None = None,
     dtypes: list[str] | None = None,
+    nearest: bool = False,
 ) -> str:
-    """The text of a card: metadata, then what a reader wants to know, in the order in which it is asked."""
+    """The text of a card: metadata, then what a reader wants to know, in the order in which it is asked.
+
+    nearest: whether the picture of the nearest training pictures lies beside it.
+    """
     measures = next(iter(evaluation["results"].values())) if evaluation else []
     parts = [f"# {name}", _about(model, dataset)]
     if is_generative(model):
@@ -162,6 +169,7 @@ def card(
     parts.append(_use(model, name))
     if evaluation:
         parts.append(results_table(evaluation))
+        parts += [*_of_even_classes(measures), *memorisation(measures, nearest)]
     parts.append(_training(model, sha256, training, dtypes or []))
     if dataset:
         parts += [f"## Data\n\n{dataset.attribution}", f"## Limits\n\n{dataset.limits}"]
@@ -251,7 +259,8 @@ def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str,
 
 def model_index(name: str, task: str, pictures: dict[str, str], measures: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Results as the Hub reads them."""
-    metrics = [{"type": m["metric"], "value": round(m["value"], 4), "name": f"{m['name']} ({m['protocol']})"} for m in measures]
+    own = [m for m in measures if m["value"] is not None]
+    metrics = [{"type": m["metric"], "value": round(m["value"], 4), "name": f"{m['name']} ({m['protocol']})"} for m in own]
     return [{"name": name, "results": [{"task": {"type": task}, "dataset": pictures, "metrics": metrics}]}]
 
 
@@ -275,30 +284,79 @@ def _use(model: nn.Module, name: str) -> str:
 
 
 def matrix(results: dict[str, list[dict[str, Any]]]) -> str:
-    """Measures as a Markdown table: a row a metric, a column a model, then real pictures and the protocol. ±: one standard error."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for measure in (measure for measures in results.values() for measure in measures):
-        rows.setdefault((measure["metric"], measure["protocol"]), measure)
-    lines = ["| metric | " + " | ".join(results) + " | real pictures | protocol |", "|" + "---|" * (len(results) + 3)]
-    for (metric, protocol), first in rows.items():
-        cells = []
-        for measures in results.values():
-            measure = next((m for m in measures if (m["metric"], m["protocol"]) == (metric, protocol)), None)
-            cells.append("–" if measure is None else figure(measure["value"], measure.get("error")))
-        real = "–" if first["real"] is None else figure(first["real"], first.get("real_error"))
-        lines.append(f"| {first['name']} | {' | '.join(cells)} | {real} | {protocol} |")
-    return "\n".join(lines)
+    """Measures as a Markdown table: a row a metric, a column a model, then real pictures, and copies of training pictures if there are any.
+
+    The last column is the number of the note below the table that says what was measured.
+    """
+    rows: dict[tuple[str, str], list[dict[str, Any] | None]] = {}
+    for column, measures in enumerate(results.values()):
+        for measure in measures:
+            row = rows.setdefault((measure["metric"], measure["protocol"]), [None] * len(results))
+            row[column] = row[column] or measure
+    notes = list(dict.fromkeys(protocol for _, protocol in rows))
+    firsts = [next(filter(None, row)) for row in rows.values()]
+    beside = ["real"] + ["copied"] * any(first.get("copied") is not None for first in firsts)
+    titles = {"real": "real pictures", "copied": "copies"}
+    lines = [_row("metric", *results, *map(titles.get, beside), "note"), "|" + "---|" * (len(results) + len(beside) + 2)]
+    for first, row in zip(firsts, rows.values(), strict=True):
+        cells = [_cell(measure, "value", "error") for measure in row] + [_cell(first, side, f"{side}_error") for side in beside]
+        lines.append(_row(first["name"], *cells, str(notes.index(first["protocol"]) + 1)))
+    return "\n".join([*lines, "", *(f"{k}. {note}" for k, note in enumerate(notes, start=1))])
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(measure: dict[str, Any] | None, value: str, error: str) -> str:
+    return "–" if measure is None or measure.get(value) is None else figure(measure[value], measure.get(error))
 
 
 def results_table(evaluation: dict[str, Any], title: str = "Results") -> str:
     """The table: the first model measured is the card's own, others stand beside it."""
     results = evaluation["results"]
-    text = f"## {title}\n\n```\n{evaluation['command']}\n```\n\n{matrix(results)}"
+    text = f"## {title}\n\n```\n{evaluation['command']}\n```\n\n{matrix(results)}\n\n{PLUS_MINUS}"
     for name in list(results)[1:]:
         training = evaluation.get("training", {}).get(name)
         if training and training.get("command"):
             text += f"\n\n`{name}` is what `{training['command']}` gave, after {training['seconds'] / 60:.0f} minutes."
     return text
+
+
+def _of_even_classes(measures: list[dict[str, Any]]) -> list[str]:
+    """What `sample` without a class is as far away as, where the real classes are uneven; nothing where that was not measured."""
+    found = {measure["metric"]: _cell(measure, "value", "error") for measure in measures}
+    if "frechet_even" not in found:
+        return []
+    return [
+        f"Where no class is named, `sample` draws all classes equally often: the Fréchet distance is then {found['frechet_even']}, and "
+        f"{found['frechet']} where they are as common as among the real pictures."
+    ]
+
+
+def memorisation(measures: list[dict[str, Any]], nearest: bool) -> list[str]:
+    """What the figures of near-copies say, as a section of a card with the picture of the nearest ones; nothing where none were taken."""
+    found = {measure["metric"]: measure for measure in measures}
+    if "near_copies_rmse" not in found:
+        return []
+    shares = [f"{_of_near_copies(found[f'near_copies_{kind.lower()}'])} by {kind}" for kind in ("RMSE", "features")]
+    text = f"## Memorisation\n\nNear-copies of training pictures are {shares[0]}, and {shares[1]}."
+    if prompted := found.get("near_copies_prompted"):
+        often = next(word for share, word in OFTEN.items() if prompted["value"] >= share)
+        text += f" It {often} redraws the very picture that was prompted: {prompted['value']:.1%} of its pictures are near-copies of it."
+    if nearest:
+        text += (
+            f"\n\n![Generated pictures and the training pictures nearest to them]({NEAREST})\n\n"
+            "Generated pictures stand in rows 1 and 4; below each of them its nearest training picture by RMSE (rows 2 and 5) and by "
+            "features (rows 3 and 6). Those of row 1 are nearest to a training picture of all that were measured, those of row 4 are of "
+            "the first seeds, whatever they show."
+        )
+    return [text]
+
+
+def _of_near_copies(measure: dict[str, Any]) -> str:
+    unseen = "" if measure["real"] is None else f" (unseen real pictures: {measure['real']:.1%})"
+    return f"{measure['value']:.1%} of its pictures{unseen}"
 
 
 def _stored(file: Path) -> list[str]:

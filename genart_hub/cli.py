@@ -161,6 +161,7 @@ def parser() -> argparse.ArgumentParser:
     add_model(command, "models", nargs="+")
     command.add_argument("--data", required=True, help="pictures that the models were not trained on")
     command.add_argument("--reference", help="the real pictures that made ones are compared with (those of --data)")
+    command.add_argument("--training", metavar="DATA", help="what the models were trained on: counts near-copies, and the card shows them")
     command.add_argument("--features", help="the feature network, any model's name or inception (the bundled one that fits)")
     command.add_argument("--split", default="test", help="of a dataset with splits (test)")
     command.add_argument("--fit", choices=("crop", "pad"), default="crop")
@@ -492,7 +493,8 @@ def evaluate(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from genart_hub import data
-    from genart_hub.evaluate import check_features, pick_features, table
+    from genart_hub.cards import NEAREST, PLUS_MINUS
+    from genart_hub.evaluate import check_features, eye_name, pick_features, table
     from genart_hub.evaluate import evaluate as measure
     from genart_hub.files import replacing
     from genart_hub.models.base import FeatureNetwork, check_generative
@@ -500,6 +502,9 @@ def evaluate(options: argparse.Namespace) -> None:
     features = _eye(options.features) if options.features else None
     names = _with_best(options.models)
     read = functools.cache(functools.partial(data.load, fit=options.fit, split=options.split))  # once for all models of a size
+    eyes: dict[str, Any] = {}
+    training_for = functools.cache(functools.partial(_training_pictures, options, read))  # which finds their features once
+    picture = Path(options.json).with_name(NEAREST) if options.json and options.training else None
     results, weights = {}, {}
     for name in tqdm(names, unit="model", disable=len(names) < 2):
         model = load(options, name)
@@ -511,20 +516,25 @@ def evaluate(options: argparse.Namespace) -> None:
             rows = pictures.hold_out(options.hold_out)[1] if options.hold_out else None
             results[_title(name, names)] = measure(model, pictures, rows=rows)
             continue
-        if getattr(model, "family", None) == "diffusion":
-            results |= _of_pipeline(options, model, _title(name, names), features, read)
-            continue
-        check_generative(model, genart_hub.bundled())
+        pipeline = getattr(model, "family", None) == "diffusion"
+        if not pipeline:
+            check_generative(model, genart_hub.bundled())
         eye = check_features(features or pick_features(model))
+        eye = eyes.setdefault(eye_name(eye), eye)
         size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
+        of_training = {"training": training_for(eye, size), "picture": picture if name == names[0] else None}
+        if pipeline:
+            results |= _of_pipeline(options, model, _title(name, names), eye, size, read, of_training)
+            continue
         reference = read(options.reference or options.data, size, eye.channels)
         pictures = read(options.data, model.image_size, model.channels) if model.family == "vae" else reference
         if options.label and model.num_classes:
             reference, pictures = reference.labelled_by(options.label), pictures.labelled_by(options.label)
-        results[_title(name, names)] = measure(model, pictures, eye, options.samples, options.count, options.seed, reference)
+        counts = options.samples, options.count, options.seed
+        results[_title(name, names)] = measure(model, pictures, eye, *counts, reference, **of_training)
     if options.json:
         words = [Path(word).name if word in (*options.models, options.features) else word for word in options.arguments]
-        words = ["/".join(Path(word).parts[-2:]) if word in (options.data, options.reference) else word for word in words]
+        words = ["/".join(Path(word).parts[-2:]) if word in (options.data, options.reference, options.training) else word for word in words]
         cut = words.index("--json") if "--json" in words else len(words)
         numbers = {
             "command": "genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]),
@@ -534,18 +544,27 @@ def evaluate(options: argparse.Namespace) -> None:
         }
         with replacing(options.json) as file:
             file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(table(results))
+    print(f"{table(results)}\n\n{PLUS_MINUS}")
 
 
-def _of_pipeline(options: argparse.Namespace, model: Any, title: str, features: Any, read: Callable) -> dict[str, list[Any]]:
+def _training_pictures(options: argparse.Namespace, read: Callable, eye: Any, size: int) -> Any:
+    """What --training names, beside the unseen pictures of --data, at a feature network's size; None without it."""
+    from genart_hub.memorisation import Training, pick_autoencoder
+
+    if not options.training:
+        return None
+    pictures = read(options.training, size, eye.channels, split="train")
+    unseen = None if options.data == options.training else read(options.data, size, eye.channels)
+    return Training(pictures, unseen, eye, pick_autoencoder(pictures))
+
+
+def _of_pipeline(
+    options: argparse.Namespace, model: Any, title: str, eye: Any, size: int, read: Callable, of_training: dict[str, Any]
+) -> dict[str, list[Any]]:
     """A text-to-image model's columns: one, or one for each of several --steps or --guidance. read: data.load, as the options have it."""
     from genart_hub import prompts
-    from genart_hub.evaluate import check_features, pick_features
-    from genart_hub.models.base import FeatureNetwork
 
     steps, guidance = _numbers("steps", options.steps), _numbers("guidance", options.guidance)
-    eye = check_features(features or pick_features(model))
-    size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
     reference = read(options.reference or options.data, size, eye.channels)
     asked = {"captions": options.caption or ["text"], "label": options.label, "hold_out": options.hold_out}
     asked |= {"prompts": options.prompts, "seed": options.seed}
@@ -555,7 +574,7 @@ def _of_pipeline(options: argparse.Namespace, model: Any, title: str, features: 
         return {f"{title}, {column}": measures for column, measures in columns.items()}
     pictures = read(options.data, model.image_size, model.channels)
     one = {"num_steps": steps[0] if steps else None, "guidance": guidance[0] if guidance else None}
-    return {title: prompts.evaluate(model, pictures, eye, reference, **asked, count=options.count, **one)}
+    return {title: prompts.evaluate(model, pictures, eye, reference, **asked, count=options.count, **one, **of_training)}
 
 
 def _numbers(name: str, text: str | None) -> list[float]:

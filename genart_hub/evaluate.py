@@ -1,39 +1,51 @@
 """Measure models under one protocol: every number with what it was measured on, its error, and real pictures beside the made ones."""
 
+import io
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 import genart_hub
 from genart_hub import images, metrics
-from genart_hub.cards import matrix
+from genart_hub.cards import TRAINING, matrix, read_json
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError, whole
+from genart_hub.files import sha256_of
 from genart_hub.hub import HubModel
 from genart_hub.models.base import MAX_SEED, FeatureNetwork, Generative, check_generative, evaluating
 
+if TYPE_CHECKING:
+    from genart_hub.memorisation import Training
+
 BATCH = 500
 JUDGED = 100  # up to so many classes, the share of each is worth a line
+UNEVEN = 1.5  # times its even share, from which on the commonest class makes two distances of one
+IMPORTANCE_SAMPLES = 500
 
 
 @dataclass(frozen=True)
 class Measure:
     """One number. error: its standard error; real, real_error: the same metric for real pictures, where there is one (the floor).
 
+    value: None for what real pictures alone have. copied, copied_error: the metric of pictures that the feature network was trained on.
     protocol: counts, split, resize, feature network, seed.
     """
 
     name: str
-    value: float
+    value: float | None
     error: float | None
     real: float | None
     real_error: float | None
     protocol: str
     metric: str
+    copied: float | None = None
+    copied_error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,13 +77,16 @@ def evaluate(
     seed: int = 0,
     reference: Pictures | None = None,
     rows: Tensor | None = None,
+    training: "Training | None" = None,
+    picture: Path | None = None,
 ) -> list[Measure]:
     """Every metric that fits the model.
 
     pictures: at the model's own size, for reconstructions, and for a classifier (`rows` of them). reference: the real pictures that made
     ones are compared with, best at the size of `features` (None: `pictures`). samples: how many made pictures the classifier judges.
     count: the most pictures on each side of a distance; the reference is cut in two halves, one to compare with and one for the floor,
-    and as many are made.
+    and as many are made. training: what the model was trained on, to tell how many of these are near-copies; the nearest are then shown
+    in the PNG `picture`.
     """
     samples, count = whole("evaluate", "samples", samples, 2), whole("evaluate", "count", count, 8)
     seed = whole("evaluate", "seed", seed, 0, MAX_SEED)
@@ -79,9 +94,14 @@ def evaluate(
         return _of_labels(model, pictures if rows is None else pictures.take(rows), held_out=rows is not None)
     features = check_features(features or pick_features(model))
     check_generative(model, genart_hub.bundled())
-    with evaluating(model), evaluating(features) if isinstance(features, nn.Module) else evaluating(model):
-        measures = _of_samples(model, _in_order_of(model, reference or pictures), features, samples, count, seed)
+    with evaluating(model), judging(features):
+        measures = _of_samples(model, _in_order_of(model, reference or pictures), features, samples, count, seed, training, picture)
         return measures + (_of_reconstructions(model, pictures, seed) if model.family == "vae" else [])
+
+
+def judging(features: Any) -> AbstractContextManager:
+    """A feature network in eval mode for a while."""
+    return evaluating(features) if isinstance(features, nn.Module) else nullcontext()
 
 
 def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int = 0) -> Callable[[Generative], float]:
@@ -102,16 +122,44 @@ def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int
 # ---- made pictures beside real ones ----
 
 
-def _of_samples(model: Generative, pictures: Pictures, features: FeatureNetwork, samples: int, count: int, seed: int) -> list[Measure]:
+def _of_samples(
+    model: Generative,
+    pictures: Pictures,
+    features: FeatureNetwork,
+    samples: int,
+    count: int,
+    seed: int,
+    training: "Training | None",
+    picture: Path | None,
+) -> list[Measure]:
     reference, other = halves(pictures, count, seed)
     real, floor = features_of(features, reference), features_of(features, other)
     labels = _labels_like(model, reference)
-    made = _made_features(model, features, len(reference), seed, labels)
+    levels: list[Tensor] | None = [] if training else None
+    made = _made_features(model, features, len(reference), seed, labels, levels)
     if not bool(made.isfinite().all()):
         raise GenartError("not_finite", model=model.source.name if model.source else type(model).__name__)
     classes = "of classes drawn by the seeds" if model.num_classes and labels is None else "conditional ones of the reference's classes"
     measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, eye_name(features))
-    return measures + distances(real, made, floor, protocol_of(reference, features, seed, classes))
+    measures += distances(real, made, floor, protocol_of(reference, features, seed, classes))
+    if labels is not None and (told := _unevenness(model, pictures.labels)):
+        even = _made_features(model, features, len(reference), seed, None)
+        measures.append(frechet(real, even, floor, protocol_of(reference, features, seed, told), even=True))
+    if training:
+        compared = training.compare(torch.cat(levels), made)
+        measures += training.measures(compared, f"{len(made):,} made (seeds from {seed}, {classes})")
+        if picture:
+            images.save_png(compared.sheet(training.pictures), picture)
+    return measures
+
+
+def _unevenness(model: Generative, labels: Tensor) -> str | None:
+    """What a protocol says of samples without a class where the real classes are uneven."""
+    shares = torch.bincount(labels, minlength=model.num_classes) / len(labels)
+    if shares.max() < UNEVEN / model.num_classes:
+        return None
+    commonest = f"{shares.max():.0%} of the reference are {model.class_names[int(shares.argmax())]}"
+    return f"of {model.num_classes} classes drawn evenly, as `sample` does where none is named, while {commonest}"
 
 
 def halves(pictures: Pictures, count: int, seed: int) -> tuple[Pictures, Pictures]:
@@ -139,8 +187,18 @@ def protocol_of(reference: Pictures, features: Any, seed: int, asked: str) -> st
     at = "" if side == features.image_size else f" at {side} px"
     return (
         f"{half:,} made (seeds from {seed}, {asked}, {resized}) against {half:,} real of {split_of(reference)}{at}; "
-        f"real: the other {half:,}; {eye_name(features)}"
+        f"real: the other {half:,}; {eye_name(features)}{_trained_on(features, reference.path)}"
     )
+
+
+def _trained_on(features: Any, file: Path) -> str:
+    """What a protocol says where the file of real pictures is the one that the feature network's training.json names by its hash."""
+    source = getattr(features, "source", None)
+    about = source.companion(TRAINING) if source else None
+    training = read_json(about) if about else None
+    if not training or not file.is_file() or training.get("file_sha256") != sha256_of(file):
+        return ""
+    return ", which was trained on both halves" + " but for held-out variants" * ("--hold-out" in (training.get("command") or ""))
 
 
 def distances(real: Tensor, made: Tensor, floor: Tensor, protocol: str) -> list[Measure]:
@@ -165,11 +223,11 @@ def distances(real: Tensor, made: Tensor, floor: Tensor, protocol: str) -> list[
     return measures
 
 
-def frechet(real: Tensor, made: Tensor, floor: Tensor, protocol: str) -> Measure:
-    """The Fréchet distance alone. The features of each: (N, D)."""
+def frechet(real: Tensor, made: Tensor, floor: Tensor, protocol: str, even: bool = False) -> Measure:
+    """The Fréchet distance alone. The features of each: (N, D). even: of made pictures whose classes are drawn evenly."""
     values = metrics.frechet_distance(real, made), metrics.frechet_distance_error(real, made)
     floors = metrics.frechet_distance(real, floor), metrics.frechet_distance_error(real, floor)
-    return Measure("Fréchet distance", *values, *floors, protocol, "frechet")
+    return Measure(f"Fréchet distance{', classes even' * even}", *values, *floors, protocol, "frechet" + "_even" * even)
 
 
 def _of_classes(
@@ -179,12 +237,13 @@ def _of_classes(
     if not isinstance(features, FeatureNetwork):
         return []
     protocol = f"{samples:,} made (seeds from {seed}), {len(real):,} real of {split_of(pictures)}, {eye}"
+    caveat = f", which also recognises {_recognised_without_a_picture(features)}: read it beside a distance"
     logits = run(features, features.head, _made_features(model, features, samples, seed, None))
     real_logits = run(features, features.head, real)
     measures = []
     if features.num_classes <= JUDGED:
         recognised, real_recognised = (metrics.recognised(each).double() for each in (logits, real_logits))
-        measures = [Measure("recognised (p > 0.9)", *mean(recognised), *mean(real_recognised), protocol, "recognised")]
+        measures = [Measure("recognised (p > 0.9)", *mean(recognised), *mean(real_recognised), protocol + caveat, "recognised")]
         for name, of in (("evenness of the classes", metrics.evenness), ("rarest class", _smallest), ("commonest class", _largest)):
             figures = _of_shares(of, logits) + _of_shares(of, real_logits)
             measures.append(Measure(name, *figures, protocol, name.split()[0]))
@@ -198,6 +257,14 @@ def _of_classes(
         asked_protocol = f"{samples:,} made (seeds from {seed}, the classes in turn), {len(real):,} real of {split_of(pictures)}, {eye}"
         measures.append(Measure("is the class asked for", *mean(right), *mean(real_right), asked_protocol, "label_accuracy"))
     return measures
+
+
+def _recognised_without_a_picture(features: FeatureNetwork) -> str:
+    """How much of what shows nothing a classifier recognises, all the same."""
+    shape = (BATCH, features.channels, features.image_size, features.image_size)
+    noise = 2 * torch.rand(shape, generator=torch.Generator().manual_seed(0)) - 1
+    shares = (metrics.recognised_share(run(features, features, x)) for x in (noise, -torch.ones(1, *shape[1:])))
+    return "{:.0%} of noise and {:.0%} of black".format(*shares)
 
 
 def _of_shares(of: Callable[[Tensor], float], logits: Tensor) -> tuple[float, float]:
@@ -256,13 +323,26 @@ def _same_classes(model: Generative, pictures: Pictures) -> bool:
     return tuple(pictures.class_names or map(str, range(model.num_classes))) == tuple(model.class_names)
 
 
-def _made_features(model: Generative, features: FeatureNetwork, n: int, seed: int, labels: Tensor | None) -> Tensor:
-    """The features of n samples. Picture k has seed `seed` + k, and the class labels[k] where they are given."""
+def _made_features(
+    model: Generative, features: FeatureNetwork, n: int, seed: int, labels: Tensor | None, levels: list[Tensor] | None = None
+) -> Tensor:
+    """The features of n samples. Picture k has seed `seed` + k, and the class labels[k] where they are given.
+
+    levels: a list that the samples are added to as well, at the size of `features`, as 8-bit levels.
+    """
     made = []
     for k in range(0, n, BATCH):
         label = None if labels is None else labels[k : min(k + BATCH, n)].tolist()
-        made.append(look(features, model.sample(min(BATCH, n - k), seed + k, label=label)))
+        x = model.sample(min(BATCH, n - k), seed + k, label=label)
+        made.append(look(features, x))
+        if levels is not None:
+            levels.append(levels_seen_by(features, x))
     return torch.cat(made)
+
+
+def levels_seen_by(features: Any, x: Tensor) -> Tensor:
+    """Pictures as a feature network takes them, in 8 bits. x: (B, C, H, W) in [-1, 1]. Returns uint8."""
+    return _seen_by(features, x).cpu().nan_to_num().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def split_of(pictures: Pictures) -> str:
@@ -278,27 +358,44 @@ def _of_reconstructions(model: Generative, pictures: Pictures, seed: int) -> lis
     check_size(model, pictures)
     labels = relabelled(model, pictures) if model.num_classes else None
     generator = torch.Generator().manual_seed(seed)
-    errors: dict[str, list[Tensor]] = {"mse": [], "psnr": [], "ssim": [], "elbo": [], "kl": []}
+    errors: dict[str, list[Tensor]] = {"elbo": [], "tight": [], "kl": []}
+    of_errors = []
     for k, x in chunks(pictures):
-        label = () if labels is None else (labels[k : k + len(x)],)
-        x_hat = run(model, lambda x, label=label: model.reconstruct(x, *label), x)
-        for name, metric in (("mse", metrics.squared_error), ("psnr", metrics.psnr), ("ssim", metrics.ssim)):
-            errors[name].append(metric(x, x_hat))
+        label = None if labels is None else labels[k : k + len(x)]
+        x_hat = run(model, lambda x, label=label: model.reconstruct(x, *([] if label is None else [label])), x)
+        of_errors.append(errors_of(x, x_hat))
         seen = metrics.binarise(x, generator) if model.likelihood == "bernoulli" else x
-        bound = metrics.elbo(model, seen, seed + k, label=label[0] if label else None)
-        errors["elbo"].append(-(bound.reconstruction + bound.kl))
+        bound = metrics.elbo(model, seen, seed + k, label=label)
+        errors["elbo"].append(bound.elbo)
         errors["kl"].append(bound.kl)
+        errors["tight"].append(metrics.importance_weighted_bound(model, seen, seed + k, IMPORTANCE_SAMPLES, label))
     values = {name: torch.cat(each).double().cpu() for name, each in errors.items()}
     split = whole_split(pictures)
     drawn = "pixels binarised" if model.likelihood == "bernoulli" else "8-bit pixels, dequantised"
-    bound = f"{split}, {drawn} with seed {seed}, 1 draw of z"
-    bits = metrics.bits_per_dimension(values["elbo"], pictures.pictures[0].numel())
-    return [
-        *errors_of_reconstructions(values["mse"], values["psnr"], values["ssim"], split),
-        Measure("ELBO (nats)", *mean(values["elbo"]), None, None, bound, "elbo"),
-        Measure("bits per dimension", *mean(bits), None, None, bound, "bits_per_dimension"),
-        Measure("KL (nats)", *mean(values["kl"]), None, None, bound, "kl"),
+    once, often = (f"{split}, {drawn} with seed {seed}, {n} of z" for n in ("1 draw", f"{IMPORTANCE_SAMPLES} draws"))
+    measures = [
+        *errors_of_reconstructions(of_errors, split),
+        Measure("ELBO (nats)", *mean(values["elbo"]), None, None, once, "elbo"),
+        Measure("importance-weighted bound (nats)", *mean(values["tight"]), None, None, often, "importance_weighted_bound"),
     ]
+    for name, bound, protocol in (("bits per dimension", "elbo", once), ("bits per dimension, importance-weighted", "tight", often)):
+        bits = metrics.bits_per_dimension(values[bound], pictures.pictures[0].numel())
+        metric = "bits_per_dimension" + "_importance_weighted" * (bound == "tight")
+        measures.append(Measure(name, *mean(bits), None, None, protocol, metric))
+    if model.likelihood != "bernoulli":
+        png = f"{split}, each as a PNG file"
+        measures.append(Measure("bits per dimension of PNG", None, None, *mean(_bits_of_png(pictures)), png, "bits_per_dimension_png"))
+    return [*measures, Measure("KL (nats)", *mean(values["kl"]), None, None, once, "kl")]
+
+
+def _bits_of_png(pictures: Pictures) -> Tensor:
+    """What a pixel's channel costs in each picture's smallest PNG file that Pillow writes. Returns (N,)."""
+    sizes = []
+    for _, x in chunks(pictures):
+        for picture in images.to_pil(x):
+            picture.save(file := io.BytesIO(), format="PNG", optimize=True)
+            sizes.append(file.tell())
+    return 8 * torch.tensor(sizes, dtype=torch.float64) / pictures.pictures[0].numel()
 
 
 def check_size(model: Any, pictures: Pictures) -> None:
@@ -313,13 +410,17 @@ def whole_split(pictures: Pictures) -> str:
     return f"{len(pictures):,} of {split_of(pictures)} at {pictures.pictures.shape[-1]} px"
 
 
-def errors_of_reconstructions(mse: Tensor, psnr: Tensor, ssim: Tensor, protocol: str) -> list[Measure]:
-    """The three of any autoencoder. Each (N,): a value a picture."""
-    return [
-        Measure("reconstruction error (MSE, pixels in [0, 1])", *mean(mse), None, None, protocol, "mse"),
-        Measure("reconstruction PSNR (dB)", *mean(psnr), None, None, protocol, "psnr"),
-        Measure("reconstruction SSIM", *mean(ssim), None, None, protocol, "ssim"),
-    ]
+def errors_of(x: Tensor, x_hat: Tensor) -> dict[str, Tensor]:
+    """How far reconstructions are from their pictures, by metric: (B,) each. SSIM has no value for pictures smaller than its window."""
+    errors = {"mse": metrics.squared_error(x, x_hat), "psnr": metrics.psnr(x, x_hat)}
+    return errors if x.shape[-1] < metrics.SSIM_WINDOW else errors | {"ssim": metrics.ssim(x, x_hat)}
+
+
+def errors_of_reconstructions(errors: list[dict[str, Tensor]], protocol: str) -> list[Measure]:
+    """The three of any autoencoder. errors: what `errors_of` gave, some pictures at a time."""
+    names = {"mse": "reconstruction error (MSE, pixels in [0, 1])", "psnr": "reconstruction PSNR (dB)", "ssim": "reconstruction SSIM"}
+    values = {metric: torch.cat([some[metric] for some in errors]) for metric in errors[0]}
+    return [Measure(names[metric], *mean(each), None, None, protocol, metric) for metric, each in values.items()]
 
 
 def _of_labels(model: FeatureNetwork, pictures: Pictures, held_out: bool) -> list[Measure]:
@@ -347,7 +448,7 @@ def relabelled(model: HubModel, pictures: Pictures) -> Tensor:
 
 
 def table(results: dict[str, list[Measure]]) -> str:
-    """The results as a Markdown table: a row for each metric and protocol, a column for each model."""
+    """The results as a Markdown table: a row for each metric and protocol, a column for each model, and what was measured below."""
     return matrix({name: [measure.as_dict() for measure in measures] for name, measures in results.items()})
 
 

@@ -205,7 +205,7 @@ class HubModel:
             self.save_pretrained(folder)
             if self.source:
                 measured = self.source.holds(_tensors_to_save(self))  # else its figures are of other weights
-                for name in (cards.CARD, cards.TRAINING, cards.EVALUATION) if measured else (cards.CARD,):
+                for name in (cards.CARD, cards.TRAINING, cards.EVALUATION, cards.NEAREST) if measured else (cards.CARD,):
                     if file := self.source.companion(name):
                         shutil.copy(file, Path(folder, name))
             with torch.no_grad():

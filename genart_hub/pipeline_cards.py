@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from genart_hub import cards, images
-from genart_hub.cards import DATASETS, EVALUATION, GOLDEN, SAMPLES, TRAINING, Dataset
+from genart_hub.cards import DATASETS, EVALUATION, GOLDEN, NEAREST, SAMPLES, TRAINING, Dataset
 from genart_hub.files import save_tensors, sha256_of
 from genart_hub.prompts import paint
 from genart_hub.remote import PIPELINE, weight_files
 from genart_hub.stable_diffusion import StableDiffusion
 
-UNSEEN = "unseen.png"
+UNSEEN, SCHEDULERS = "unseen.png", "schedulers.json"
 SWEEPS = {"steps.json": "More and fewer steps", "guidance.json": "More and less guidance"}  # what `evaluate --json` wrote, and its title
 COLUMNS, SEEDS = 8, 4
 GOLDEN_PICTURES, GOLDEN_STEPS = 2, 4
@@ -72,9 +72,9 @@ def write_card(folder: str | Path, model: StableDiffusion, name: str, license: s
 
 def write_text(folder: Path, model: StableDiffusion, name: str, there: str, license: str, dataset: str | None) -> Path:
     """README.md alone. there: the card before, whose body stays where somebody edited it."""
-    reports = {file: cards.read_json(folder / file) for file in (TRAINING, EVALUATION, *SWEEPS)}
+    reports = {file: cards.read_json(folder / file) for file in (TRAINING, EVALUATION, SCHEDULERS, *SWEEPS)}
     shown = SHOWN.get(dataset) if (folder / SAMPLES).is_file() else None
-    text = card(model, name, license, hashes(folder), reports, DATASETS.get(dataset), shown)
+    text = card(model, name, license, hashes(folder), reports, DATASETS.get(dataset), shown, (folder / NEAREST).is_file())
     return cards.replace_card(folder, text, there)
 
 
@@ -117,22 +117,29 @@ def card(
     reports: dict[str, dict[str, Any] | None],
     dataset: Dataset | None = None,
     shown: Shown | None = None,
+    nearest: bool = False,
 ) -> str:
-    """The text of a card. files: path, bytes and sha256 of the weights. reports: by file name, what training and evaluation left."""
+    """The text of a card. files: path, bytes and sha256 of the weights. reports: by file name, what training and evaluation left.
+
+    nearest: whether the picture of the nearest training pictures lies beside it.
+    """
     evaluation = reports.get(EVALUATION)
+    measures = next(iter(evaluation["results"].values())) if evaluation else []
     parts = [f"# {name}", _about(dataset)]
     if shown:
         parts.append(_gallery(shown))
     parts.append(_use(model, name, shown.known[0] if shown else "a picture"))
     if evaluation:
         parts.append(cards.results_table(evaluation))
+        parts += cards.memorisation(measures, nearest)
     parts += [cards.results_table(report, title) for file, title in SWEEPS.items() if (report := reports.get(file))]
+    if schedulers := reports.get(SCHEDULERS):
+        parts.append(_schedulers(schedulers))
     parts.append(_training(reports.get(TRAINING)))
     parts.append(_files(model, files))
     if dataset:
         parts.append(f"## Data\n\n{dataset.attribution}")
     parts.append(_limits(model, dataset))
-    measures = next(iter(evaluation["results"].values())) if evaluation else []
     return cards.sealed(metadata(name, license, measures, dataset, shown), parts)
 
 
@@ -191,6 +198,40 @@ def _use(model: StableDiffusion, name: str, prompt: str) -> str:
         f'pipeline("{prompt}", num_inference_steps={steps}, guidance_scale={guidance}).images[0].show()\n```\n\n'
         f"{steps} steps and a guidance of {guidance:g} are what genart_hub takes where nothing is said."
     )
+
+
+def _schedulers(report: dict[str, Any]) -> str:
+    """Which of diffusers' schedulers draw what the pipeline's own does. report: what tests/bench/bench_schedulers.py wrote."""
+    own, *others = report["rows"]
+    steps = list(own["rmse"])
+    lines = [
+        "| scheduler | " + " | ".join(f"RMSE, {n} steps | top 5, {n} steps" for n in steps) + " |",
+        "|" + "---|" * (1 + 2 * len(steps)),
+    ]
+    for row in report["rows"]:
+        cells = [f"{row['rmse'][n]:.4f} | {row['top_5'][n]:.3f}" if n in row["rmse"] else "– | –" for n in steps]
+        lines.append(f"| {row['scheduler']} | " + " | ".join(cells) + " |")
+    limit = own["top_5"][steps[0]] / 2
+    failing = {n: [row["scheduler"] for row in others if _fails(row, n, limit)] for n in steps}
+    told = [f"at {n} steps {', '.join(names) or 'none'}" for n, names in failing.items()]
+    errors = [f"`{row['scheduler']}`: {row['error']}." for row in others if "error" in row]
+    return "\n\n".join(
+        [
+            "## Other schedulers",
+            f"```\n{report['command']}\n```",
+            f"Of diffusers' schedulers that take its config, these do not work, {'; '.join(told)}: less than half as many pictures "
+            "show what was asked for, or an error ends the call. DDPM, ancestral and SDE schedulers add noise on the way: their pictures "
+            "are others.",
+            "\n".join(lines),
+            " ".join([f"Measured on {report['protocol']}.", *errors]),
+        ]
+    )
+
+
+def _fails(row: dict[str, Any], num_steps: str, limit: float) -> bool:
+    if num_steps in row["top_5"]:
+        return row["top_5"][num_steps] < limit
+    return not row["error"].startswith("ImportError")  # which says that a package is missing, and nothing of the scheduler
 
 
 def _training(training: dict[str, Any] | None) -> str:

@@ -5,13 +5,14 @@ A prompt is always a real picture's caption, so that what is made stands beside 
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from genart_hub import metrics
+from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError, number, whole
 from genart_hub.evaluate import (
@@ -20,11 +21,14 @@ from genart_hub.evaluate import (
     check_size,
     chunks,
     distances,
+    errors_of,
     errors_of_reconstructions,
     eye_name,
     features_of,
     frechet,
     halves,
+    judging,
+    levels_seen_by,
     look,
     mean,
     pick_features,
@@ -34,10 +38,15 @@ from genart_hub.evaluate import (
     split_of,
     whole_split,
 )
-from genart_hub.models.base import MAX_SEED, FeatureNetwork, evaluating
+from genart_hub.models.base import MAX_SEED, FeatureNetwork
 from genart_hub.stable_diffusion import StableDiffusion
 
+if TYPE_CHECKING:
+    from genart_hub.memorisation import Training
+
 BATCH = 50
+PROMPTED = "prompted with the reference's captions"
+ENOUGH = 3000  # pictures, from which on a Fréchet distance of 128 features is hardly biased
 TIMED, TIMES = 16, 3  # pictures in a batch whose seconds are taken, and how often
 
 
@@ -55,6 +64,8 @@ def evaluate(
     seed: int = 0,
     num_steps: int | None = None,
     guidance: float | None = None,
+    training: "Training | None" = None,
+    picture: Path | None = None,
 ) -> list[Measure]:
     """Every metric of a text-to-image model, at one number of steps and one guidance.
 
@@ -62,16 +73,26 @@ def evaluate(
     size of `features` (None: `pictures`). captions: its columns with prompts, each measured by itself; distances are those of the first.
     label, hold_out: the columns of the classes that `features` tells apart and of the variants that its training left out; both are
     needed to ask for `prompts` of the classes and see whether they come. count: the most pictures on each side of a distance.
+    training: what the model was trained on, to tell how many of these are near-copies; the nearest are then shown in the PNG `picture`.
     """
     num_steps, guidance = _manner(model, num_steps, guidance)
     prompts, count, seed = _checked(prompts, count, seed)
     features = check_features(features or pick_features(model))
     reference, how = reference or pictures, f"{_steps(num_steps)}, {_guidance(guidance)}"
     asked = _asked(reference, features, captions, label, hold_out, prompts, seed)
-    with _judging(features):
+    levels: list[Tensor] = []
+    with judging(features):
         measures = _of_asked(model, asked, features, captions, seed, num_steps, guidance, how)
-        real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, num_steps, guidance, how)
-    return [*measures, *distances(real, made, floor, protocol), *_of_autoencoder(model, pictures)]
+        real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, num_steps, guidance, how, levels)
+    measures += distances(real, made, floor, protocol)
+    if training:
+        compared, prompted = training.compare(torch.cat(levels), made), captions_of(halves(reference, count, seed)[0], captions[0])
+        what = f"{len(made):,} made (seeds from {seed}, {PROMPTED}, {how})"
+        known = captions_of(training.pictures, captions[0]) if captions[0] in training.pictures.columns else []
+        measures += training.measures(compared, what, prompted if set(prompted) <= set(known) else (), known)
+        if picture:
+            images.save_png(compared.sheet(training.pictures), picture)
+    return [*measures, *_of_autoencoder(model, pictures)]
 
 
 def sweep(
@@ -101,29 +122,34 @@ def sweep(
             n, w = _manner(model, steps, scale)
             told = [(_steps(n), len(num_steps) > 1), (_guidance(w), len(guidance) > 1)]
             title, fixed = (", ".join(text for text, swept in told if swept is side) for side in (True, False))
-            with _judging(features):
+            with judging(features):
                 measures = _of_asked(model, asked, features, captions, seed, n, w, fixed)
                 real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, n, w, fixed)
             seconds = _seconds(model, captions_of(reference, captions[0])[:TIMED], seed, n, w, fixed)
-            columns[title] = [*measures, frechet(real, made, floor, protocol), seconds]
+            distance = frechet(real, made, floor, protocol)
+            if len(real) < ENOUGH:
+                few = f"; of so few a Fréchet distance is far too large, as real pictures' {distance.real:.1f} shows: compare columns"
+                distance = replace(distance, protocol=protocol + few)
+            columns[title] = [*measures, distance, seconds]
     return columns
 
 
-def draw_classes(reference: Pictures, label: str, hold_out: str, caption: str, num: int, seed: int = 0) -> Pictures:
+def draw_classes(reference: Pictures, label: str, hold_out: str, caption: str, num: int, seed: int = 0, held_out: bool = True) -> Pictures:
     """A held-out picture of each of `num` classes, in an order drawn by the seed: of several, the one whose caption is the class's name.
 
-    (Which is a person of no skin tone, where there are all.)
+    (Which is a person of no skin tone, where there are all.) held_out: False for a picture of the same classes that was not held out.
     """
     named = reference.labelled_by(label)
     texts, labels = captions_of(reference, caption), named.require_labels("ask for classes").tolist()
-    rows: dict[str, int] = {}
-    for row in named.hold_out(hold_out)[1].tolist():
-        name = named.class_names[labels[row]]
-        if name not in rows or texts[row] == name != texts[rows[name]]:
-            rows[name] = row
-    names = sorted(rows)
+    sides: list[dict[str, int]] = [{}, {}]
+    for rows, found in zip(sides, named.hold_out(hold_out), strict=True):
+        for row in found.tolist():
+            name = named.class_names[labels[row]]
+            if name not in rows or texts[row] == name != texts[rows[name]]:
+                rows[name] = row
+    names = sorted(sides[1])
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))[:num]
-    return named.take(torch.tensor([rows[names[k]] for k in order.tolist()]))
+    return named.take(torch.tensor([sides[held_out][names[k]] for k in order.tolist()]))
 
 
 def captions_of(pictures: Pictures, column: str) -> list[str]:
@@ -154,22 +180,21 @@ def _look_at(features: Any, x_hat: Tensor) -> Tensor:
     return torch.cat([look(features, some) for some in x_hat.split(BATCH)])
 
 
-def _judging(features: Any) -> AbstractContextManager:
-    return evaluating(features) if isinstance(features, nn.Module) else nullcontext()
-
-
 def _asked(
     reference: Pictures, features: Any, captions: Sequence[str], label: str | None, hold_out: str | None, prompts: int, seed: int
-) -> Pictures | None:
-    """The pictures to ask for, or None where nothing says what the eye's classes are."""
+) -> tuple[Pictures, Pictures] | None:
+    """The pictures to ask for, and as many of the same classes that the feature network was trained on.
+
+    None where nothing says what its classes are.
+    """
     if label is None or hold_out is None or not isinstance(features, FeatureNetwork):
         return None
-    return draw_classes(reference, label, hold_out, captions[0], prompts, seed)
+    return tuple(draw_classes(reference, label, hold_out, captions[0], prompts, seed, held_out) for held_out in (True, False))
 
 
 def _of_asked(
     model: StableDiffusion,
-    asked: Pictures | None,
+    asked: tuple[Pictures, Pictures] | None,
     features: FeatureNetwork,
     captions: Sequence[str],
     seed: int,
@@ -177,23 +202,28 @@ def _of_asked(
     guidance: float,
     how: str,
 ) -> list[Measure]:
-    """Whether the eye finds the class whose caption was the prompt, beside whether it does in the real picture of that caption."""
+    """Whether the eye finds the class whose caption was the prompt, beside whether it does in the real picture of that caption.
+
+    And in one of its class that it was trained on, as a model that copied its training pictures would show.
+    """
     if asked is None:
         return []
+    asked, known = asked
     labels = relabelled(features, asked)
-    real = run(features, features.head, features_of(features, asked))
+    real, copied = (run(features, features.head, features_of(features, some)) for some in (asked, known))
     measures = []
     for column in captions:
         x_hat = paint(model, captions_of(asked, column), seed, num_steps, guidance)
         logits = run(features, features.head, _look_at(features, x_hat))
         protocol = (
             f"{len(asked):,} prompts of {split_of(asked)}, column {column}, one a class (seeds from {seed}{how and ', '}{how}); "
-            f"real: the pictures that they name, which {eye_name(features)} did not see in training"
+            f"real: the pictures that they name, which {eye_name(features)} did not see in training; copies: others of the same classes, "
+            "which it did see"
         )
         for k, more in ((1, ""), (min(5, features.num_classes), ", top 5")):
-            values, reals = (mean(metrics.top_k_accuracy(each, labels, k)) for each in (logits, real))
+            values, reals, copies = (mean(metrics.top_k_accuracy(each, labels, k)) for each in (logits, real, copied))
             metric = "prompt_accuracy" if k == 1 else "prompt_top_5_accuracy"
-            measures.append(Measure(f"is what was asked for{more} ({column})", *values, *reals, protocol, metric))
+            measures.append(Measure(f"is what was asked for{more} ({column})", *values, *reals, protocol, metric, *copies))
     return measures
 
 
@@ -207,26 +237,29 @@ def _sides(
     num_steps: int,
     guidance: float,
     how: str,
+    levels: list[Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, str]:
-    """The features of the real half, of the other half and of as many made, and the protocol."""
+    """The features of the real half, of the other half and of as many made, and the protocol. levels: a list for the made ones' levels."""
     half, other = halves(reference, count, seed)
     x_hat = paint(model, captions_of(half, caption), seed, num_steps, guidance)
-    asked = "prompted with the reference's captions" + (how and f", {how}")
+    if levels is not None:
+        levels += [levels_seen_by(features, some) for some in x_hat.split(BATCH)]
+    asked = PROMPTED + (how and f", {how}")
     return features_of(features, half), features_of(features, other), _look_at(features, x_hat), protocol_of(half, features, seed, asked)
 
 
-@torch.no_grad()
 def _of_autoencoder(model: StableDiffusion, pictures: Pictures) -> list[Measure]:
     """Pictures through the mean of their latents, by the names that a VAE's figures have."""
     check_size(model, pictures)
+    errors = [errors_of(x, reconstruct(model, x)) for _, several in chunks(pictures) for x in several.split(BATCH)]
+    return errors_of_reconstructions(errors, whole_split(pictures))
+
+
+@torch.no_grad()
+def reconstruct(model: StableDiffusion, x: Tensor) -> Tensor:
+    """Pictures through the mean of their latents. x: (B, C, H, W) of the model's size in [-1, 1], and so returned."""
     vae = model.pipeline.vae
-    errors: dict[str, list[Tensor]] = {"mse": [], "psnr": [], "ssim": []}
-    for _, several in chunks(pictures):
-        for x in several.split(BATCH):
-            x_hat = vae.decode(vae.encode(x.to(vae.device, vae.dtype)).latent_dist.mean).sample.float().cpu().clamp(-1, 1)
-            for name, metric in (("mse", metrics.squared_error), ("psnr", metrics.psnr), ("ssim", metrics.ssim)):
-                errors[name].append(metric(x, x_hat))
-    return errors_of_reconstructions(*(torch.cat(errors[name]).double() for name in ("mse", "psnr", "ssim")), whole_split(pictures))
+    return vae.decode(vae.encode(x.to(vae.device, vae.dtype)).latent_dist.mean).sample.float().cpu().clamp(-1, 1)
 
 
 def _seconds(model: StableDiffusion, prompts: Sequence[str], seed: int, num_steps: int, guidance: float, how: str) -> Measure:

@@ -119,7 +119,7 @@ def publish(
     return str(commit)
 
 
-PUBLISHED = (CONFIG, WEIGHTS, "model.*.safetensors", cards.CARD, cards.SAMPLES, cards.TRAINING, cards.EVALUATION)
+PUBLISHED = (CONFIG, WEIGHTS, "model.*.safetensors", cards.CARD, cards.SAMPLES, cards.NEAREST, cards.TRAINING, cards.EVALUATION)
 
 
 def check_repo_id(repo_id: object) -> None:

@@ -13,7 +13,8 @@ import genart_hub
 from genart_hub import cli, images
 
 OF_SAMPLES = ["recognised", "evenness", "rarest", "commonest", "frechet", "kid", "precision", "recall", "density", "coverage"]
-OF_RECONSTRUCTIONS = ["mse", "psnr", "ssim", "elbo", "bits_per_dimension", "kl"]
+OF_RECONSTRUCTIONS = ["mse", "psnr", "elbo", "importance_weighted_bound"]  # no SSIM of 8 px
+OF_RECONSTRUCTIONS += ["bits_per_dimension", "bits_per_dimension_importance_weighted", "kl"]
 
 
 @pytest.fixture
@@ -235,8 +236,11 @@ def test_a_classifier_learns_as_many_classes_as_the_data_has(capsys, parquet, tm
 def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_folder, classifier, many, tmp_path):
     eye = classifier.save_pretrained(tmp_path / "eye")
     words = ["--data", many, "--features", eye, "--samples", 4, "--json", tmp_path / "numbers.json"]
-    lines = run(capsys, "evaluate", folder, vae_folder, *words).splitlines()
-    assert lines[0] == "| metric | tiny-gan | tiny-vae | real pictures | protocol |"
+    table, notes, plus_minus = run(capsys, "evaluate", folder, vae_folder, *words).strip().split("\n\n")
+    lines = table.splitlines()
+    assert "not of training" in plus_minus
+    assert [note[:3] for note in notes.splitlines()] == [f"{k}. " for k in range(1, 1 + len(notes.splitlines()))]
+    assert lines[0] == "| metric | tiny-gan | tiny-vae | real pictures | note |"
     assert len(lines) == 2 + len(OF_SAMPLES) + len(OF_RECONSTRUCTIONS)
     results = json.loads((tmp_path / "numbers.json").read_text())["results"]
     assert [m["metric"] for m in results["tiny-gan"]] == OF_SAMPLES
@@ -244,11 +248,24 @@ def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_fold
     assert str(tmp_path) not in (tmp_path / "numbers.json").read_text()
 
 
+def test_evaluate_finds_near_copies_and_the_card_shows_the_nearest_training_pictures(capsys, gan, classifier, many, parquet, tmp_path):
+    eye, folder = classifier.save_pretrained(tmp_path / "eye"), gan.save_pretrained(tmp_path / "mine")
+    words = ["--data", many, "--features", eye, "--samples", 4, "--training", parquet, "--json", folder / "evaluation.json"]
+    assert "| near-copies of training pictures (RMSE) |" in run(capsys, "evaluate", folder, *words)
+    numbers = json.loads((folder / "evaluation.json").read_text())
+    assert f"--training {parquet.parent.name}/{parquet.name}" in numbers["command"]
+    assert "unseen real ones of" in numbers["results"]["mine"][-1]["protocol"]
+    run(capsys, "card", folder, "--license", "mit")
+    assert "](nearest.png)" in (folder / "README.md").read_text()
+    with Image.open(folder / "nearest.png") as picture:
+        assert picture.width > 100
+
+
 def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, classifier, many, tmp_path):
     eye = classifier.save_pretrained(tmp_path / "eye")
     a, b = gan.save_pretrained(tmp_path / "a" / "best"), vae.save_pretrained(tmp_path / "b" / "best")
     lines = run(capsys, "evaluate", a, b, "--data", many, "--features", eye, "--samples", 4).splitlines()
-    assert lines[0] == "| metric | a/best | b/best | real pictures | protocol |"
+    assert lines[0] == "| metric | a/best | b/best | real pictures | note |"
 
 
 def test_a_model_of_the_classes_of_another_column_is_measured_by_that_column(capsys, tiny_coloured, tmp_path):

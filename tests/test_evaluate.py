@@ -1,5 +1,8 @@
 """The protocol: every number with what it was measured on, its error, real pictures beside it, and the same numbers however often."""
 
+import hashlib
+import io
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +19,11 @@ from genart_hub.models.classifier import Classifier
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
 from genart_hub.models.gan import GAN
+from genart_hub.models.vae import VAE
 
 OF_SAMPLES = {"recognised", "evenness", "rarest", "commonest", "frechet", "kid", "precision", "recall", "density", "coverage"}
-OF_RECONSTRUCTIONS = {"mse", "psnr", "ssim", "elbo", "bits_per_dimension", "kl"}
+OF_LIKELIHOOD = {"elbo", "importance_weighted_bound", "bits_per_dimension", "bits_per_dimension_importance_weighted", "kl"}
+OF_RECONSTRUCTIONS = {"mse", "psnr"} | OF_LIKELIHOOD  # no SSIM of 8 px
 
 
 def noisy_pictures(n=41, size=8, channels=1, seed=0):
@@ -223,7 +228,8 @@ def test_a_bernoulli_vae_is_measured_on_binarised_pixels_and_its_errors_on_grey_
     found, x = measure(vae, pictures, classifier, seed=4), pictures.images()
     bits = metrics.binarise(x, torch.Generator().manual_seed(4))
     bound, x_hat = metrics.elbo(vae, bits, 4), vae.reconstruct(x)
-    expected = {"elbo": bound.elbo, "kl": bound.kl, "psnr": metrics.psnr(x, x_hat), "ssim": metrics.ssim(x, x_hat)}
+    expected = {"elbo": bound.elbo, "kl": bound.kl, "psnr": metrics.psnr(x, x_hat)}
+    expected |= {"importance_weighted_bound": metrics.importance_weighted_bound(vae, bits, 4, 500)}
     expected |= {"mse": metrics.squared_error(x, x_hat), "bits_per_dimension": metrics.bits_per_dimension(bound.elbo, 64)}
     assert {name: found[name].value for name in expected} == pytest.approx({k: v.mean().item() for k, v in expected.items()}, rel=1e-4)
     for name, values in expected.items():
@@ -313,12 +319,15 @@ def test_the_protocol_says_counts_data_seed_and_feature_network(gan, pictures, c
 def test_a_table_has_a_row_for_each_metric_and_a_column_for_each_model(gan, vae, pictures, classifier):
     results = {"a": evaluate.evaluate(gan, pictures, classifier, samples=8), "b": evaluate.evaluate(vae, pictures, classifier, samples=8)}
     lines = evaluate.table(results).splitlines()
-    assert lines[0] == "| metric | a | b | real pictures | protocol |"
-    assert len(lines) == 2 + len(OF_SAMPLES | OF_RECONSTRUCTIONS)
+    assert lines[0] == "| metric | a | b | real pictures | note |"
+    notes = lines[lines.index("") + 1 :]
+    assert len(lines) == 2 + len(OF_SAMPLES | OF_RECONSTRUCTIONS) + 1 + len(notes)
     (elbo,) = (line.split(" | ") for line in lines if line.startswith("| ELBO"))
     assert elbo[1] == "–"
     assert float(elbo[2].split(" ± ")[0]) == pytest.approx(by_metric(results["b"])["elbo"].value, abs=0.1)
     assert elbo[3] == "–"
+    protocol = by_metric(results["b"])["elbo"].protocol
+    assert notes[int(elbo[4].removesuffix(" |")) - 1] == f"{elbo[4].removesuffix(' |')}. {protocol}"
 
 
 # ---- refused ----
@@ -360,7 +369,70 @@ def test_the_bundled_feature_network_of_the_same_channels_and_the_nearest_size_i
 def test_numbers_of_different_protocols_stand_in_rows_of_their_own():
     kinds = [("a", 1.0, "8 pictures"), ("b", 2.0, "9 pictures"), ("c", 3.0, "8 pictures")]
     table = evaluate.table({name: [evaluate.Measure("MSE", value, None, None, None, protocol, "mse")] for name, value, protocol in kinds})
-    assert table.splitlines()[2:] == ["| MSE | 1 | – | 3 | – | 8 pictures |", "| MSE | – | 2 | – | – | 9 pictures |"]
+    assert table.splitlines()[2:] == ["| MSE | 1 | – | 3 | – | 1 |", "| MSE | – | 2 | – | – | 2 |", "", "1. 8 pictures", "2. 9 pictures"]
+
+
+def test_what_copies_would_get_has_a_column_where_it_was_measured_and_what_models_have_not_stays_empty():
+    asked = evaluate.Measure("asked", 0.5, None, 0.4, None, "8 prompts", "prompt_accuracy", 0.9, 0.01)
+    png = evaluate.Measure("bits of PNG", None, None, 2.87, 0.02, "9 files", "bits_per_dimension_png")
+    lines = evaluate.table({"a": [asked, png]}).splitlines()
+    assert lines[0] == "| metric | a | real pictures | copies | note |"
+    assert lines[2:4] == ["| asked | 0.5 | 0.4 | 0.900 ± 0.010 | 1 |", "| bits of PNG | – | 2.870 ± 0.020 | – | 2 |"]
+
+
+def test_the_ssim_of_pictures_of_its_windows_size_and_more_is_measured(tiny, classifier):
+    vae, pictures = tiny(VAE, image_size=16), noisy_pictures(20, size=16)
+    x = pictures.images()
+    found = measure(vae, pictures, classifier)["ssim"]
+    assert found.value == pytest.approx(metrics.ssim(x, vae.reconstruct(x)).mean().item(), rel=1e-4)
+
+
+def test_bits_per_dimension_stand_beside_those_of_png_files_where_pixels_have_8_bits(tiny, vae, pictures, classifier):
+    found = measure(tiny(ConvVAE, num_classes=0), pictures, classifier)["bits_per_dimension_png"]
+    sizes = []
+    for picture in images.to_pil(pictures.images()):
+        picture.save(file := io.BytesIO(), "PNG", optimize=True)
+        sizes.append(len(file.getvalue()))
+    assert (found.value, found.real) == (None, pytest.approx(8 * sum(sizes) / 41 / 64))
+    assert "bits_per_dimension_png" not in measure(vae, pictures, classifier)  # a Bernoulli's pixels are black and white
+
+
+def test_the_share_that_is_recognised_says_what_noise_and_black_would_get(gan, pictures, classifier):
+    with torch.no_grad():
+        classifier.head.bias.copy_(torch.tensor([50.0, 0.0, 0.0]))
+    found = measure(gan, pictures, classifier)
+    assert found["recognised"].protocol.endswith("which also recognises 100% of noise and 100% of black: read it beside a distance")
+    assert "noise" not in found["evenness"].protocol
+
+
+def test_a_distance_says_where_the_feature_network_was_trained_on_what_it_compares(gan, pictures, classifier, tmp_path):
+    (tmp_path / "tiny.parquet").write_bytes(b"the file")
+    eye = Classifier.from_pretrained(classifier.save_pretrained(tmp_path / "eye"))
+    here = replace(pictures, path=tmp_path / "tiny.parquet")
+    file, trained = hashlib.sha256(b"the file").hexdigest(), ", which was trained on both halves"
+    for sha256, command, said in (
+        (file, "genart-hub train classifier", trained),
+        (file, "genart-hub train resnet --hold-out style", trained + " but for held-out variants"),
+        ("another", "genart-hub train classifier", eye.source.sha256[:8]),
+    ):
+        (tmp_path / "eye" / "training.json").write_text(json.dumps({"file_sha256": sha256, "command": command}))
+        assert measure(gan, here, eye)["frechet"].protocol.endswith(said)
+
+
+def test_uneven_classes_give_a_second_distance_of_samples_whose_classes_are_even(tiny, pictures, classifier):
+    gan = tiny(DCGAN, class_names=["a", "b", "c"])
+    gan.generator.norms[0].bias.weight.data.normal_(generator=torch.Generator().manual_seed(1))
+    even = replace(pictures, class_names=("a", "b", "c"))
+    uneven = replace(even, labels=torch.where(torch.arange(41) < 30, 1, even.labels))
+    assert "frechet_even" not in measure(gan, even, classifier)
+    found = measure(gan, uneven, classifier, seed=4)
+    real, _, _ = halves(uneven, classifier, 20, 4)
+    with torch.no_grad():
+        made = classifier.features(gan.sample(20, 4))
+    assert found["frechet_even"].value == pytest.approx(metrics.frechet_distance(real, made), rel=1e-4)
+    assert found["frechet"].value != found["frechet_even"].value
+    share = (uneven.labels == 1).double().mean().item()
+    assert f"while {share:.0%} of the reference are b" in found["frechet_even"].protocol
 
 
 def test_classes_are_drawn_by_the_seeds_where_a_real_picture_has_none(tiny):

@@ -76,7 +76,23 @@ def test_frechet_distance_of_one_picture_is_refused():
 def test_the_error_of_a_far_shift_is_that_of_the_squared_distance_of_the_means():
     real, fake = torch.randn(2, 200, 3, generator=noise())
     fake = fake + torch.tensor([30.0, 0.0, 0.0])
-    assert metrics.frechet_distance_error(real, fake, num=400) == pytest.approx(2 * 30 * math.sqrt(2 / 200), rel=0.15)
+    assert metrics.frechet_distance_error(real, fake, groups=200) == pytest.approx(2 * 30 * math.sqrt(2 / 200), rel=0.15)
+
+
+def gaussians(kind, seed, n=400, d=32):
+    """Two sets of Gaussian features whose scale falls as a feature network's does."""
+    scale = 3 * torch.arange(1.0, d + 1) ** -0.5
+    real, fake = (torch.randn(2, n, d, generator=noise(seed)) * scale).unbind()
+    return real, {"alike": fake, "moved": fake + 0.15, "wider": 1.2 * fake, "narrower": fake * torch.linspace(0.6, 1.1, d) + 0.1}[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"), [("alike", 1.1, 1.5), ("moved", 0.8, 1.25), ("wider", 0.75, 1.2), ("narrower", 0.8, 1.25)]
+)
+def test_the_error_of_the_frechet_distance_is_the_spread_of_fresh_samples(kind, low, high):
+    spread = torch.tensor([metrics.frechet_distance(*gaussians(kind, seed)) for seed in range(150)]).std().item()
+    errors = [metrics.frechet_distance_error(*gaussians(kind, 1000 + seed), seed=seed) for seed in range(5)]
+    assert low < sum(errors) / 5 / spread < high  # by a bootstrap: 1.75, 1.30, 1.15, 1.26
 
 
 def mmd_by_hand(real, fake):
@@ -268,7 +284,7 @@ def test_psnr_is_that_of_scaled_pixels_and_ends_at_100_db():
 
 
 def ssim_by_scipy(x, x_hat):
-    """Wang et al. 2004, eq. 13, at every pixel of one channel in [0, 1]."""
+    """Wang et al. 2004, eq. 13, at every pixel of one channel in [0, 1] whose window lies within the picture."""
     c1, c2 = 0.01**2, 0.03**2
 
     def smooth(values):
@@ -277,7 +293,7 @@ def ssim_by_scipy(x, x_hat):
     mean_x, mean_y = smooth(x), smooth(x_hat)
     var_x, var_y, cov = smooth(x * x) - mean_x**2, smooth(x_hat * x_hat) - mean_y**2, smooth(x * x_hat) - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    return (luminance * (2 * cov + c2) / (var_x + var_y + c2)).mean()
+    return (luminance * (2 * cov + c2) / (var_x + var_y + c2))[5:-5, 5:-5].mean()
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 64)])
@@ -296,6 +312,19 @@ def test_ssim_of_a_picture_to_itself_is_one_for_any_number_of_pictures(monkeypat
     x = 2 * torch.rand(5, 1, 16, 16, generator=noise()) - 1
     torch.testing.assert_close(metrics.ssim(x, x), torch.ones(5))
     assert metrics.ssim(x[:1], -x[:1]).item() < 0
+
+
+def test_ssim_leaves_out_the_windows_that_reach_over_the_border():
+    pytest.importorskip("torchmetrics")
+    x, x_hat = 2 * torch.rand(2, 1, 1, 11, 11, generator=noise()) - 1  # one window, all of whose pixels count by their weights alone
+    at_centre = torch.tensor(gaussian_filter(np.pad([[1.0]], 5), sigma=1.5, truncate=3.5)).float()
+    mean_x, mean_y = ((at_centre * (each + 1) / 2).sum() for each in (x, x_hat))
+    square_x, square_y, product = ((at_centre * (a + 1) * (b + 1) / 4).sum() for a, b in ((x, x), (x_hat, x_hat), (x, x_hat)))
+    luminance = (2 * mean_x * mean_y + 1e-4) / (mean_x**2 + mean_y**2 + 1e-4)
+    contrast = (2 * (product - mean_x * mean_y) + 9e-4) / (square_x - mean_x**2 + square_y - mean_y**2 + 9e-4)
+    assert metrics.ssim(x, x_hat).item() == pytest.approx((luminance * contrast).item(), abs=1e-4)
+    with pytest.raises(GenartError, match="at least 11, got 10"):
+        metrics.ssim(torch.zeros(1, 1, 10, 16), torch.zeros(1, 1, 10, 16))
 
 
 def test_ssim_without_torchmetrics_names_the_package(monkeypatch):
@@ -375,6 +404,37 @@ def test_the_elbo_lies_below_the_likelihood_that_importance_sampling_finds(vae):
         z = torch.randn(20_000, 3, generator=noise())
         log_p = Bernoulli(logits=vae.decode(z)).log_prob((x + 1) / 2).sum(dim=(1, 2, 3)).logsumexp(0) - math.log(20_000)
     assert metrics.elbo(vae, x, num_samples=500).elbo.item() < log_p.item()
+
+
+def test_the_importance_weighted_bound_is_the_likelihood_where_the_posterior_is_exact():
+    x = torch.tensor([200.0, 30.0, 140.0]).view(3, 1, 1, 1).expand(3, 1, 8, 8) / 127.5 - 1
+    vae = Blind(mean=0.1, std=2.0)  # no z counts, and the prior is the posterior
+    log_p = Normal(0.1, 2.0).log_prob(x.double()).sum(dim=(1, 2, 3)) - 64 * math.log(127.5)
+    torch.testing.assert_close(metrics.importance_weighted_bound(vae, x, num_samples=300), log_p, atol=0.01, rtol=0)
+
+
+def test_more_draws_tighten_the_bound_towards_the_likelihood_that_the_prior_finds(vae):
+    x = bits(2)
+    with torch.no_grad():
+        z = torch.randn(50_000, 3, generator=noise(5))
+        log_p = torch.stack([Bernoulli(logits=vae.decode(z)).log_prob((one + 1) / 2).sum(dim=(1, 2, 3)).logsumexp(0) for one in x])
+    log_p = log_p.double() - math.log(50_000)
+    elbo = metrics.elbo(vae, x, num_samples=2000).elbo
+    tight = metrics.importance_weighted_bound(vae, x, num_samples=2000)
+    assert bool((elbo < tight - 0.1).all())
+    torch.testing.assert_close(tight, log_p, atol=0.06, rtol=0)
+    single = torch.stack([metrics.importance_weighted_bound(vae, x, seed, num_samples=1) for seed in range(300)]).mean(dim=0)
+    torch.testing.assert_close(single, elbo, atol=0.3, rtol=0)
+
+
+def test_the_importance_weighted_bound_takes_labels_and_chunks_and_refuses_what_the_elbo_does(tiny, monkeypatch):
+    vae, x = tiny(ConvVAE, likelihood="bernoulli"), bits(3)
+    at_once = metrics.importance_weighted_bound(vae, x, num_samples=20, label=[2, 0, 1])
+    monkeypatch.setattr(metrics, "CHUNK", 7)
+    torch.testing.assert_close(metrics.importance_weighted_bound(vae, x, num_samples=20, label=[2, 0, 1]), at_once)
+    assert not torch.allclose(metrics.importance_weighted_bound(vae, x, num_samples=20, label=1), at_once)
+    with pytest.raises(GenartError, match="binarise"):
+        metrics.importance_weighted_bound(vae, torch.zeros(1, 1, 8, 8))
 
 
 class Blind(Generative):
@@ -463,6 +523,17 @@ def test_the_error_of_an_indicators_mean_is_that_of_a_share():
     assert metrics.mean_error(hits, num=1000) == pytest.approx(math.sqrt(share * (1 - share) / 500), rel=0.1)
 
 
+def test_the_jackknife_error_of_a_difference_of_means_is_its_standard_error():
+    a, b = torch.randn(300, generator=noise()), 2 * torch.randn(100, generator=noise(1))
+    expected = math.sqrt(a.var().item() / 300 + b.var().item() / 100)
+
+    def difference(a, b):
+        return (a.mean() - b.mean()).item()
+
+    assert metrics.jackknife_error(difference, a, b, groups=300) == pytest.approx(expected, rel=1e-4)  # a row a group: exact for means
+    assert metrics.jackknife_error(difference, a, b, groups=40) == pytest.approx(expected, rel=0.25)
+
+
 def test_a_bootstrap_draws_each_sample_on_its_own():
     a, b = torch.randn(300, generator=noise()), 2 * torch.randn(100, generator=noise(1))
     error = metrics.bootstrap_error(lambda a, b: (a.mean() - b.mean()).item(), a, b, num=1000)
@@ -477,7 +548,7 @@ def test_a_bootstrap_keeps_the_rows_of_a_sample_whole():
 @pytest.mark.parametrize("error", [metrics.frechet_distance_error, metrics.kernel_distance_error])
 def test_an_error_is_the_same_for_the_same_seed_and_leaves_the_global_generator_alone(error):
     state = torch.random.get_rng_state()
-    first, again, other = (error(features(20), features(20, seed=1), num=10, seed=seed) for seed in (4, 4, 5))
+    first, again, other = (error(features(50), features(50, seed=1), seed=seed) for seed in (4, 4, 5))
     assert first == again != other
     assert torch.equal(state, torch.random.get_rng_state())
 

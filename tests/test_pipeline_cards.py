@@ -109,11 +109,28 @@ def test_each_stage_is_told_with_its_settings_and_minutes_and_a_command_once(mad
 
 def test_results_and_what_was_measured_at_several_values_have_a_table_each(made):
     body = card_of(made)[1]
-    assert "| metric | tiny-sd | dcgan | real pictures | protocol |" in body
+    assert "| metric | tiny-sd | dcgan | real pictures | note |" in body
     assert "## More and fewer steps" in body
-    assert "| metric | tiny-sd, 1 step | tiny-sd, 2 steps | real pictures | protocol |" in body
+    assert "| metric | tiny-sd, 1 step | tiny-sd, 2 steps | real pictures | note |" in body
     assert "guidance.json" not in body
     assert "More and less guidance" not in body
+
+
+def test_schedulers_that_do_not_work_are_named_with_the_figures_of_all(folder):
+    def row(name, *figures):
+        rmse, top_5 = ({n: pair[k] for n, pair in zip(("20", "50"), figures, strict=False)} for k in (0, 1))
+        return {"scheduler": name, "rmse": rmse, "top_5": top_5}
+
+    rows = [row("Own", (0.0, 0.8), (0.0, 0.8)), row("Near", (0.01, 0.8), (0.002, 0.7)), row("Late", (0.4, 0.3), (0.01, 0.8))]
+    rows += [row("Bad", (0.1, 0.0), (0.1, 0.1)), row("Other", (0.3, 0.8), (0.3, 0.8)), row("Ends") | {"error": "IndexError: 21"}]
+    rows += [row("Lost") | {"error": "ImportError: no torchsde"}]
+    (folder / "schedulers.json").write_text(json.dumps({"command": "python bench.py", "protocol": "40 prompts", "rows": rows}))
+    assert cli.main(["card", str(folder)]) == 0
+    text = card_of(folder)[1].split("## Other schedulers")[1].split("## Training")[0]
+    assert "at 20 steps Late, Bad, Ends; at 50 steps Bad, Ends:" in text
+    assert "| Near | 0.0100 | 0.800 | 0.0020 | 0.700 |" in text
+    assert "| Lost | – | – | – | – |" in text
+    assert "`Ends`: IndexError: 21. `Lost`: ImportError: no torchsde." in text
 
 
 def test_every_weight_file_of_the_pipeline_is_told_by_its_bytes_and_hash(made):
@@ -172,7 +189,7 @@ def test_a_row_of_what_was_never_seen_is_one_prompt_and_the_card_lists_them(made
     rows = [prompts[k : k + 4] for k in range(0, len(prompts), 4)]
     assert [row[0] for row in rows] == list(SHOWN["emoji64"].unseen)
     assert all(len(set(row)) == 1 for row in rows)
-    listed = re.findall(r"^\d+\. (.*)$", card_of(made)[1].split("## Never seen together")[1], flags=re.M)
+    listed = re.findall(r"^\d+\. (.*)$", card_of(made)[1].split("## Never seen together")[1].split("## Use")[0], flags=re.M)
     assert listed == list(SHOWN["emoji64"].unseen)
 
 
@@ -196,12 +213,13 @@ def test_the_golden_pictures_are_those_of_the_first_prompts_at_few_steps(made):
 
 
 def test_a_pushed_pipeline_comes_back_with_its_card_and_without_its_stages(folder, client, tmp_path):
+    (folder / "nearest.png").write_bytes(b"a picture")
     for stray in ("notes.env", "diffusion_pytorch_model.bin"):
         (folder / "unet" / stray).write_bytes(b"of nobody's business")
     assert cli.main(["push", str(folder), "me/sd"]) == 0
     files = set(client.repos["me/sd"].at("main").files)
     assert not [file for file in files if file.endswith((".env", ".bin"))]
-    beside = {"README.md", "samples.png", "unseen.png", "sampling.json", "training.json", "evaluation.json", "steps.json"}
+    beside = {"README.md", "samples.png", "unseen.png", "nearest.png", "sampling.json", "training.json", "evaluation.json", "steps.json"}
     assert {"model_index.json", "unet/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json"} | beside <= files
     assert not [file for file in files if file.startswith("stages") or "golden" in file]
     again, before = genart_hub.from_pretrained("me/sd"), genart_hub.from_pretrained(folder)

@@ -12,7 +12,9 @@ from pipelines import tiny_pipeline
 from genart_hub import cli, evaluate, images, metrics, prompts
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
+from genart_hub.memorisation import Training
 from genart_hub.models.classifier import Classifier
+from genart_hub.models.vae import VAE
 from genart_hub.stable_diffusion import StableDiffusion
 
 NAMES = ("bear", "cat", "dog", "fox")
@@ -155,7 +157,44 @@ def test_the_autoencoder_is_measured_through_its_mean_by_the_names_of_a_vaes_fig
     assert found["mse"].protocol == "48 of data/things.parquet at 16 px"
     grey = Pictures(images.resize(x, 8, 1).add(1).mul(127.5).to(torch.uint8), None, pictures.path)
     of_vae = {measure.metric: measure.name for measure in evaluate.evaluate(vae, grey, eye, samples=2, count=8, reference=pictures)}
-    assert {metric: found[metric].name for metric in ("mse", "psnr", "ssim")}.items() <= of_vae.items()
+    assert {metric: found[metric].name for metric in ("mse", "psnr")}.items() <= of_vae.items()
+
+
+def test_beside_the_held_out_real_pictures_stand_copies_of_those_that_the_feature_network_was_trained_on(pictures, eye):
+    found = by_name(prompts.evaluate(fake_vae(Copyist(pictures)), pictures, eye, **ASKED, count=8, seed=4))["is what was asked for (text)"]
+    asked, known = (prompts.draw_classes(pictures, "concept", "style", "text", 500, 4, held_out) for held_out in (True, False))
+    assert asked.columns["concept"] == known.columns["concept"] == known.columns["text"]  # the plain one of each class
+    assert all(a != b for a, b in zip(asked.columns["style"], known.columns["style"], strict=True))
+    labels = torch.tensor([eye.class_names.index(name) for name in known.columns["concept"]])
+    with torch.no_grad():
+        assert found.copied == metrics.top_k_accuracy(eye(known.images()), labels, 1).mean().item()
+    assert "copies: others of the same classes, which it did see" in found.protocol
+
+
+def test_a_distance_of_few_pictures_in_a_sweep_says_that_it_is_too_large(pictures, eye, monkeypatch):
+    def distance():
+        (measures,) = prompts.sweep(Copyist(pictures), pictures, eye, count=20, num_steps=(1,)).values()
+        return {measure.metric: measure for measure in measures}["frechet"]
+
+    few = distance()
+    assert few.protocol.endswith(f"of so few a Fréchet distance is far too large, as real pictures' {few.real:.1f} shows: compare columns")
+    monkeypatch.setattr(prompts, "ENOUGH", 20)
+    assert "too large" not in distance().protocol
+
+
+def test_a_pipeline_that_copies_what_it_was_prompted_with_is_found_out(pictures, eye, tiny, tmp_path):
+    autoencoder = tiny(VAE, image_size=16, channels=3)
+    autoencoder.reconstruct = lambda x: x + 0.02  # what is near is nearer than that
+    training = Training(pictures, None, eye, autoencoder)
+    model = fake_vae(Copyist(pictures))
+    found = {m.metric: m for m in prompts.evaluate(model, pictures, eye, count=20, training=training, picture=tmp_path / "nearest.png")}
+    assert [found[f"near_copies_{kind}"].value for kind in ("rmse", "features", "prompted")] == [1, 1, 1]
+    assert found["nearest_rmse"].protocol.startswith(f"20 made (seeds from 0, {prompts.PROMPTED}, 7 steps, guidance 3), each")
+    assert (tmp_path / "nearest.png").is_file()
+    texts = list(dict.fromkeys(pictures.columns["text"]))
+    model.known = {text: model.known[other] for text, other in zip(texts, texts[1:] + texts[:1], strict=True)}  # of what was not prompted
+    found = {m.metric: m for m in prompts.evaluate(model, pictures, eye, count=20, training=training)}
+    assert (found["near_copies_rmse"].value, found["near_copies_prompted"].value) == (1, 0)
 
 
 def test_nothing_is_asked_for_where_no_classes_are_named(pictures, eye):

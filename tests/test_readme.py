@@ -1,11 +1,13 @@
 """The two READMEs say the same, and what they say holds."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from readme_tables import BLOCK, with_tables
 
 import genart_hub
 
@@ -68,6 +70,17 @@ def test_every_variable_of_ours_stands_in_the_table():
     code = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "genart_hub").rglob("*.py"))
     named = set(re.findall(r'"(GENART_\w+)"', code))
     assert named == set(re.findall(r"^\| `(GENART_\w+)`", ENGLISH, flags=re.M))
+
+
+def test_the_results_tables_are_what_was_measured():
+    assert len(BLOCK.findall(ENGLISH)) == 4
+    for text in (ENGLISH, CHINESE):
+        assert with_tables(text) == text  # else: python tests/readme_tables.py
+
+
+@pytest.mark.parametrize("name", ["tiny-sd-emoji", "features-emoji64"])
+def test_a_results_tables_command_is_that_of_the_figures(name):
+    assert json.loads((ROOT / "weights" / name / "evaluation.json").read_text(encoding="utf-8"))["command"] in ENGLISH.splitlines()
 
 
 def test_front_matter_is_that_of_a_gradio_space():

@@ -117,6 +117,22 @@ def test_measured_results_travel_with_unchanged_weights_only(client, gan, tmp_pa
     assert "model-index" not in cards.split(client.read("me/other", "README.md").decode())[0]
 
 
+def test_the_picture_of_the_nearest_training_pictures_travels_with_the_results_that_it_belongs_to(client, gan, tmp_path):
+    gan.save_pretrained(tmp_path / "run")
+    near = {"error": 0.01, "real": 0.1, "protocol": "8 made", "value": 0.25}
+    measures = [{"name": f"near-copies ({kind})", "metric": f"near_copies_{kind}"} | near for kind in ("rmse", "features")]
+    (tmp_path / "run" / "evaluation.json").write_text(json.dumps({"command": "genart-hub evaluate run", "results": {"run": measures}}))
+    (tmp_path / "run" / "nearest.png").write_bytes(b"a picture")
+    model = GAN.from_pretrained(tmp_path / "run")
+    push(model)
+    assert client.read("me/gan", "nearest.png") == b"a picture"
+    assert "](nearest.png)" in client.read("me/gan", "README.md").decode()
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    push(model, "me/other")
+    assert "nearest.png" not in client.repos["me/other"].at("main").files
+
+
 def test_the_results_of_the_weights_before_do_not_stay_with_new_ones(client, gan, tmp_path):
     measure = {"name": "Fréchet distance", "value": 12.5, "real": 1.0, "protocol": "2 made against 2 real", "metric": "frechet"}
     gan.save_pretrained(tmp_path / "run")

@@ -120,9 +120,11 @@ def make_scheduler() -> Any:
     """DPM-Solver++ (Lu et al. 2022) on the cosine schedule (Nichol & Dhariwal 2021), which leaves nothing of a picture at its end."""
     from diffusers import DPMSolverMultistepScheduler
 
-    return DPMSolverMultistepScheduler(
+    scheduler = DPMSolverMultistepScheduler(
         beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", timestep_spacing="trailing", steps_offset=1
     )
+    scheduler.register_to_config(clip_sample=False)  # for DDIM and DDPM, whose default cuts latents off at 1
+    return scheduler
 
 
 def captions_of(text: str, style: str | None = None) -> list[str]:

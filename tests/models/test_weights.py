@@ -14,7 +14,9 @@ from genart_hub.remote import PIPELINE
 
 NAMES = genart_hub.bundled() + genart_hub.bundled("features")
 MODEL = {"README.md", "config.json", "evaluation.json", "golden.safetensors", "model.safetensors", "samples.png", "training.json"}
-OF_PIPELINES = MODEL - {"config.json", "model.safetensors"} | {PIPELINE, "guidance.json", "sampling.json", "steps.json", "unseen.png"}
+MODEL |= {"nearest.png"}
+OF_PIPELINES = MODEL - {"config.json", "model.safetensors"} | {PIPELINE, "sampling.json", "unseen.png"}
+OF_PIPELINES |= {"guidance.json", "schedulers.json", "steps.json"}
 
 
 def files_of(name: str) -> list[Path]:
@@ -45,10 +47,22 @@ def test_a_bundled_model_makes_what_its_golden_file_holds(name):
     torch.testing.assert_close(made_by(model, golden, asked), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", genart_hub.bundled("diffusion"))
+def test_ddim_of_a_bundled_pipelines_scheduler_draws_the_same_pictures(name):
+    from diffusers import DDIMScheduler
+
+    model = genart_hub.from_pretrained(name)
+    request = {"prompt": ["red apple", "rocket"], "num_steps": 50, "guidance": 1.0}
+    own = model.sample(2, 0, **request)
+    model.pipeline.scheduler = DDIMScheduler.from_config(model.pipeline.scheduler.config)
+    assert (own - model.sample(2, 0, **request)).div(2).square().mean() < 1e-4  # 0.2 where latents are cut off at 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundled_model_has_a_card_and_is_known_by_its_name(name):
     folder, model = hub.bundled_folder(name), genart_hub.from_pretrained(name)
-    wanted = ["README.md"] + ["samples.png"] * (model.family != "features") + ["unseen.png"] * (model.family == "diffusion")
+    wanted = ["README.md"] + ["samples.png", "nearest.png"] * (model.family != "features")
+    wanted += ["unseen.png", "schedulers.json"] * (model.family == "diffusion")
     assert [file for file in wanted if not (folder / file).is_file()] == []
     assert model.source.name == name
 

@@ -164,8 +164,12 @@ def test_the_diffusion_step_predicts_v_of_the_noised_latents(alpha_squared):
     assert logged["loss"].item() == pytest.approx((0.5 - v).square().mean().item(), rel=1e-5)
 
 
-def test_the_scheduler_finds_the_latents_that_a_perfect_denoiser_knows():
-    scheduler, z = parts.make_scheduler(), torch.randn(1, 4, 8, 8)
+@pytest.mark.parametrize("name", ["DPMSolverMultistepScheduler", "DDIMScheduler", "UniPCMultistepScheduler"])
+def test_the_scheduler_and_those_made_of_its_config_find_the_latents_that_a_perfect_denoiser_knows(name):
+    import diffusers
+
+    scheduler = getattr(diffusers, name).from_config(parts.make_scheduler().config)
+    z = 3 * torch.randn(1, 4, 8, 8)  # beyond 1, where DDIM cuts unless it is told
     assert scheduler.alphas_cumprod[-1] < 1e-4  # nothing is left of a picture at the end
     scheduler.set_timesteps(10)
     z_t = torch.randn(1, 4, 8, 8)
