@@ -411,7 +411,14 @@ def train(options: argparse.Namespace) -> None:
             print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
         raise
     if _is_first_process():
-        best = f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}." if run.best else ""
+        best = ""
+        if run.best:
+            last = run.best["step"] == run.step
+            best = (
+                " The best state is the last one."
+                if last
+                else f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}."
+            )
         print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes.{best}")
         print(f"Load it with from_pretrained({str(run.folder)!r}).")
 

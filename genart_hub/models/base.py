@@ -154,6 +154,29 @@ class FeatureNetwork(nn.Module, HubModel):
             raise GenartError("bad_images", where=type(self).__name__, **values)
         return self.backbone(x)
 
+    @torch.no_grad()
+    def shift(self, x: Tensor) -> float:
+        """How far pictures lie from those that the network was trained on: 0 for the same, 1 for a standard deviation in all channels.
+
+        The mean over the channels of ((m - mean) / std)^2, m over x of what a batch normalisation gets, mean and std what it got in
+        training; the largest of all layers. x: (B, C, H, W) in [-1, 1].
+        """
+        shifts: list[float] = []
+
+        def compare(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            m = inputs[0].transpose(0, 1).flatten(1).mean(dim=1)
+            shifts.append(((m - layer.running_mean).square() / (layer.running_var + layer.eps)).mean().item())
+
+        layers = [layer for layer in self.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+        hooks = [layer.register_forward_pre_hook(compare) for layer in layers]
+        try:
+            with evaluating(self):
+                self.features(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return max(shifts, default=0.0)
+
     def forward(self, x: Tensor) -> Tensor:
         """The logits of the classes. x: (B, C, H, W) in [-1, 1]. Returns (B, num_classes)."""
         return self.head(self.features(x))

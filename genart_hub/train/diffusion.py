@@ -133,7 +133,7 @@ class _Stage:
             try:
                 fit(
                     step, batches, num_steps, run, self.seed, partial(rate, recipe.schedule, recipe.warmup), self.save_minutes,
-                    progress=self.progress, accelerator=accelerator, look_every=max(1, num_steps // LOOKS), **looks,
+                    progress=self.progress, accelerator=accelerator, look_every=-(-num_steps // LOOKS), **looks,
                 )  # fmt: skip
             finally:
                 if accelerator.is_main_process and (folder / CHECKPOINT).exists():

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import genart_hub
-from genart_hub import data, metrics
+from genart_hub import data, images, metrics
 from genart_hub.errors import GenartError
 from genart_hub.models.classifier import Classifier
 from genart_hub.train import Recipe
@@ -30,7 +30,8 @@ import importlib, os, signal, accelerate, pyarrow.parquet, torch, torch._dynamo,
 from genart_hub.errors import GenartError
 from genart_hub.train import Recipe, train
 
-training = importlib.import_module("genart_hub.train.training")
+training, loop = (importlib.import_module("genart_hub.train." + name) for name in ("training", "fit"))
+loop.LOOK_SHARE, loop.FIRST_BEST, training.FIRST_BEST = float("inf"), 1, 1  # looks at the same steps, however long they take
 torch.set_num_threads(1)
 make_step = training.make_step
 
@@ -212,6 +213,7 @@ def test_the_best_vae_is_that_of_the_highest_elbo_and_loads(parquet, tmp_path, t
 def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_the_bundled_eye_of_the_nearest_size(
     tmp_path, train_tiny, monkeypatch, tiny
 ):
+    monkeypatch.setattr(Classifier, "shift", lambda network, x: 0.0)
     eyes = [("eye", {}), ("far", {"image_size": 16}), ("colour", {"channels": 3})]
     for name, changes in eyes:
         tiny(Classifier, **changes).save_pretrained(tmp_path / name)
@@ -224,6 +226,50 @@ def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_the_bundled_eye_
     with torch.no_grad():
         real, fake = eye.features(data.load(tmp_path / "pictures").images()), eye.features(best.sample(20, seed=5 + 10**9))
     assert run.best["score"] == pytest.approx(metrics.frechet_distance(real, fake), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["GAN", "DCGAN", "ConvVAE"])
+def test_looks_change_no_bit_of_what_is_trained(name, tiny_parquet, tmp_path, train_tiny, monkeypatch):
+    train_tiny(name, tiny_parquet, tmp_path / "often")
+    monkeypatch.setattr(importlib.import_module("genart_hub.train.fit"), "LOOK_SHARE", 0.0)
+    train_tiny(name, tiny_parquet, tmp_path / "once")
+    assert [len(list((tmp_path / run / "samples").iterdir())) for run in ("often", "once")] == [9, 1]
+    for file in ("checkpoint.safetensors", "model.safetensors"):
+        often, once = (load_file(tmp_path / run / file) for run in ("often", "once"))
+        assert all(torch.equal(often[key], once[key]) for key in once)
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """Twenty noisy pictures of 8 x 8, grey."""
+    (tmp_path / "noisy").mkdir()
+    for k in range(20):
+        Image.effect_noise((8, 8), 90).save(tmp_path / "noisy" / f"{k:02}.png")
+    return tmp_path / "noisy"
+
+
+def test_pictures_unlike_those_of_the_feature_network_are_not_judged_by_it(noisy, tmp_path, train_tiny, capsys):
+    run = train_tiny("GAN", noisy, tmp_path / "run", progress=True)
+    assert run.best is None
+    assert not (tmp_path / "run" / "best").exists()
+    assert "No best state is kept: features-mnist, the feature network nearest to these pictures, was trained on" in capsys.readouterr().err
+    assert not [line for line in lines_of(tmp_path / "run") if "score" in line]
+
+
+def test_digits_are_judged_by_the_feature_network_of_digits(tmp_path, train_tiny, capsys):
+    (tmp_path / "digits").mkdir()
+    for k, picture in enumerate(images.to_pil(genart_hub.from_pretrained("gan-mnist").sample(20))):
+        picture.save(tmp_path / "digits" / f"{k}.png")
+    run = train_tiny("GAN", tmp_path / "digits", tmp_path / "run", progress=True)
+    assert run.best
+    assert "No best state" not in capsys.readouterr().err
+
+
+@pytest.mark.budget
+def test_a_short_run_keeps_no_best_state_and_says_so(parquet, tmp_path, train_tiny, capsys):
+    assert train_tiny("VAE", parquet, tmp_path / "run", progress=True).best is None
+    assert "No best state is kept: a run of 9 steps is too short to choose from (500 are needed)." in capsys.readouterr().err
+    assert not (tmp_path / "run" / "best").exists()
 
 
 @pytest.fixture
