@@ -153,6 +153,7 @@ MESSAGES = {
     # training
     "unknown_recipe": "There is no recipe {recipe} for {model}; there are {choices}.",
     "run_exists": "{path} already holds a run or a model. Go on with --resume where it is a run, or give another --out.",
+    "run_in_use": "Another process trains into {path} now. Wait until it is done, stop it, or give another --out.",
     "no_checkpoint": "{path} holds no checkpoint to resume. Start without --resume.",
     "no_stage": "{path} holds no {stage} yet. Train it first: genart-hub train-diffusion with --stage {stage}.",
     "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",

@@ -20,9 +20,10 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from genart_hub import images
+from genart_hub.cards import EVALUATION
 from genart_hub.data import Batches
 from genart_hub.errors import GenartError, first_line, shorten
-from genart_hub.files import save_tensors, sweep
+from genart_hub.files import save_tensors, set_aside, sweep
 from genart_hub.train.diagnose import diagnose, explain, spread
 from genart_hub.train.log import Log
 from genart_hub.train.noise import Noise
@@ -147,9 +148,19 @@ class Run:
             if math.isfinite(value):
                 if self.lowest is None or value < self.lowest or value - self.lowest < margin * abs(self.lowest):
                     self.best = {"step": self.step, "score": value}
+                    set_aside_evaluation(self.folder / BEST)
                     model.save_pretrained(self.folder / BEST)
                 self.lowest = value if self.lowest is None else min(value, self.lowest)
         return numbers
+
+
+def set_aside_evaluation(folder: Path) -> None:
+    """What was measured in a model's folder is of the weights before: rename it, and say so."""
+    if (folder / EVALUATION).is_file():
+        place = set_aside(folder / EVALUATION)
+        tqdm.write(
+            f"{folder / EVALUATION} measured the weights of before; it is {place.name} now. Measure the new ones again.", file=sys.stderr
+        )
 
 
 @torch.no_grad()

@@ -20,12 +20,12 @@ from genart_hub.cards import TRAINING
 from genart_hub.data import Batches, Pictures
 from genart_hub.errors import GenartError, choice, first_line, number, whole
 from genart_hub.evaluate import fidelity, pick_features
-from genart_hub.files import replacing, sha256_of
+from genart_hub.files import only_one, replacing, sha256_of
 from genart_hub.hub import pick_device
 from genart_hub.models import MODELS
 from genart_hub.models.base import MAX_SEED, evaluating
 from genart_hub.remote import CONFIG
-from genart_hub.train.fit import CHECKPOINT, FIRST_BEST, Run, fit
+from genart_hub.train.fit import CHECKPOINT, FIRST_BEST, Run, fit, set_aside_evaluation
 from genart_hub.train.noise import Noise
 from genart_hub.train.recipes import Recipe, make_step, rate
 from genart_hub.train.steps import trained_parts
@@ -72,12 +72,10 @@ def train(
     cls, out = MODELS[choice("train", "class_name", class_name, MODELS)], Path(out)
     seed, accumulate = whole("train", "seed", seed, 0, MAX_SEED), whole("train", "accumulate", accumulate, 1, 1024)
     save_minutes = number("train", "save_minutes", save_minutes, 0)
-    if ((out / CHECKPOINT).exists() or (out / CONFIG).exists()) and not resume:
-        raise GenartError("run_exists", path=str(out))
-    if resume and not (out / CHECKPOINT).exists():
-        raise GenartError("no_checkpoint", path=str(out))
+    _check_out(out, resume)
     accelerator = make_accelerator(pick_device(device), precision, accumulate)
-    try:
+    with ending(accelerator), only_one(out) if accelerator.is_main_process else nullcontext():
+        _check_out(out, resume)  # another process may just have finished here
         with speaking_first(accelerator):
             options = {"fit": fit_pictures, "split": split, "token": token, "progress": progress and accelerator.is_main_process}
             pictures = _load(cls, path, size, options)
@@ -91,6 +89,8 @@ def train(
         num_steps = recipe.epochs * batches.per_epoch
         if run.step > num_steps:  # what it has done must stay what its record says
             raise GenartError("fewer_epochs", path=str(out), done=run.step, asked=num_steps, epochs=recipe.epochs)
+        if run.step < num_steps and accelerator.is_main_process:
+            set_aside_evaluation(out)
         schedule = partial(rate, recipe.schedule, recipe.warmup)
         score, why_not = None, ""
         if accelerator.is_main_process:
@@ -106,10 +106,15 @@ def train(
             if accelerator.is_main_process and (out / CHECKPOINT).exists():  # a run that was cut can be published too
                 _write_about(run, pictures, path, recipe, seed, command, accelerator)
         accelerator.wait_for_everyone()
-    finally:
-        if accelerator.num_processes > 1:
-            accelerator.end_training()
     return run
+
+
+def _check_out(out: Path, resume: bool) -> None:
+    """Refuse to start over what is there, or to go on where nothing is."""
+    if ((out / CHECKPOINT).exists() or (out / CONFIG).exists()) and not resume:
+        raise GenartError("run_exists", path=str(out))
+    if resume and not (out / CHECKPOINT).exists():
+        raise GenartError("no_checkpoint", path=str(out))
 
 
 def make_accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
@@ -133,6 +138,16 @@ def make_accelerator(device: torch.device, precision: str, accumulate: int) -> A
 
 
 @contextmanager
+def ending(accelerator: Any) -> Iterator[None]:
+    """Several processes leave their group at the end, whatever happens."""
+    try:
+        yield
+    finally:
+        if accelerator.num_processes > 1:
+            accelerator.end_training()
+
+
+@contextmanager
 def speaking_first(accelerator: Any) -> Iterator[None]:
     """The first process goes first, and what it says on stderr is said for all."""
     with accelerator.main_process_first(), nullcontext() if accelerator.is_main_process else redirect_stderr(io.StringIO()):
@@ -145,7 +160,18 @@ def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]
         side = data.smallest_side(path, **options)
         sizes = cls.sizes or (min(side, LARGEST),)
         size = next((allowed for allowed in sizes if allowed >= side), sizes[-1])
+        if options["progress"]:
+            print(f"Pictures of {size} x {size} px: {_why(cls, size, side)}. Another size with --size.", file=sys.stderr)
     return data.load(path, size, **options)
+
+
+def _why(cls: type, size: int, side: int) -> str:
+    """Why pictures whose first one is `side` px are made `size` px."""
+    if size == side:
+        return "the size of the first one"
+    if size < side:
+        return f"the first one has {side}, and {size} is the largest that is taken unasked"
+    return f"the first one has {side}, and {size} is the smallest of a {cls.__name__} ({', '.join(map(str, cls.sizes))}) that loses nothing"
 
 
 def _prepare(

@@ -389,6 +389,7 @@ ERRORS_ZH: dict[str, str] = {
     "needs_package": "这需要软件包 {package}。请安装：pip install {install}",
     "unknown_recipe": "{model} 没有配方 {recipe}；可用的有 {choices}。",
     "run_exists": "{path} 中已有一次训练。请用 --resume 继续，或换一个 --out。",
+    "run_in_use": "另一个进程正在向 {path} 训练。请等它结束，或停止它，或换一个 --out。",
     "no_checkpoint": "{path} 中没有可以继续的检查点。请去掉 --resume 重新开始。",
     "no_stage": "{path} 中还没有 {stage} 阶段的结果。请先用 genart-hub train-diffusion 加 --stage {stage} 训练它。",
     "other_run": "{path} 开始时的 {what} 不同（当时是 {was}，现在是 {now}）。请用相同的设置继续，或换一个 --out。",

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 import genart_hub
 from genart_hub import data, images, metrics
 from genart_hub.errors import GenartError
+from genart_hub.files import only_one
 from genart_hub.models.classifier import Classifier
 from genart_hub.train import Recipe
 
@@ -394,6 +395,59 @@ def test_a_folder_that_holds_a_run_is_not_overwritten_and_an_empty_one_not_resum
             train_tiny("VAE", parquet, out, resume=resume)
         assert error.value.code == code
     assert same(states(tmp_path / "run"), before)
+
+
+def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives(parquet, tmp_path, train_tiny):
+    train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=1, batch_size=4, lr=1e-3))
+    with only_one(tmp_path / "run"):
+        for resume in (True, False):
+            with pytest.raises(GenartError, match="Another process trains into|holds a run"):
+                train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=2, batch_size=4, lr=1e-3), resume=resume)
+    assert train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=2, batch_size=4, lr=1e-3), resume=True).step == 6
+
+
+def test_a_training_holds_its_folder_while_it_lives(parquet, tmp_path, train_tiny, monkeypatch):
+    training, codes = importlib.import_module("genart_hub.train.training"), []
+
+    def second(*arguments, **options):
+        with pytest.raises(GenartError) as error:
+            train_tiny("VAE", parquet, tmp_path / "run")
+        codes.append(error.value.code)
+
+    monkeypatch.setattr(training, "fit", second)
+    train_tiny("VAE", parquet, tmp_path / "run")
+    assert codes == ["run_in_use"]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_goes_on_sets_aside_what_was_measured_before_and_says_so(parquet, tmp_path, train_tiny, capsys):
+    once, twice = (Recipe(epochs=count, batch_size=4, lr=1e-3) for count in (1, 2))
+    train_tiny("VAE", parquet, tmp_path / "run", once)
+    for folder in (tmp_path / "run", tmp_path / "run" / "best"):
+        (folder / "evaluation.json").write_text("{}")
+    train_tiny("VAE", parquet, tmp_path / "run", once, resume=True)  # nothing is left to do
+    assert (tmp_path / "run" / "evaluation.json").is_file()
+    train_tiny("VAE", parquet, tmp_path / "run", twice, resume=True)
+    for folder in (tmp_path / "run", tmp_path / "run" / "best"):
+        assert not (folder / "evaluation.json").exists()
+        assert (folder / "evaluation.1.json").read_text() == "{}"
+    assert capsys.readouterr().err.count("measured the weights of before; it is evaluation.1.json now") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "told"),
+    [
+        ("GAN", 8, "Pictures of 8 x 8 px: the size of the first one."),
+        ("GAN", 100, "Pictures of 64 x 64 px: the first one has 100, and 64 is the largest that is taken unasked."),
+        ("ConvVAE", 40, "Pictures of 64 x 64 px: the first one has 40, and 64 is the smallest of a ConvVAE (32, 64) that loses nothing."),
+    ],
+)
+def test_the_size_that_was_chosen_is_said_with_its_reason(name, side, told, tmp_path, train_tiny, capsys):
+    (tmp_path / "pictures").mkdir()
+    for k in range(4):
+        Image.effect_noise((side, side), 90).save(tmp_path / "pictures" / f"{k}.png")
+    train_tiny(name, tmp_path / "pictures", tmp_path / "run", Recipe(epochs=1, batch_size=4, lr=1e-3), size=None, progress=True)
+    assert f"{told} Another size with --size.\n" in capsys.readouterr().err
 
 
 def test_a_model_that_is_no_run_is_not_overwritten(parquet, tmp_path, train_tiny, vae):
