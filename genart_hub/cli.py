@@ -15,6 +15,7 @@ import genart_hub
 from genart_hub.errors import GenartError, choice, first_line, number
 
 PIPELINE_BYTES = 20_000_000_000
+OF_RECIPE = ("prompt", "negative_prompt", "steps", "guidance", "size", "n", "seed", "label", "truncation", "columns")
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 CLASSES = {"gan": "GAN", "vae": "VAE", "dcgan": "DCGAN", "conv-vae": "ConvVAE", "classifier": "Classifier", "resnet": "ResNet"}
 
@@ -67,11 +68,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--guidance", type=float, help="of a pipeline: how strongly it follows the prompt, 0 to 50 (its own number)")
     command.add_argument("--size", type=int, metavar="PX", help="of a pipeline's pictures, a multiple of 8 (its own size)")
     command.add_argument("-n", type=int, help="how many pictures (16; of a pipeline above 64 px, 1)")
-    command.add_argument("--seed", type=int, default=0, help="the first picture's seed; picture k has seed + k (0)")
+    command.add_argument("--seed", type=int, help="the first picture's seed; picture k has seed + k (0)")
     command.add_argument("--label", help="a class index or name, for conditional models; several with commas, one for each picture")
     command.add_argument("--truncation", type=float, help="above 0, at most 1: less variety, more typical pictures (1)")
-    command.add_argument("--columns", type=int, default=8, help="of the grid (8)")
-    command.add_argument("--from", dest="picture", metavar="PNG", help="make the picture of this PNG again, from its recipe")
+    command.add_argument("--columns", type=int, help="of the grid (8)")
+    command.add_argument("--from", dest="picture", metavar="PNG", help="make the picture of this PNG again, from its recipe alone")
     command.add_argument("--out", default="sample.png", help="the PNG to write (sample.png)")
 
     command = add("walk", walk, "a walk through the latent space, as an animation")
@@ -236,7 +237,7 @@ def generative(options: argparse.Namespace, name: str | None = None) -> Any:
     """The same, and it must make pictures from latents."""
     from genart_hub.models.base import check_generative
 
-    return check_generative(load(options, name), genart_hub.bundled())
+    return check_generative(load(options, name))
 
 
 def list_models(options: argparse.Namespace) -> None:
@@ -283,10 +284,15 @@ def sample(options: argparse.Namespace) -> None:
     from genart_hub.remake import remake
 
     if options.picture:
+        for option in OF_RECIPE:
+            if getattr(options, option) is not None:
+                raise GenartError("fixed_by_recipe", option="-n" if option == "n" else f"--{option.replace('_', '-')}")
         picture, x, recipe = remake(options.picture, lambda name: load(options, options.model or name))
     else:
         if not options.model:
             raise GenartError("no_model_named", choices=", ".join(genart_hub.bundled()))
+        options.seed = 0 if options.seed is None else options.seed
+        options.columns = 8 if options.columns is None else options.columns
         model = load(options)
         x, recipe = (_sample_from_text if model.family == "diffusion" else _sample_from_latents)(options, model)
         picture = images.sheet(x, recipe["columns"])

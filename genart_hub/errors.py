@@ -25,6 +25,9 @@ MESSAGES = {
     "bad_label": "{where}: there is no class {value}. Choose one of: {choices}.",
     "bad_latents": "{where}: latents must be of shape (B, {latent_dim}), got {shape}.",
     "bad_images": "{where}: images must be of shape (B, {channels}, {size}, {size}), got {shape}.",
+    "latents_as_count": "{where}: sample takes the number of pictures, and got a tensor of shape {shape}. To draw the pictures of latents, call generate(z).",
+    "no_latents": "{where}: latents are a tensor of shape (B, {latent_dim}), got {type}. Draw them with latents(n, seed), or call sample(n) for pictures.",
+    "no_images": "{where}: pictures are a tensor of shape (B, {channels}, {size}, {size}) in [-1, 1], got {type}. Make one of a picture with images.from_pil(picture, {size}, {channels}).",
     "bad_seeds": "Seeds are whole numbers with commas between them, such as 0, 7, 42; got {value}.",
     "few_keys": "A walk needs at least two keys, got {count}.",
     "many_seeds": "At most {high} seeds are taken, got {count}.",
@@ -96,6 +99,8 @@ MESSAGES = {
     "bad_recipe": "{file}: its recipe is damaged ({reason}). Sample the picture again and save it anew.",
     "other_weights": "The picture was made with other weights of {name} ({wanted} there, {found} here). "
     "Load the revision that made it, or sample anew.",
+    "run_elsewhere": "{file} was made by {name}, which is no bundled model and lies in no folder at the picture. Say where it is: genart-hub sample runs/{name} --from {file}",
+    "fixed_by_recipe": "{option} cannot be given beside --from: it comes from the picture's recipe. Leave it out, or sample without --from.",
     "several_labels": "{file} has a class for each picture; the app takes one for all. Make it again with genart-hub sample --from {file}.",
     "no_field": "{file} was made with settings that the app has no field for ({names}). Make it again with genart-hub sample --from {file}.",
     "no_frames": "An animation needs at least one frame.",
@@ -218,9 +223,13 @@ def first_line(error: BaseException, limit: int = 120) -> str:
 def whole(where: str, name: str, value: object, low: int | None = None, high: int | None = None) -> int:
     """`value` as a whole number within [low, high], or an error that names `where` and `name`; 3.0 is 3."""
     result = int(value) if isinstance(value, float) and value.is_integer() else value
-    if isinstance(result, bool) or not hasattr(result, "__index__"):
+    try:
+        result = None if isinstance(result, bool) else result.__index__()
+    except (AttributeError, TypeError, ValueError):  # a tensor or an array has the method, and may refuse
+        result = None
+    if result is None:
         raise GenartError("not_whole", where=where, name=name, value=shorten(value))
-    return _bounded(where, name, int(result), low, high)
+    return _bounded(where, name, result, low, high)
 
 
 def power_of_two(where: str, name: str, value: object, low: int, high: int) -> int:

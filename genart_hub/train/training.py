@@ -78,14 +78,14 @@ def train(
         _check_out(out, resume)  # another process may just have finished here
         with speaking_first(accelerator):
             options = {"fit": fit_pictures, "split": split, "token": token, "progress": progress and accelerator.is_main_process}
-            pictures = _load(cls, path, size, options)
+            pictures, why_this_size = _load(cls, path, size, options)
         run, batches, step = _prepare(
             cls, pictures, path, out, recipe, arguments, seed, accelerator, accumulate, conditional, label, hold_out, split, fit_pictures
         )
         if resume:
             run.load()
         if progress and accelerator.is_main_process:
-            print(_told(accelerator, batches, run), file=sys.stderr)
+            print(why_this_size + _told(accelerator, batches, run), file=sys.stderr)
         num_steps = recipe.epochs * batches.per_epoch
         if run.step > num_steps:  # what it has done must stay what its record says
             raise GenartError("fewer_epochs", path=str(out), done=run.step, asked=num_steps, epochs=recipe.epochs)
@@ -154,15 +154,18 @@ def speaking_first(accelerator: Any) -> Iterator[None]:
         yield
 
 
-def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]) -> Pictures:
-    """The pictures, at a size that the class can take where none was asked for: the smallest that loses nothing, else the largest."""
-    if size is None:
-        side = data.smallest_side(path, **options)
-        sizes = cls.sizes or (min(side, LARGEST),)
-        size = next((allowed for allowed in sizes if allowed >= side), sizes[-1])
-        if options["progress"]:
-            print(f"Pictures of {size} x {size} px: {_why(cls, size, side)}. Another size with --size.", file=sys.stderr)
-    return data.load(path, size, **options)
+def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]) -> tuple[Pictures, str]:
+    """The pictures, at a size that the class can take where none was asked for: the smallest that loses nothing, else the largest.
+
+    Returns a line about that size too, or "".
+    """
+    if size is not None:
+        return data.load(path, size, **options), ""
+    side = data.smallest_side(path, **options)
+    sizes = cls.sizes or (min(side, LARGEST),)
+    size = next((allowed for allowed in sizes if allowed >= side), sizes[-1])
+    told = f"Pictures of {size} x {size} px: {_why(cls, size, side)}. Another size with --size.\n"
+    return data.load(path, size, **options), told
 
 
 def _why(cls: type, size: int, side: int) -> str:

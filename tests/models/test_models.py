@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import genart_hub
@@ -184,6 +185,27 @@ def test_a_model_without_classes_refuses_a_label(cls, tiny):
 def test_latents_of_another_shape_are_refused(cls, tiny, shape):
     with pytest.raises(GenartError, match=rf"{cls.__name__}: latents must be of shape \(B, 4\)"):
         tiny(cls).generate(torch.zeros(shape))
+
+
+@every_generative_model
+def test_latents_in_place_of_a_count_are_told_the_call_that_takes_them(cls, tiny):
+    model = tiny(cls)
+    for z in (model.latents(3), model.latents(3).numpy()):
+        with pytest.raises(GenartError, match=r"got a tensor of shape \(3, 4\)\. To draw the pictures of latents, call generate\(z\)"):
+            model.sample(z)
+    assert torch.equal(model.sample(torch.tensor(3)), model.sample(3))
+
+
+@every_generative_model
+def test_anything_but_a_tensor_is_told_how_to_become_one(cls, tiny):
+    model = tiny(cls)
+    with pytest.raises(GenartError, match=r"latents are a tensor of shape \(B, 4\), got int.* call sample\(n\)"):
+        model.generate(16)
+    looks = [getattr(model, name) for name in ("reconstruct", "encode", "discriminate", "score") if hasattr(model, name)]
+    for look in looks:
+        with pytest.raises(GenartError, match=r"got Image\. Make one of a picture with images\.from_pil\(picture, 8, 1\)"):
+            look(Image.new("L", (8, 8)))
+    assert looks
 
 
 @every_generative_model
