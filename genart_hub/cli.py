@@ -190,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("card", card, "write a model folder's card, its sample grid and its golden samples")
     command.add_argument("folder", help="a run or a model's folder")
-    command.add_argument("--name", help="what the card calls the model (the folder's name)")
+    command.add_argument("--name", help="the card's title (the folder's name)")
     command.add_argument("--license", help="such as apache-2.0, mit or cc-by-sa-3.0 (that of the card that is there)")
     command.add_argument("--dataset", help="a dataset that the package can attribute: mnist or emoji64")
 
@@ -634,7 +634,7 @@ def card(options: argparse.Namespace) -> None:
         read_config(folder)
     model = genart_hub.from_pretrained(folder)
     write_card = pipeline_cards.write_card if is_pipeline else cards.write_card
-    print(write_card(folder, model, options.name or folder.resolve().name, options.license, options.dataset))
+    print(write_card(folder, model, folder.resolve().name, options.license, options.dataset, title=options.name))
 
 
 def push(options: argparse.Namespace) -> None:

@@ -323,6 +323,18 @@ def test_a_card_is_made_of_the_numbers_of_its_own_weights(capsys, gan, vae, clas
     assert "measured other weights" in fail(capsys, "card", tmp_path / "c", "--license", "mit")
 
 
+def test_the_title_of_a_card_is_no_name_to_load_by(capsys, gan, tmp_path, monkeypatch):
+    folder, sizes = gan.save_pretrained(tmp_path / "mine"), []
+    run(capsys, "card", folder, "--license", "mit", "--name", "My best GAN")
+    body = (folder / "README.md").read_text().split("---")[2]
+    assert body.count("My best GAN") == 1
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Image.Image, "show", lambda picture: sizes.append(picture.size))
+    exec(re.search(r"```python\n(.*?)```", body, flags=re.S)[1], {})
+    assert len(sizes) == 1
+    run(capsys, "sample", "--from", folder / "samples.png", "--out", tmp_path / "again.png")
+
+
 @pytest.mark.parametrize("front", ["tags: dataset:emoji64", "tags: [dataset:emoji64]", "tags: 3\ndatasets: {}\nlicense: mit"])
 def test_a_cards_metadata_may_be_written_by_hand(capsys, gan, tmp_path, front):
     (gan.save_pretrained(tmp_path / "a") / "README.md").write_text(f"---\n{front}\n---\nmine")

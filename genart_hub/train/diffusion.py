@@ -277,7 +277,7 @@ def _set_aside_measures(out: Path, new: Path) -> None:
     weights = [file.relative_to(new) for file in new.glob("*/*.safetensors")]
     if all((out / name).is_file() and sha256_of(out / name) == sha256_of(new / name) for name in weights):
         return
-    for file in (out / name for name in (EVALUATION, "steps.json", "guidance.json")):
+    for file in (out / name for name in (EVALUATION, "steps.json", "guidance.json", "schedulers.json")):
         if file.is_file():
             print(f"{file} measured the weights of before; it is {set_aside(file).name} now. Measure the new ones again.", file=sys.stderr)
 
