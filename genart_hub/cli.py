@@ -215,8 +215,9 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("deploy-space", deploy_space, "the app as a Hugging Face Space: create it, or update it")
     command.add_argument("repo_id", metavar="owner/name")
-    command.add_argument("--hardware", choices=("cpu-basic", "zero-a10g"), default="cpu-basic")
-    command.add_argument("--model", action="append", default=[], metavar="owner/name", help="a Hub model to offer and preload")
+    command.add_argument("--hardware", choices=("zero-a10g", "cpu-basic"), default="zero-a10g", help="of the Space (zero-a10g: ZeroGPU)")
+    command.add_argument("--model", action="append", default=[], metavar="owner/name", help="a public Hub model to offer and preload")
+    command.add_argument("--title", help="of the Space (genart_hub)")
     command.add_argument("--private", action=argparse.BooleanOptionalAction)
     command.add_argument("--token")
     command.add_argument("--dry-run", action="store_true", help="print the files and their sizes, and upload nothing")
@@ -676,9 +677,9 @@ def deploy_space(options: argparse.Namespace) -> None:
     if options.dry_run:
         with tempfile.TemporaryDirectory() as root:
             folder = Path(root)
-            files = space.build(folder, options.hardware, options.model)
+            files = space.build(folder, options.hardware, options.model, options.title)
             for file in files:
                 print(f"{(folder / file).stat().st_size:>12,}  {file.as_posix()}")
             print(f"{space.total(folder, files):>12,}  bytes in {len(files)} files; nothing was uploaded.")
         return
-    print(space.deploy(options.repo_id, options.hardware, options.model, options.private, options.token))
+    print(space.deploy(options.repo_id, options.hardware, options.model, options.private, options.token, options.title))

@@ -60,6 +60,7 @@ MESSAGES = {
     "no_token": "Publishing needs a token with the right to write. Log in with `hf auth login`, set HF_TOKEN, or pass token=.",
     "not_writable": "This token may not write to {name}. Use a token with the right to write, and a namespace that is yours or your organisation's.",
     "other_library": "{name} already holds a model of another library ({library}). Choose another name.",
+    "not_public": "{name} is no model that anybody may load from the Hub, so a Space cannot offer it. Check the spelling, or make it public and ungated first.",
     "other_space": "{name} already holds another app ({file}), which an update would delete. Choose another name.",
     "bad_metadata": "The Hub refuses the card's metadata ({reason}). Mend the block between the two --- lines of README.md.",
     "no_license": "{name} has no licence. Pass license=, such as apache-2.0 (--license on the command line).",

@@ -26,16 +26,7 @@ import genart_hub
 from genart_hub.errors import GenartError, first_line, shorten, whole
 from genart_hub.hub import HUB_ID, NAME_LIMIT, bundled_folder, pick_device
 from genart_hub.models.base import MAX_SEED, Generative, check_generative
-from genart_hub.ui import texts
-
-try:  # on a Space with ZeroGPU, and only there
-    from spaces import GPU as on_gpu
-except ImportError:
-
-    def on_gpu(handler: Callable) -> Callable:
-        """Nothing to ask for: the device is there all the time."""
-        return handler
-
+from genart_hub.ui import gpu, texts
 
 MODEL_CALL = {"concurrency_id": "model", "concurrency_limit": 1}  # one model call at a time
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
@@ -85,8 +76,8 @@ class Shelf:
             if name in self._models:
                 self._models.move_to_end(name)
                 return self._models[name]
-            limit = {"max_bytes": TRUSTED_BYTES} if trusted else {}
-            model = genart_hub.from_pretrained(name, device=pick_device(), **limit)
+            options = {"device": pick_device()} | (gpu.options(TRUSTED_BYTES) if trusted else {})
+            model = genart_hub.from_pretrained(name, **options)
             self._models[name] = model
             while len(self._models) > 1 and sum(map(_memory, self._models.values())) > self.max_bytes:
                 self._models.popitem(last=False)
@@ -296,7 +287,6 @@ def class_box(shelf: Shelf, box: gr.Dropdown, of_text: gr.Column | None = None, 
         except GenartError:  # told when the model is asked for pictures
             return (), False
 
-    @on_gpu
     @guarded
     def follow(model_name: str, chosen: str, request: gr.Request):
         names, reads = chosen_model(model_name)

@@ -21,7 +21,6 @@ from genart_hub.ui.parts import (
     ladder_of,
     model_box,
     new_folder,
-    on_gpu,
     on_ladder,
     own_folder,
     parsed,
@@ -39,7 +38,6 @@ MOST_STEPS = 1000
 def build(shelf: Shelf) -> None:
     """The tab."""
 
-    @on_gpu
     @guarded
     def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request):
         model = shelf.generative(model_name)
@@ -53,7 +51,6 @@ def build(shelf: Shelf) -> None:
         folder = new_folder()
         return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure
 
-    @on_gpu
     @guarded
     def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request):
         model, lang = shelf.generative(model_name), texts.language(request)

@@ -27,7 +27,6 @@ from genart_hub.ui.parts import (
     model_box,
     new_folder,
     offered,
-    on_gpu,
     parsed,
     prompt_box,
     seed_of,
@@ -45,7 +44,6 @@ LARGE, DIFFUSION_MOST = 128, 4  # a pipeline of more px than that takes minutes 
 def build(shelf: Shelf) -> None:
     """The tab."""
 
-    @on_gpu
     @guarded
     def sample(
         model_name: str,

@@ -311,6 +311,7 @@ ERRORS_ZH: dict[str, str] = {
     "no_token": "发布需要有写权限的令牌。请用 `hf auth login` 登录、设置 HF_TOKEN，或传入 token=。",
     "not_writable": "此令牌无权写入 {name}。请使用有写权限的令牌，以及属于你或你所在组织的命名空间。",
     "other_library": "{name} 已存放着另一个库的模型（{library}）。请换一个名称。",
+    "not_public": "{name} 不是 Hub 上人人都能加载的模型，Space 无法提供它。请检查拼写，或先将其公开并取消门控。",
     "other_space": "{name} 已存放着另一个应用（{file}），更新会删除它。请换一个名称。",
     "bad_metadata": "Hub 不接受模型卡的元数据（{reason}）。请修正 README.md 中两行 --- 之间的内容。",
     "no_license": "{name} 没有许可证。请传入 license=，例如 apache-2.0（命令行用 --license）。",
