@@ -28,7 +28,7 @@ from torch import Tensor
 
 from genart_hub.augment import flip
 from genart_hub.errors import GenartError, choice, first_line, number, shorten, whole
-from genart_hub.images import as_uint8, flatten, open_picture
+from genart_hub.images import as_uint8, flatten, open_picture, read_header
 from genart_hub.models.base import MAX_CLASSES
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -42,7 +42,7 @@ METADATA = ("metadata.jsonl", "metadata.csv")
 HUB_ID = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@(\w[\w./-]*))?")
 GREY = ("1", "L", "I", "F", "LA", "La")
 
-DECODING = 2  # counts up when the same file would become other pixels
+DECODING = 3  # counts up when the same file would become other pixels, or more is kept of it
 CACHE_VARIABLE = "GENART_CACHE"
 PICTURES, INDEX, UNFINISHED = "pictures.bin", "index.json", ".unfinished"
 IN_MEMORY = 1_000_000_000  # bytes that are held in memory where nothing can be kept
@@ -64,6 +64,7 @@ class Pictures:
     broken: tuple[str, ...] = ()  # the names of those that could not be read
     digest: str | None = None  # the sha256, where it is known
     part: str = ""  # of the source: the split that was chosen, and whether pictures were padded
+    label_column: str | None = "label"  # what the labels are called in the source; they stand in `labels`, not among the columns
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -107,17 +108,37 @@ class Pictures:
         labels = None if self.labels is None else self.labels[indices]
         return replace(self, pictures=self.pictures[indices], labels=labels, columns=columns, digest=None)
 
+    def column(self, name: str) -> tuple[list, tuple[str, ...]]:
+        """What a column holds of each picture, and the names of its numbers where it has any. The labels are a column too (-1: None)."""
+        if name in self.columns:
+            return self.columns[name], self.column_names.get(name, ())
+        if name == self.label_column and self.labels is not None:
+            return [None if label < 0 else label for label in self.labels.tolist()], self.class_names
+        labels = [self.label_column] if self.labels is not None and self.label_column else []
+        raise GenartError("no_column", path=str(self.path), column=name, choices=", ".join([*labels, *self.columns]) or "none")
+
+    def values(self, column: str) -> list:
+        """The same by name: what a column holds of each picture, a number that has a name as that name."""
+        values, names = self.column(column)
+        return [names[value] if isinstance(value, int) and 0 <= value < len(names) else value for value in values]
+
     def labelled_by(self, column: str) -> "Pictures":
-        """The same pictures with another column as their classes, named by its values in the order of the alphabet."""
-        if column == "label" and self.labels is not None and column not in self.columns:
+        """The same pictures with another column as their classes, named by its values in the order of the alphabet.
+
+        The column of the labels keeps its own order.
+        """
+        if column == self.label_column and column not in self.columns:
             return self
-        if column not in self.columns:
-            raise GenartError("no_column", path=str(self.path), column=column, choices=", ".join(self.columns) or "none")
-        names = dict(enumerate(self.column_names.get(column, ())))
-        values = [None if value is None else str(names.get(value, value)) for value in self.columns[column]]
+        values = [None if value is None else str(value) for value in self.values(column)]
         class_names = tuple(sorted({value for value in values if value is not None}))
         index = {None: -1} | {name: k for k, name in enumerate(class_names)}
-        return replace(self, labels=torch.tensor([index[value] for value in values]), class_names=class_names, digest=None)
+        columns, column_names = dict(self.columns), dict(self.column_names)
+        if self.label_column and self.labels is not None:
+            columns[self.label_column], column_names[self.label_column] = self.column(self.label_column)
+        labels = torch.tensor([index[value] for value in values])
+        return replace(
+            self, labels=labels, class_names=class_names, label_column=column, columns=columns, column_names=column_names, digest=None
+        )
 
     def hold_out(self, column: str) -> tuple[Tensor, Tensor]:
         """Split the pictures so that it can be told how a class is recognised in a variant never seen of it.
@@ -126,9 +147,7 @@ class Pictures:
         Returns the rows to train on, and those held out.
         """
         labels = self.require_labels("hold out variants of each class").tolist()
-        if column not in self.columns:
-            raise GenartError("no_column", path=str(self.path), column=column, choices=", ".join(self.columns) or "none")
-        values = [str(value) for value in self.columns[column]]
+        values = [str(value) for value in self.column(column)[0]]
         variants = sorted(set(values))
         found: dict[int, set[str]] = {}
         for label, value in zip(labels, values, strict=True):
@@ -245,6 +264,7 @@ class Table(NamedTuple):
     columns: tuple[str, ...] = ()
     column_names: dict[str, tuple[str, ...]] = {}
     names_files: bool = False
+    label: str | None = None  # the name of the labels' column, where there is one
 
 
 class Source(NamedTuple):
@@ -316,7 +336,7 @@ def _folder_table(root: Path, files: list[Path], folders: tuple[str, ...], table
         for start in range(0, len(files), ROWS):
             yield [row(file) for file in files[start : start + ROWS]]
 
-    return Table(len(files), batches, folders if labelled else (), columns)
+    return Table(len(files), batches, folders if labelled else (), columns, label="label" if labelled or has_labels else None)
 
 
 def _metadata(file: Path) -> dict[Path, dict[str, Any]]:
@@ -428,6 +448,7 @@ def _parquet_table(path: Path, files: list[Path]) -> Table:
     schema = _schema(files[0])
     class_labels = _class_labels(schema.metadata)
     image, label, columns = _plan(path, schema, class_labels)
+    own = [path] if path.is_dir() else []
 
     def batches() -> Iterator[list[Row]]:
         for file in files:
@@ -438,7 +459,8 @@ def _parquet_table(path: Path, files: list[Path]) -> Table:
                     raise GenartError("no_image_column", path=str(file), choices=", ".join(map(shorten, names)) or "none")
                 wanted = [name for name in (image, label, *columns) if name in names]
                 for batch in opened.iter_batches(ROWS, columns=wanted, use_threads=False):
-                    yield list(_rows(batch, image, label, columns, prefix, start, file.parent))
+                    place = _Place(file, file.parent, [file.parent, *own])
+                    yield list(_rows(batch, image, label, columns, prefix, start, place))
                     start += batch.num_rows
 
     total = 0
@@ -446,7 +468,7 @@ def _parquet_table(path: Path, files: list[Path]) -> Table:
         with _parquet_errors(file) as parquet:
             total += parquet.read_metadata(file).num_rows
     names = {name: class_labels[name] for name in columns if name in class_labels}
-    return Table(total, batches, class_labels.get(label, ()), columns, names, names_files=True)
+    return Table(total, batches, class_labels.get(label, ()), columns, names, names_files=True, label=label)
 
 
 @contextmanager
@@ -485,8 +507,11 @@ def _image_column(schema: Any) -> str | None:
     def holds_pictures(name: str) -> bool:
         kind = schema.field(name).type
         if types.is_struct(kind):
-            return kind.get_field_index("bytes") >= 0
-        return name == "image" and (types.is_binary(kind) or types.is_large_binary(kind))
+            return kind.get_field_index("bytes") >= 0 and holds_bytes(kind.field("bytes").type)
+        return name == "image" and holds_bytes(kind)
+
+    def holds_bytes(kind: Any) -> bool:
+        return any(is_kind(kind) for is_kind in (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_null))
 
     return next((name for name in sorted(schema.names, key=lambda name: name != "image") if holds_pictures(name)), None)
 
@@ -498,11 +523,10 @@ def _plan(path: str | Path, schema: Any, class_labels: dict[str, tuple[str, ...]
     image = _image_column(schema)
     if image is None:
         raise GenartError("no_image_column", path=str(path), choices=", ".join(map(shorten, schema.names)) or "none")
-    label = next((name for name in schema.names if name in class_labels), None)
-    if "label" in schema.names:
-        kind = schema.field("label").type
-        kinds = (types.is_integer, types.is_boolean, types.is_string, types.is_large_string, types.is_dictionary, types.is_null)
-        label = "label" if any(is_kind(kind) for is_kind in kinds) else label
+    kinds = (types.is_integer, types.is_boolean, types.is_string, types.is_large_string, types.is_dictionary, types.is_null)
+    candidates = [name for name in schema.names if name == "label" or name in class_labels]
+    candidates = [name for name in candidates if any(is_kind(schema.field(name).type) for is_kind in kinds)]
+    label = "label" if "label" in candidates else next(iter(candidates), None)
     columns = tuple(name for name in schema.names if name not in (image, label) and not _has_bytes(schema.field(name).type))
     return image, label, columns
 
@@ -515,19 +539,39 @@ def _has_bytes(kind: Any) -> bool:
     return any(_has_bytes(kind.field(k).type) for k in range(kind.num_fields))
 
 
-def _rows(batch: Any, image: str, label: str | None, columns: tuple[str, ...], prefix: str, start: int, folder: Path) -> Iterator[Row]:
-    """The rows of a pyarrow batch that have a picture, be it bytes or a path from `folder`."""
+class _Place(NamedTuple):
+    """Where rows come from: what an error calls it, the folder that their paths start in, and those that a picture may lie in."""
+
+    name: str | Path
+    folder: Path
+    own: list[Path]
+
+
+def _rows(batch: Any, image: str, label: str | None, columns: tuple[str, ...], prefix: str, start: int, place: _Place) -> Iterator[Row]:
+    """The rows of a pyarrow batch that have a picture, be it bytes or a path to a file of the dataset's own."""
     known, nothing = set(batch.schema.names), [None] * batch.num_rows
     labels = batch.column(label).to_pylist() if label in known else nothing
     values = [batch.column(name).to_pylist() if name in known else nothing for name in columns]
     for k, picture in enumerate(batch.column(image).to_pylist()):
         if isinstance(picture, dict):
-            content = picture["bytes"]
-            content = folder / picture["path"] if content is None and picture.get("path") else content
+            content = picture.get("bytes")
+            content = _own_file(picture["path"], place, start + k) if content is None and picture.get("path") else content
         else:
             content = picture
         if content is not None:
+            content = content if isinstance(content, bytes | Path) else b""  # which is no picture: a text would be a path
             yield Row(f"{prefix}{start + k}", content, labels[k], tuple(column[k] for column in values))
+
+
+def _own_file(path: object, place: _Place, row: int) -> Path:
+    """The file that a row names. Raises GenartError where it lies, links followed, outside of the dataset's own folders."""
+    try:
+        file = os.path.realpath(place.folder / path)
+        if any(os.path.commonpath([file, root]) == root for root in map(os.path.realpath, place.own)):
+            return place.folder / path
+    except (TypeError, ValueError):  # no text, one with a null byte, or another drive
+        pass
+    raise GenartError("picture_outside", file=str(place.name), row=row, value=shorten(path))
 
 
 def _hub_source(name: str, revision: str | None, split: str, token: str | None, cache: Path) -> Source:
@@ -557,6 +601,9 @@ def _hub_source(name: str, revision: str | None, split: str, token: str | None, 
 
 
 def _hub_table(name: str, commit: str, split: str, token: str | bool | None) -> Table:
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
     try:
         import datasets
     except ImportError as error:
@@ -577,13 +624,15 @@ def _hub_table(name: str, commit: str, split: str, token: str | bool | None) -> 
     }
     image, label, columns = _plan(name, dataset.features.arrow_schema, class_labels)
     dataset = dataset.select_columns([column for column in (image, label, *columns) if column]).with_format("arrow")
+    downloaded = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="dataset")
+    place = _Place(name, Path(), [downloaded, Path(datasets.config.EXTRACTED_DATASETS_PATH)])
 
     def batches() -> Iterator[list[Row]]:
         for start in range(0, len(dataset), ROWS):
-            yield list(_rows(dataset[start : start + ROWS], image, label, columns, "row ", start, Path()))
+            yield list(_rows(dataset[start : start + ROWS], image, label, columns, "row ", start, place))
 
     names = {column: class_labels[column] for column in columns if column in class_labels}
-    return Table(len(dataset), batches, class_labels.get(label, ()), columns, names)
+    return Table(len(dataset), batches, class_labels.get(label, ()), columns, names, label=label)
 
 
 def _dataset_error(error: Exception, name: str, split: str) -> GenartError:
@@ -666,7 +715,7 @@ def _opened(row: Row) -> Image.Image | None:
 
 def _has_colours(row: Row) -> bool:
     try:
-        with Image.open(_file(row.content)) as picture:
+        with read_header(_file(row.content)) as picture:
             return picture.mode.split(";")[0] not in GREY
     except Exception:  # a damaged file, of which Pillow may raise anything
         return False
@@ -737,6 +786,7 @@ def _decode(table: Table, size: int, channels: int, fit: str, write: Callable[[b
         "class_names": class_names,
         "columns": dict(zip(table.columns, values, strict=True)),
         "column_names": table.column_names,
+        "label_column": table.label,
         "broken": broken,
         "outside": outside,
         "sha256": digest.hexdigest(),
@@ -803,6 +853,7 @@ def _from_index(levels: Tensor, index: dict[str, Any], path: Path) -> Pictures:
         {name: tuple(names) for name, names in index["column_names"].items()},
         tuple(index["broken"]),
         index["sha256"],
+        label_column=index["label_column"],
     )
 
 

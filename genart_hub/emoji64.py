@@ -70,7 +70,9 @@ def build(
     """Write train.parquet and test.parquet into the folder `out`, both or neither; what it held under these names is replaced.
 
     noto, blobmoji, emojitwo: clones; emojibase: a clone, or its npm package emojibase-data. A picture that cannot be read is skipped.
-    Returns the counts by split, style and group, those `set_aside` and `unnamed`, the files that are `broken`, and the attribution.
+    A picture of the test split that is pixel for pixel one of the training split, under another name, is left out.
+    Returns the counts by split, style and group, those `set_aside`, `unnamed` and `seen` (left out of the test split), the `twins` of the
+    training split (groups of pictures alike), the files that are `broken`, and the attribution.
     """
     try:
         import pyarrow
@@ -94,12 +96,17 @@ def build(
             broken.append(str(file))
             continue
         rows[split].append({"image": image, **name, "style": STYLES.index(style)})
+    counts = Counter(map(pixels_of, rows["train"]))
+    unseen = [row for row in rows["test"] if pixels_of(row) not in counts]
+    seen, rows["test"] = len(rows["test"]) - len(unseen), unseen
     report = {
         "splits": {split: len(those) for split, those in rows.items()},
         "styles": _count(rows, "style", STYLES),
         "groups": _count(rows, "label", tuple(GROUPS.values())),
         "set_aside": set_aside,
         "unnamed": unnamed,
+        "seen": seen,
+        "twins": sum(count > 1 for count in counts.values()),
         "broken": broken,
         "attribution": ATTRIBUTION,
     }
@@ -123,6 +130,8 @@ def summary(report: dict) -> str:
         for title, key in (("Pictures", "splits"), ("Styles", "styles"), ("Groups", "groups"))
     ]
     lines.append(f"Left out: {report['set_aside']:,} set aside, {report['unnamed']:,} of other groups or without a name.")
+    lines.append(f"Left out of test: {report['seen']:,} that are pixel for pixel in train, under another name.")
+    lines.append(f"Twins in train: {report['twins']:,} groups of pictures that are alike.")
     if report["broken"]:
         shown = report["broken"][:10] + ["…"] * (len(report["broken"]) > 10)
         lines.append(f"Could not be read, and skipped: {len(report['broken']):,}: " + ", ".join(shown))
@@ -170,6 +179,11 @@ def png_on_white(file: Path) -> bytes:
     picture = open_picture(file).convert("RGBA").resize((SIZE, SIZE), Image.Resampling.LANCZOS)
     flatten(picture).save(content := io.BytesIO(), format="PNG", optimize=True)
     return content.getvalue()
+
+
+def pixels_of(row: dict) -> bytes:
+    """The pixels of a row's picture: where two rows have the same, they are one picture, however their files are written."""
+    return open_picture(io.BytesIO(row["image"]["bytes"]), row["codepoints"]).convert("RGB").tobytes()
 
 
 def _emojis(emojibase: str | os.PathLike, language: str) -> list[dict]:

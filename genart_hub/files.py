@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ UNFINISHED = re.compile(r"\.genart-.+-[a-z0-9_]{8}(\.\w+)?")  # as `replacing` a
 OF_SAFETENSORS = re.compile(r"\.tmp\w{6}")
 IDLE_SECONDS = 3600
 STEM = 100  # characters of a long name that its unfinished file keeps
-HEADER_LIMIT = 25_000_000
+HEADER_LIMIT = 25_000_000  # bytes, of a safetensors header
+MAX_DEPTH = 32  # of brackets within brackets in a JSON text: what is deeper breaks whoever walks through it
 
 
 class replacing:
@@ -194,30 +195,42 @@ def save_tensors(tensors: dict[str, Tensor], path: str | os.PathLike, metadata: 
             _unlock(lock)
 
 
-def check_header(file: Path) -> dict[str, Any]:
-    """The header of a safetensors file, in which no name may stand twice: readers differ in which of the two they take."""
+def read_header(file: Path) -> dict[str, Any]:
+    """The header of a safetensors file, in which no name may stand twice: readers differ in which of the two they take.
+
+    Raises ValueError, with the reason.
+    """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
             names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise GenartError("weights_unreadable", file=str(file), reason=GenartError("reason_twice", key=shorten(twice)))
+            raise GenartError("reason_twice", key=shorten(next(name for name in names if names.count(name) > 1)))
         return found
 
-    try:
-        with open(file, "rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
-            if length > HEADER_LIMIT:
-                raise GenartError("weights_unreadable", file=str(file), reason=GenartError("reason_header_size", size=length))
-            header = json.loads(opened.read(length), object_pairs_hook=unique)
-    except GenartError:
-        raise
-    except (ValueError, RecursionError, OSError) as error:
-        raise GenartError("weights_unreadable", file=str(file), reason=first_line(error)) from error
+    with open(file, "rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        if length > HEADER_LIMIT:
+            raise GenartError("reason_header_size", size=length)
+        header = parse_json(opened.read(length), unique)
     if not isinstance(header, dict):
-        raise GenartError("weights_unreadable", file=str(file), reason=GenartError("reason_no_header"))
+        raise GenartError("reason_no_header")
     return header
+
+
+def parse_json(text: str | bytes, pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """What a JSON text says. Raises ValueError for what is none, or is nested deeper than MAX_DEPTH."""
+    try:
+        found = json.loads(text, object_pairs_hook=pairs_hook)
+    except RecursionError as error:
+        raise GenartError("reason_deep", limit=MAX_DEPTH) from error
+    level = [found]
+    for _ in range(MAX_DEPTH + 1):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for several in inner for one in several]
+    if level:
+        raise GenartError("reason_deep", limit=MAX_DEPTH)
+    return found
 
 
 def sweep(folder: str | os.PathLike) -> None:

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from genart_hub import __version__, cards
 from genart_hub.errors import GenartError, choice, first_line, shorten, whole
-from genart_hub.files import check_header, replacing, save_tensors, sha256_of, sweep
+from genart_hub.files import parse_json, read_header, replacing, save_tensors, sha256_of, sweep
 from genart_hub.remote import (
     CONFIG,
     CONFIG_LIMIT,
@@ -289,7 +289,7 @@ def _as_lists(value: Any) -> Any:
 
 def _tensors_to_save(model: nn.Module) -> dict[str, Tensor]:
     """The state, with a tied weight under its first name only and nothing that shares memory."""
-    aliases = _aliases(model)
+    aliases = aliases_of(model)
     tensors, storages = {}, set()
     for key, tensor in model.state_dict().items():
         if key in aliases:
@@ -301,7 +301,7 @@ def _tensors_to_save(model: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def _aliases(model: nn.Module) -> dict[str, str]:
+def aliases_of(model: nn.Module) -> dict[str, str]:
     """A tied tensor's later names -> its first name."""
     first: dict[int, str] = {}
     aliases = {}
@@ -322,9 +322,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     if (size := file.stat().st_size) > CONFIG_LIMIT:
         raise GenartError("config_too_large", file=str(file), size=size, limit=CONFIG_LIMIT)
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError, OSError) as error:
-        raise GenartError("bad_config", file=str(file), reason=first_line(error)) from error
+        config = parse_json(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise GenartError("bad_config", file=str(file), reason=error if isinstance(error, GenartError) else first_line(error)) from error
     if not isinstance(config, dict):
         raise GenartError("bad_config", file=str(file), reason=GenartError("reason_type", type=type(config).__name__))
     if not isinstance(config.get("_class_name"), str):
@@ -353,7 +353,7 @@ def load_folder(
     if _has_unsaved_tensors(model, state):  # they are computed by the constructor: run it for real, without the random fills
         with _NoInitialisation(), torch.random.fork_rng(devices=[]):
             model = _constructed(cls, arguments, file)
-    aliases = _aliases(model)
+    aliases = aliases_of(model)
     expected = {key: tensor for key, tensor in state.items() if key not in aliases}
     tensors = _read_tensors(source.file, cls.__name__, expected, device, dtype)
     if bad := [key for key, tensor in tensors.items() if not is_finite(tensor)]:
@@ -463,25 +463,16 @@ class _NoInitialisation(TorchFunctionMode):
 def _read_tensors(file: Path, name: str, expected: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
     try:
         with safe_open(file, framework="pt", device="cpu") as saved:
-            check_header(file)
-            found = {key: saved.get_slice(key) for key in saved.keys()}
-            problems = [f"{key} is missing" for key in expected if key not in found]
-            problems += [f"{key} is not of the model" for key in found if key not in expected]
-            for key in expected.keys() & found.keys():
-                shape, wanted = tuple(found[key].get_shape()), tuple(expected[key].shape)
-                kind, floating = found[key].get_dtype(), expected[key].is_floating_point()
-                if shape != wanted:
-                    problems.append(f"{key} has shape {shape} where {wanted} belongs")
-                elif kind.startswith(("F", "BF")) != floating:
-                    problems.append(f"{key} is {kind} where {'floating point' if floating else 'whole numbers'} belongs")
+            read_header(file)
+            slices = {key: saved.get_slice(key) for key in saved.keys()}
+            problems = mismatches(expected, {key: (tuple(one.get_shape()), one.get_dtype()) for key, one in slices.items()})
             if problems:
-                more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
-                raise GenartError("weights_mismatch", file=str(file), name=name, problems="; ".join(problems[:3]) + more)
+                raise GenartError("weights_mismatch", file=str(file), name=name, problems=summed_up(problems))
             small = file.stat().st_size <= ALIGNED_BYTES
             tensors = {key: saved.get_tensor(key).clone() if small else saved.get_tensor(key) for key in expected}
-    except GenartError:
-        raise
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        if isinstance(error, GenartError) and not error.code.startswith("reason_"):
+            raise
         raise GenartError("weights_unreadable", file=str(file), reason=_why_unreadable(file, error)) from error
     return {key: tensor.to(device, dtype if tensor.is_floating_point() else None) for key, tensor in tensors.items()}
 
@@ -511,7 +502,28 @@ def is_finite(tensor: Tensor) -> bool:
     return bool(low.isfinite() & high.isfinite())
 
 
+def mismatches(expected: dict[str, Tensor], found: dict[str, tuple[tuple[int, ...], str]]) -> list[str]:
+    """What keeps a file's tensors from being the expected ones. found: the shape of each, and its kind as safetensors names it."""
+    problems = [f"{key} is missing" for key in expected if key not in found]
+    problems += [f"{key} is not of the model" for key in found if key not in expected]
+    for key in expected.keys() & found.keys():
+        shape, kind = found[key]
+        wanted, floating = tuple(expected[key].shape), expected[key].is_floating_point()
+        if shape != wanted:
+            problems.append(f"{key} has shape {shape} where {wanted} belongs")
+        elif kind.startswith(("F", "BF")) != floating:
+            problems.append(f"{key} is {kind} where {'floating point' if floating else 'whole numbers'} belongs")
+    return problems
+
+
+def summed_up(problems: list[str]) -> str:
+    """The first three problems, and how many more there are."""
+    return "; ".join(problems[:3]) + (f", and {len(problems) - 3} more" if len(problems) > 3 else "")
+
+
 def _why_unreadable(file: Path, error: Exception) -> GenartError | str:
+    if isinstance(error, GenartError):
+        return error
     try:
         with open(file, "rb") as opened:
             start = opened.read(4)

@@ -16,6 +16,7 @@ from genart_hub.errors import GenartError, choice, first_line, number, shorten, 
 from genart_hub.files import replacing
 
 MAX_PIXELS = 40_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "HEIF")  # HEIF: where a plugin of Pillow's reads it
 RECIPE_KEY = "genart_hub"
 PNG_TEXT_LIMIT = 16_384
 
@@ -80,13 +81,27 @@ def flatten(picture: Image.Image) -> Image.Image:
     return picture.convert("L" if picture.mode in ("1", "L", "F") else "RGB")
 
 
+def read_header(file: str | os.PathLike | IO[bytes]) -> Image.Image:
+    """A picture whose pixels are not read yet, of one of FORMATS. For some others Pillow starts programs: Ghostscript for an EPS."""
+    Image.init()
+    return Image.open(file, formats=[name for name in FORMATS if name in Image.OPEN])
+
+
+def forget_other_formats() -> None:
+    """Take the formats that are none of FORMATS from Pillow, for whoever opens a picture in this process: the app, where Gradio may."""
+    Image.init()
+    for name in [name for name in Image.OPEN if name not in FORMATS]:
+        del Image.OPEN[name]
+    Image.ID[:] = [name for name in Image.ID if name in Image.OPEN]
+
+
 def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -> Image.Image:
     """Open and decode a picture file, or say in a sentence why it is none. name: what the sentence calls it."""
     name, picture = name or Path(os.fspath(file)).name, None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(file)
+            picture = read_header(file)
         if picture.width * picture.height > MAX_PIXELS:
             raise GenartError("picture_too_large", file=name, width=picture.width, height=picture.height, limit=MAX_PIXELS)
         picture.load()

@@ -128,9 +128,7 @@ def draw_classes(reference: Pictures, label: str, hold_out: str, caption: str, n
 
 def captions_of(pictures: Pictures, column: str) -> list[str]:
     """A caption of each picture. Raises GenartError where there is no such column, or one with gaps."""
-    if column not in pictures.columns:
-        raise GenartError("no_column", path=str(pictures.path), column=column, choices=", ".join(pictures.columns) or "none")
-    texts = [str(text or "").strip() for text in pictures.columns[column]]
+    texts = ["" if text is None else str(text).strip() for text in pictures.values(column)]
     if missing := texts.count(""):
         raise GenartError("missing_captions", path=str(pictures.path), count=missing, column=column)
     return texts

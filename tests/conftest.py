@@ -10,7 +10,8 @@ import io
 
 import pytest
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
+from postscript import fake_ghostscript
 
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
@@ -86,6 +87,15 @@ def parquet(tmp_path):
     file = tmp_path / "tiny.parquet"
     writer.write_table(pyarrow.table({"image": rows, "label": [k % 3 for k in range(12)]}), file)
     return file
+
+
+@pytest.fixture
+def ghostscript(tmp_path, monkeypatch):
+    """A file that is there once Pillow has started Ghostscript."""
+    programs, mark = fake_ghostscript(tmp_path)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # it is looked for once a process
+    return mark
 
 
 @pytest.fixture

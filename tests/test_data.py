@@ -17,6 +17,7 @@ import pytest
 import torch
 from hub_server import HubServer, patched_client
 from PIL import Image
+from postscript import EPS
 
 from genart_hub import data
 from genart_hub.errors import GenartError
@@ -338,6 +339,61 @@ def test_the_first_column_with_bytes_and_the_first_class_label_stand_in_for_imag
     assert (reds(pictures), pictures.labels.tolist(), pictures.class_names) == ([7], [1], ("x", "y"))
 
 
+CIFAR = {"fine_label": ["pear", "oak", "apple"], "coarse_label": ["tree", "fruit"]}
+
+
+def cifar_columns() -> dict:
+    """Six pictures as CIFAR-100 has them: of fine classes and, by these, of coarse ones, none of them in the order of the alphabet."""
+    return {"img": [encoded((k, 0, 0)) for k in range(6)], "fine_label": [0, 1, 2] * 2, "coarse_label": [1, 0, 1] * 2}
+
+
+def check_both_labels_can_be_named(pictures: data.Pictures):
+    assert pictures.labelled_by("fine_label") is pictures
+    assert (pictures.labels.tolist(), pictures.class_names) == ([0, 1, 2] * 2, ("pear", "oak", "apple"))
+    coarse = pictures.labelled_by("coarse_label")
+    assert (coarse.labels.tolist(), coarse.class_names) == ([0, 1, 0] * 2, ("fruit", "tree"))
+    assert coarse.values("fine_label") == ["pear", "oak", "apple"] * 2
+    again = coarse.labelled_by("fine_label")
+    assert [again.class_names[label] for label in again.labels.tolist()] == ["pear", "oak", "apple"] * 2
+    assert sorted(coarse.columns) == ["coarse_label", "fine_label"]
+    with pytest.raises(GenartError, match="no column shape; it has fine_label, coarse_label"):
+        pictures.labelled_by("shape")
+
+
+def test_the_first_of_several_class_labels_can_be_named_as_the_others_can(tmp_path):
+    file = write_parquet(tmp_path / "a.parquet", cifar_columns(), CIFAR)
+    for _ in range(2):  # decoded, then from the cache
+        check_both_labels_can_be_named(data.load(file))
+
+
+def test_variants_of_one_class_label_are_held_out_by_another(tmp_path):
+    rows = [(shape, colour) for colour in range(3) for shape in range(2)]
+    columns = {"image": [encoded()] * 6, "colour": [colour for _, colour in rows], "shape": [shape for shape, _ in rows]}
+    pictures = data.load(write_parquet(tmp_path / "a.parquet", columns, {"colour": list("rgb"), "shape": ["disc", "box"]}))
+    by_shape = pictures.labelled_by("shape")
+    held = {by_shape.class_names[by_shape.labels[k]]: columns["colour"][k] for k in by_shape.hold_out("colour")[1].tolist()}
+    assert held == {name: int(hashlib.sha256(name.encode()).hexdigest(), 16) % 3 for name in ("box", "disc")}
+
+
+def test_the_labels_of_a_folder_can_be_named_as_its_columns_can(tmp_path):
+    lines = []
+    for k, (label, style) in enumerate([("cat", "ink"), ("dog", "ink"), ("cat", "oil")]):
+        save(tmp_path / f"{k}.png")
+        lines.append(json.dumps({"file_name": f"{k}.png", "label": label, "style": style}))
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    pictures = data.load(tmp_path)
+    assert pictures.labelled_by("label") is pictures
+    styled = pictures.labelled_by("style")
+    assert (styled.class_names, styled.values("label")) == (("ink", "oil"), ["cat", "dog", "cat"])
+
+
+def test_a_column_of_lists_is_no_class_label_whatever_its_table_says(tmp_path):
+    columns = {"image": [encoded()] * 2, "boxes": [[1], [2, 3]], "kind": [1, 0]}
+    pictures = data.load(write_parquet(tmp_path / "a.parquet", columns, {"boxes": ["a", "b"], "kind": ["x", "y"]}))
+    assert (pictures.label_column, pictures.labels.tolist()) == ("kind", [1, 0])
+    assert pictures.labelled_by("boxes").class_names == ("[1]", "[2, 3]")
+
+
 def test_the_column_named_image_comes_before_other_pictures(tmp_path):
     file = write_parquet(tmp_path / "a.parquet", {"mask": [encoded((1, 0, 0))], "image": [encoded((2, 0, 0))]})
     assert reds(data.load(file)) == [2]
@@ -570,6 +626,60 @@ def test_a_listed_picture_that_is_missing_counts_as_broken(tmp_path):
     assert (pictures.broken, pictures.columns) == (("b.png",), {"text": ["a"]})
 
 
+# ---- what strangers put into a dataset ----
+
+
+@pytest.mark.parametrize("place", ["folder", "metadata", "parquet", "parquet path"])
+def test_an_eps_among_the_pictures_is_broken_and_starts_no_program(tmp_path, ghostscript, place):
+    folder = tmp_path / "data"
+    save(folder / "a.png")
+    (folder / "b.png").write_bytes(EPS)
+    if place == "metadata":
+        (folder / "metadata.jsonl").write_text('{"file_name": "b.png", "text": "b"}')
+    if place.startswith("parquet"):
+        row = {"bytes": EPS, "path": None} if place == "parquet" else {"bytes": None, "path": "b.png"}
+        write_parquet(folder / "a.parquet", {"image": [encoded(), row]})
+    assert data.smallest_side(folder) in (4, 8)
+    pictures = data.load(folder, max_broken=0.5)
+    assert (len(pictures), len(pictures.broken)) == (1, 1)
+    assert not ghostscript.exists()
+
+
+@pytest.mark.parametrize("path", ["{tmp}/secret.png", "../secret.png", "inner/../../secret.png", "link.png", "inner/secret.png", "a\0.png"])
+def test_a_row_that_names_a_file_outside_of_its_dataset_is_refused(tmp_path, path):
+    save(tmp_path / "secret.png")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link.png").symlink_to(tmp_path / "secret.png")
+    (tmp_path / "data" / "inner").symlink_to(tmp_path)
+    row = {"bytes": None, "path": path.format(tmp=tmp_path)}
+    file = write_parquet(tmp_path / "data" / "a.parquet", {"image": [encoded(), row]})
+    for source in (file, tmp_path / "data"):
+        error = refused("picture_outside", source, max_broken=1)
+        assert error.values["row"] == 1
+        assert "\n" not in str(error)
+
+
+def test_a_row_may_name_a_file_of_its_dataset_wherever_that_lies(tmp_path, monkeypatch):
+    save(tmp_path / "real" / "pictures" / "a.png", (7, 0, 0))
+    (tmp_path / "data").symlink_to(tmp_path / "real")  # the whole dataset behind a link
+    rows = [{"bytes": None, "path": path} for path in ("../pictures/a.png", str(tmp_path / "data" / "pictures" / "a.png"))]
+    file = write_parquet(tmp_path / "real" / "tables" / "a.parquet", {"image": rows})
+    monkeypatch.chdir(tmp_path)
+    assert reds(data.load("data")) == [7, 7]
+    assert refused("picture_outside", file).values["row"] == 0  # of the table alone, its own folder is `tables`
+
+
+@pytest.mark.parametrize("image", ["secret", {"bytes": "secret", "path": None}, {"bytes": None, "path": "a.png"}])
+def test_a_text_where_the_bytes_belong_is_no_path(tmp_path, image):
+    secret = str(save(tmp_path / "secret.png"))
+    image = secret if image == "secret" else {key: secret if value == "secret" else value for key, value in image.items()}
+    write_parquet(tmp_path / "data" / "a.parquet", {"image": [encoded()]})
+    write_parquet(tmp_path / "data" / "b.parquet", {"image": [image]})
+    assert data.load(tmp_path / "data", max_broken=0.5).broken == ("b.parquet row 0",)
+    if image == secret or image["bytes"]:
+        refused("no_image_column", tmp_path / "data" / "b.parquet")
+
+
 # ---- the cache ----
 
 
@@ -785,6 +895,13 @@ def test_a_dataset_of_the_hub_is_loaded_by_its_id(shelf, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_both_labels_of_a_dataset_of_the_hub_can_be_named(shelf, tmp_path):
+    content = write_parquet(tmp_path / "cifar.parquet", cifar_columns(), CIFAR).read_bytes()
+    shelf.add("me/cifar", {"train.parquet": content}, type="dataset")
+    for _ in range(2):  # decoded, then from the cache
+        check_both_labels_can_be_named(data.load("me/cifar"))
+
+
 def test_a_dataset_is_loaded_at_a_split_and_at_a_revision(shelf, tmp_path):
     first = shelf.repos["datasets/me/pictures"].at().sha
     assert reds(data.load("me/pictures", split="test")) == [9]
@@ -810,6 +927,24 @@ def test_the_second_start_downloads_nothing_and_needs_no_network(shelf, opened, 
     shelf.close()
     assert same(data.load("me/pictures"), first)
     assert (opened, shelf.bytes_served) == ([], served)
+
+
+@pytest.mark.parametrize("path", ["secret.png", "{tmp}/secret.png", "{tmp}/hub/hub/datasets--me--other/secret.png"])
+def test_a_dataset_of_the_hub_names_no_file_of_this_machine(shelf, tmp_path, path):
+    path = path.format(tmp=tmp_path)
+    save(tmp_path / path)
+    columns = {"image": [encoded(), {"bytes": None, "path": path}]}
+    shelf.add("me/spy", {"train.parquet": write_parquet(tmp_path / "spy.parquet", columns).read_bytes()}, type="dataset")
+    assert refused("picture_outside", "me/spy", max_broken=1).values["row"] == 1
+
+
+def test_an_eps_on_the_hub_is_broken_and_starts_no_program(shelf, tmp_path, ghostscript):
+    columns = {"image": [encoded(), {"bytes": EPS, "path": "a.png"}]}
+    shelf.add("me/table", {"train.parquet": write_parquet(tmp_path / "t.parquet", columns).read_bytes()}, type="dataset")
+    shelf.add("me/folder", {"train/a.png": save(tmp_path / "a.png").read_bytes(), "train/b.png": EPS}, type="dataset")
+    for name in ("me/table", "me/folder"):
+        assert data.load(name, max_broken=0.5).broken == ("row 1",)
+    assert not ghostscript.exists()
 
 
 def test_a_private_dataset_needs_the_token_of_its_owner(shelf):

@@ -42,11 +42,12 @@ def emojis(k: int) -> list[dict]:
 
 
 def write_clone(folder, names, colour):
-    """A clone with a square of one colour in the middle of each transparent picture of 128 px."""
+    """A clone with a square of one colour in the middle of each transparent picture of 128 px, and a mark that tells it from the others."""
     (folder / "png" / "128").mkdir(parents=True)
     picture = Image.new("RGBA", (128, 128))
     picture.paste(colour, (32, 32, 96, 96))
-    for name in names:
+    for k, name in enumerate(names):
+        picture.paste((10 * k, 0, 100, 255), (104, 104, 120, 120))
         picture.save(folder / "png" / "128" / f"{name}.png")
     return folder
 
@@ -108,6 +109,39 @@ def test_set_aside_concepts_and_the_groups_left_out_are_in_neither_split(built):
     assert {row["text"] for row in rows(folder / "test.parquet")} == {"penguin"}
     assert {row["concept"] for row in rows(folder / "train.parquet")} == {"tiger", "radio", "woman golfing"}
     assert (report["set_aside"], report["unnamed"]) == (1, 8)  # kangaroo; noto 4, blobmoji 1, emojitwo 3
+
+
+def copy(clone, name, other) -> None:
+    """Make the picture `other` of a clone the same as `name`."""
+    folder = clone / "png" / "128"
+    (folder / f"{other}.png").write_bytes((folder / f"{name}.png").read_bytes())
+
+
+def test_a_test_picture_that_is_pixel_for_pixel_in_training_is_left_out(sources, tmp_path):
+    copy(sources["noto"], "emoji_u1f405", "emoji_u1f427")  # the tiger as the penguin
+    report = emoji64.build(tmp_path / "out", **sources, progress=False)
+    assert (report["seen"], report["twins"], report["splits"]) == (1, 0, {"train": 9, "test": 1})
+    assert [(row["text"], row["style"]) for row in rows(tmp_path / "out" / "test.parquet")] == [("penguin", 2)]
+    assert "Left out of test: 1 that are pixel for pixel in train, under another name." in emoji64.summary(report)
+
+
+def test_twins_of_the_training_split_stay_and_are_counted_in_groups(sources, tmp_path):
+    copy(sources["noto"], "emoji_u1f405", "emoji_u1f4fb")
+    copy(sources["noto"], "emoji_u1f405", "emoji_u1f3cc_200d_2640")  # three alike are one group
+    copy(sources["emojitwo"], "1f405", "1f3cc-1f3fe-2640")
+    report = emoji64.build(tmp_path / "out", **sources, progress=False)
+    assert (report["seen"], report["twins"], report["splits"]) == (0, 2, {"train": 9, "test": 2})
+    assert "Twins in train: 2 groups" in emoji64.summary(report)
+
+
+def test_pictures_are_compared_by_their_pixels_and_not_by_their_bytes():
+    contents = [io.BytesIO() for _ in range(3)]
+    for content, level, compression in zip(contents, (7, 7, 8), (0, 9, 9), strict=True):
+        Image.new("RGB", (64, 64), (level, 0, 0)).save(content, format="PNG", compress_level=compression)
+    found = [{"image": {"bytes": content.getvalue()}, "codepoints": "1F405"} for content in contents]
+    one, same, other = map(emoji64.pixels_of, found)
+    assert found[0] != found[1]
+    assert one == same != other
 
 
 def test_the_middle_finger_is_left_out_in_every_skin_tone(sources):

@@ -2,12 +2,15 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, PngImagePlugin
+from postscript import EPS
 
+import genart_hub
 from genart_hub import images
 from genart_hub.errors import GenartError
 
@@ -116,6 +119,46 @@ def test_a_picture_that_is_far_too_large_is_refused_before_it_is_decoded():
 def test_a_missing_picture_is_refused(tmp_path):
     with pytest.raises(GenartError, match=r"gone\.png"):
         images.open_picture(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize("door", [images.open_picture, images.read_recipe])
+def test_an_eps_under_another_name_is_no_picture_and_starts_no_program(tmp_path, ghostscript, door):
+    (tmp_path / "eps.png").write_bytes(EPS)
+    with pytest.raises(GenartError, match="no known picture format"):
+        door(tmp_path / "eps.png")
+    assert not ghostscript.exists()
+    with Image.open(tmp_path / "eps.png") as picture, pytest.raises(OSError, match="cannot identify|empty|No such|decoder"):
+        picture.load()  # what Pillow does by itself
+    assert ghostscript.exists()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"])
+def test_photos_of_every_usual_format_are_opened(tmp_path, kind):
+    Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow has no {kind}")
+    frames = {"save_all": True, "append_images": [Image.new("RGB", (16, 16), "blue")]} if kind == "MPO" else {}
+    Image.new("RGB", (16, 16), (200, 30, 40)).save(tmp_path / "photo", format=kind, **frames)
+    with images.open_picture(tmp_path / "photo") as picture:
+        assert picture.convert("RGB").getpixel((8, 8)) == pytest.approx((200, 30, 40), abs=12)
+
+
+def test_every_picture_is_opened_by_one_door():
+    sources = Path(genart_hub.__file__).parent.rglob("*.py")
+    assert [file.name for file in sources for line in file.read_text("utf-8").splitlines() if "Image.open(" in line] == ["images.py"]
+
+
+def test_formats_that_are_forgotten_are_opened_by_nobody_in_the_process(tmp_path, monkeypatch):
+    Image.init()
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    images.forget_other_formats()
+    (tmp_path / "a.eps").write_bytes(EPS)
+    with pytest.raises(Image.UnidentifiedImageError):
+        Image.open(tmp_path / "a.eps")
+    Image.new("L", (4, 4), 7).save(tmp_path / "a.webp", lossless=True)
+    with Image.open(tmp_path / "a.webp") as picture:
+        assert picture.convert("L").getpixel((0, 0)) == 7
 
 
 def test_a_grid_places_picture_k_in_row_k_over_columns():

@@ -1,6 +1,7 @@
 """Text-to-image models under the protocol: what was asked for, how far from real pictures of the same captions, what the latents keep."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -259,6 +260,13 @@ def test_pictures_without_a_caption_are_told_with_their_number(pictures):
     pictures.columns["text"][5] = " "
     with pytest.raises(GenartError, match="2 pictures have no caption in the column text"):
         prompts.captions_of(pictures, "text")
+
+
+def test_classes_are_captions_by_their_names(pictures):
+    labelled = replace(pictures, labels=torch.arange(len(pictures)) % 2, class_names=("moon", "sun"), label_column="shape")
+    assert prompts.captions_of(labelled, "shape")[:3] == ["moon", "sun", "moon"]
+    numbered = replace(pictures, columns={"style": [0, 1] * (len(pictures) // 2)}, column_names={"style": ("ink", "oil")})
+    assert prompts.captions_of(numbered, "style")[:3] == ["ink", "oil", "ink"]
 
 
 def test_an_eye_of_other_classes_cannot_say_whether_it_is_what_was_asked_for(pictures, tiny):

@@ -9,7 +9,7 @@ import threading
 import pytest
 import torch
 from pipelines import save_tiny_pipeline, tiny_pipeline
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import genart_hub
 from genart_hub import stable_diffusion
@@ -504,16 +504,6 @@ def test_a_container_has_what_its_limit_leaves(tmp_path):
 
 
 # ---- what is damaged, and what comes near a limit ----
-
-
-def test_a_part_with_a_tensor_too_few_is_refused_and_not_filled_at_random(saved, tmp_path):
-    folder = shutil.copytree(saved, tmp_path / "less")
-    file = folder / "text_encoder" / "model.safetensors"
-    state = load_file(file)
-    state.pop(next(name for name in state if "token_embedding" in name))
-    save_file(state, file, {"format": "pt"})
-    with pytest.raises(GenartError, match="its part text_encoder is missing or incomplete"):
-        genart_hub.from_pretrained(folder)
 
 
 def test_a_text_encoder_cut_midway_is_a_sentence(saved, tmp_path):

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from genart_hub import data
 from genart_hub.cards import EVALUATION, TRAINING
 from genart_hub.data import Batches, Pictures, seeded
-from genart_hub.errors import GenartError, choice, number, whole
+from genart_hub.errors import GenartError, choice, first_line, number, sizes, whole
 from genart_hub.files import only_one, replacing, save_tensors, set_aside, sha256_of, writing
 from genart_hub.hub import pick_device
 from genart_hub.models.base import MAX_SEED, evaluating
-from genart_hub.train.fit import CHECKPOINT, Run, fit
-from genart_hub.train.parts import UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, captions_of, make_scheduler, train_tokenizer
+from genart_hub.train.fit import CHECKPOINT, Run, check_same_run, fit, read_checkpoint
+from genart_hub.train.parts import MAX_TOKENS, UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, captions_of, make_scheduler, train_tokenizer
 from genart_hub.train.recipes import Recipe, pick_recipe, rate
 from genart_hub.train.steps import autoencoder_step, diffusion_step
 from genart_hub.train.training import LOOKS, ending, make_accelerator, speaking_first
@@ -70,13 +70,16 @@ def train_diffusion(
     the one before. resume: go on where a stage was cut. Returns `out`.
     """
     out = Path(out)
+    widths, unet_widths = (tuple(sizes("train", *each)) for each in (("widths", widths), ("unet_widths", unet_widths)))
     seed, smallest = whole("train", "seed", seed, 0, MAX_SEED), 2 ** (len(widths) + len(unet_widths) - 2)
     if whole("train", "size", size, smallest) % smallest:
         raise GenartError("not_multiple", where="train", name="size", factor=smallest, value=size)
     latent_channels = whole("train", "latent_channels", latent_channels, 1, 64)
-    save_minutes = number("train", "save_minutes", save_minutes, 0)
+    save_minutes, kl_weight = number("train", "save_minutes", save_minutes, 0), number("train", "kl_weight", kl_weight, 0)
+    whole("train", "captions", len(captions), 1)
     for stage in stages:
         choice("train", "stage", stage, STAGES)
+    _check_order(out, stages)
     recipes = {stage: pick_recipe(stage) for stage in STAGES[:-1]} | (recipes or {})
     accelerator = make_accelerator(pick_device(device), precision, 1)
     torch.set_flush_denormal(True)  # for all stages alike, or latents made by a resumed run would differ in their last bits
@@ -88,12 +91,18 @@ def train_diffusion(
         with speaking_first(accelerator):
             pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
         stage = _Stage(out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command)
+        settings = {
+            "autoencoder": {"latent_channels": latent_channels, "kl_weight": kl_weight, "chroma_weight": CHROMA_WEIGHT, "widths": widths},
+            "decoder": {},
+            "denoiser": {"captions": list(captions), "style": style, "widths": unet_widths},
+        }
+        texts = _check(stage, stages, recipes, settings)
         if "autoencoder" in stages:
-            _train_autoencoder(stage, recipes["autoencoder"], latent_channels, kl_weight, tuple(widths))
+            _train_autoencoder(stage, recipes["autoencoder"], settings["autoencoder"])
         if "decoder" in stages:
             _train_decoder(stage, recipes["decoder"])
         if "denoiser" in stages:
-            _train_denoiser(stage, recipes["denoiser"], captions, style, tuple(unet_widths))
+            _train_denoiser(stage, recipes["denoiser"], settings["denoiser"], texts)
         if "pipeline" in stages and main:
             write_pipeline(out)
         accelerator.wait_for_everyone()
@@ -113,13 +122,25 @@ class _Stage:
         processes, device = self.accelerator.num_processes, self.accelerator.device
         return Batches(self.pictures, recipe.batch_size, self.seed, device=device, weights=self.weights, flip=recipe.flip, parts=processes)
 
+    def description(self, name: str, recipe: Recipe, settings: dict[str, Any]) -> dict[str, Any]:
+        """What a resumed stage must agree on."""
+        settings = settings | {"balance": self.balance}
+        return {"stage": name, "settings": settings, "recipe": asdict(recipe), "data": self.pictures.sha256, "seed": self.seed}
+
+    def check_resumed(self, name: str, recipe: Recipe, settings: dict[str, Any]) -> None:
+        """Refuse to go on with a stage of another description. settings: as far as they are known before the stage."""
+        folder = self.out / WORK / name
+        if self.resume and (folder / CHECKPOINT).exists():
+            then, now = read_checkpoint(folder, weights=False)[0]["description"], self.description(name, recipe, settings)
+            known = {key: value for key, value in (then.get("settings") or {}).items() if key in now["settings"]}
+            check_same_run(folder, then | {"settings": known}, now)
+
     def run(self, name: str, model: nn.Module, recipe: Recipe, batches: Batches, step: Any, settings: dict[str, Any], **looks: Any) -> Run:
         """Train `model` by `step` for the epochs of the recipe, or go on with it; leave its folder and its training.json."""
         accelerator, folder = self.accelerator, self.out / WORK / name
         parameters = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=0.01, fused=True)
-        settings = settings | {"balance": self.balance}
-        description = {"stage": name, "settings": settings, "recipe": asdict(recipe), "data": self.pictures.sha256, "seed": self.seed}
+        description = self.description(name, recipe, settings)
         run = Run(folder, model, {"model": optimizer}, description, recipe.ema, networks=[accelerator.prepare_model(model)])
         if self.resume and (folder / CHECKPOINT).exists():
             run.load()
@@ -136,7 +157,7 @@ class _Stage:
                 )  # fmt: skip
             finally:
                 if accelerator.is_main_process and (folder / CHECKPOINT).exists():
-                    self._write_about(run, recipe, settings)
+                    self._write_about(run, recipe, description["settings"])
         return run
 
     def _write_about(self, run: Run, recipe: Recipe, settings: dict[str, Any]) -> None:
@@ -160,13 +181,67 @@ class _Stage:
             target.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
-def _train_autoencoder(stage: _Stage, recipe: Recipe, latent_channels: int, kl_weight: float, widths: tuple[int, ...]) -> None:
+def _check_order(out: Path, stages: Sequence[str]) -> None:
+    """Refuse a stage that reads what neither lies in `out` nor will be left there by a stage before it."""
+    if "autoencoder" not in stages and not (out / WORK / "vae" / "config.json").is_file():
+        raise GenartError("no_stage", path=str(out), stage="autoencoder")
+    if "pipeline" in stages and "denoiser" not in stages and not (out / WORK / "denoiser" / "unet").exists():
+        raise GenartError("no_stage", path=str(out), stage="denoiser")
+
+
+def _check(stage: _Stage, stages: Sequence[str], recipes: dict[str, Recipe], settings: dict[str, dict[str, Any]]) -> list[list[str]] | None:
+    """Refuse at the start what a later stage would refuse after hours, and leave nothing behind then.
+
+    Returns the captions of each picture, which only the denoiser needs.
+    """
+    for name in [name for name in stages if name in recipes]:
+        stage.batches(recipes[name])
+        stage.check_resumed(name, recipes[name], settings[name])
+    _outline(stage, stages, settings)
+    texts = _captions(stage.pictures, settings["denoiser"]["captions"], settings["denoiser"]["style"]) if "denoiser" in stages else None
+    with stage.accelerator.main_process_first(), writing(stage.out / WORK):
+        (stage.out / WORK).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=stage.out / WORK).close()
+        if texts:
+            _tokenizer(stage.out, texts)
+    return texts
+
+
+def _outline(stage: _Stage, stages: Sequence[str], settings: dict[str, dict[str, Any]]) -> None:
+    """Refuse widths that make no networks, or none of this size: they are made and called without memory, on the meta device."""
+    size, widths = stage.pictures.pictures.shape[-1], settings["autoencoder"]["widths"]
+    if not {"autoencoder", "decoder", "denoiser"} & set(stages):
+        return
+    if "autoencoder" in stages:
+        make = partial(Autoencoder, settings["autoencoder"]["latent_channels"], widths, size)
+        latent_shape = _made("Autoencoder", make, lambda: (torch.zeros(1, 3, size, size),)).latent_shape
+    else:
+        autoencoder = _load_autoencoder(stage.out)
+        if (was := autoencoder.networks.config.sample_size) != size:
+            raise GenartError("other_run", path=str(stage.out / WORK / "vae"), what="size", was=was, now=size)
+        latent_shape = autoencoder.latent_shape
+    if "denoiser" in stages:
+        make = partial(Denoiser, latent_shape, widths=settings["denoiser"]["widths"])
+        _made("Denoiser", make, lambda: (torch.zeros(1, *latent_shape), torch.zeros(1).long(), torch.zeros(1, MAX_TOKENS).long()))
+
+
+def _made(name: str, make: Callable[[], nn.Module], asked: Callable[[], tuple[Tensor, ...]]) -> nn.Module:
+    """The network that `make` makes, called once with what `asked` makes."""
+    try:
+        with torch.device("meta"):
+            model = make()
+            model(*asked())
+    except (ValueError, RuntimeError, ArithmeticError) as error:
+        raise GenartError("config_refused", file="arguments", name=name, reason=f"{first_line(error)}.") from error
+    return model
+
+
+def _train_autoencoder(stage: _Stage, recipe: Recipe, settings: dict[str, Any]) -> None:
     pictures, device = stage.pictures, stage.accelerator.device
     torch.manual_seed(stage.seed)
-    model = Autoencoder(latent_channels, widths, pictures.pictures.shape[-1]).to(device).train()
+    model = Autoencoder(settings["latent_channels"], settings["widths"], pictures.pictures.shape[-1]).to(device).train()
     batches = stage.batches(recipe)
-    step = partial(autoencoder_step, kl_weight=kl_weight, chroma_weight=CHROMA_WEIGHT, latent_shape=model.latent_shape)
-    settings = {"latent_channels": latent_channels, "kl_weight": kl_weight, "chroma_weight": CHROMA_WEIGHT, "widths": list(widths)}
+    step = partial(autoencoder_step, kl_weight=settings["kl_weight"], chroma_weight=CHROMA_WEIGHT, latent_shape=model.latent_shape)
     x = batches.some(256)
     run = stage.run("autoencoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
     if stage.accelerator.is_main_process:  # the latents that the other stages see have mean 0 and variance 1 in each channel
@@ -191,22 +266,22 @@ def _train_decoder(stage: _Stage, recipe: Recipe) -> None:
     stage.run("decoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
 
 
-def _train_denoiser(stage: _Stage, recipe: Recipe, captions: Sequence[str], style: str | None, widths: tuple[int, ...]) -> None:
+def _train_denoiser(stage: _Stage, recipe: Recipe, settings: dict[str, Any], texts: list[list[str]]) -> None:
+    """texts: the captions of each picture."""
     pictures, accelerator = stage.pictures, stage.accelerator
     autoencoder = _load_autoencoder(stage.out).to(accelerator.device).eval()
-    texts = _captions(pictures, captions, style)
     with accelerator.main_process_first():
         tokenizer = _tokenizer(stage.out, texts)
         mean, std = _latents(stage.out, autoencoder, pictures)
     tokens = torch.stack([_tokens(tokenizer, several) for several in texts])  # (N, variants, L)
     torch.manual_seed(stage.seed)
-    model = Denoiser(autoencoder.latent_shape, len(tokenizer), tokenizer.model_max_length, widths, end=tokenizer.eos_token_id)
+    widths, end = settings["widths"], tokenizer.eos_token_id
+    model = Denoiser(autoencoder.latent_shape, len(tokenizer), tokenizer.model_max_length, widths, end=end)
     model = model.to(accelerator.device).train()
     empty = _tokens(tokenizer, [""])[0]
     batches = CaptionedLatents(pictures, mean, std, tokens, empty, recipe.batch_size, stage.seed, accelerator, stage.weights)
     scheduler = make_scheduler()
-    settings = {"captions": list(captions), "style": style, "widths": list(widths)}
-    settings |= {"latents": sha256_of(stage.out / WORK / LATENTS)}
+    settings = settings | {"latents": sha256_of(stage.out / WORK / LATENTS)}
     prompts = [texts[row][0] for row in batches.picked(32).tolist()]
     draw = partial(_draw, autoencoder=autoencoder, tokenizer=tokenizer, scheduler=scheduler, prompts=prompts)
     step = partial(diffusion_step, alphas_cumprod=scheduler.alphas_cumprod)
@@ -296,16 +371,12 @@ def _load_autoencoder(out: Path) -> Autoencoder:
 
 def _captions(pictures: Pictures, columns: Sequence[str], style: str | None) -> list[list[str]]:
     """The captions of each picture: its names in each language, with and without the style."""
-    for column in [*columns, *([style] if style else [])]:
-        if column not in pictures.columns:
-            raise GenartError("no_column", path=str(pictures.path), column=column, choices=", ".join(pictures.columns) or "none")
-    names = dict(enumerate(pictures.column_names.get(style, ())))
-    texts = []
-    for row in range(len(pictures)):
-        value = pictures.columns[style][row] if style else None
-        value = names.get(value, value)
-        texts.append([caption for column in columns for caption in captions_of(str(pictures.columns[column][row] or ""), value)])
-    return texts
+    names = {column: ["" if value is None else str(value) for value in pictures.values(column)] for column in columns}
+    for column, texts in names.items():
+        if not any(map(str.strip, texts)):
+            raise GenartError("missing_captions", path=str(pictures.path), count=len(texts), column=column)
+    styles = pictures.values(style) if style else [None] * len(pictures)
+    return [[caption for column in columns for caption in captions_of(names[column][row], styles[row])] for row in range(len(pictures))]
 
 
 def _tokenizer(out: Path, texts: list[list[str]]) -> Any:

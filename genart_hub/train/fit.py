@@ -89,19 +89,8 @@ class Run:
 
     def load(self) -> None:
         """Take up the checkpoint of this folder. Raises GenartError where there is none, or one of another run."""
-        file = self.folder / CHECKPOINT
-        if not file.is_file():
-            raise GenartError("no_checkpoint", path=str(self.folder))
-        try:
-            with safe_open(file, framework="pt") as saved:
-                about = json.loads(saved.metadata()["run"])
-                for key, was in about["description"].items():
-                    now = json.loads(json.dumps(self.description.get(key)))
-                    for what, before, after in _differences(key, was, now):
-                        raise GenartError("other_run", path=str(self.folder), what=what, was=shorten(before), now=shorten(after))
-                tensors = {key: saved.get_tensor(key) for key in saved.keys()}
-        except (SafetensorError, OSError, KeyError, TypeError) as error:
-            raise GenartError("weights_unreadable", file=str(file), reason=first_line(error)) from error
+        about, tensors = read_checkpoint(self.folder)
+        check_same_run(self.folder, about["description"], self.description)
         self.model.load_state_dict(_below(tensors, "model."))
         if self.ema is not None:
             self.ema.load_state_dict(_below(tensors, "ema."))
@@ -169,6 +158,27 @@ def _average(decay: float, averaged: list[Tensor], current: list[Tensor], count:
     d = min(decay, (1 + int(count)) / (10 + int(count)))
     for mean, value in zip(averaged, current, strict=True):
         mean.lerp_(value.to(mean), 1 - d) if mean.is_floating_point() else mean.copy_(value)
+
+
+def read_checkpoint(folder: Path, weights: bool = True) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What the checkpoint of a folder says of its run, and its tensors. Raises GenartError where there is none, or a damaged one."""
+    file = folder / CHECKPOINT
+    if not file.is_file():
+        raise GenartError("no_checkpoint", path=str(folder))
+    try:
+        with safe_open(file, framework="pt") as saved:
+            about = json.loads(saved.metadata()["run"])
+            about["description"].items()
+            return about, {key: saved.get_tensor(key) for key in saved.keys()} if weights else {}
+    except (SafetensorError, OSError, KeyError, TypeError, AttributeError) as error:
+        raise GenartError("weights_unreadable", file=str(file), reason=first_line(error)) from error
+
+
+def check_same_run(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with a run of another description."""
+    for key, was in then.items():
+        for what, before, after in _differences(key, was, json.loads(json.dumps(now.get(key)))):
+            raise GenartError("other_run", path=str(folder), what=what, was=shorten(before), now=shorten(after))
 
 
 def _differences(name: str, was: Any, now: Any) -> list[tuple[str, Any, Any]]:

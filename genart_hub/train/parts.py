@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genart_hub.errors import GenartError
+
 WIDTHS = (16, 32, 64, 96)  # of the autoencoder, from the picture down to its latents: a side of 1/8
 GROUPS = 4  # of its normalisation: were each channel a group, pictures would lose their colours
 UNET_WIDTHS = (64, 128, 192)
@@ -132,8 +134,11 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY, max_toke
 
     All 256 bytes are among the tokens, inside a word and at its end, so that there is no text that it cannot write.
     """
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from transformers import CLIPTokenizer
+    try:
+        from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+        from transformers import CLIPTokenizer
+    except ImportError as error:
+        raise GenartError("needs_package", package="tokenizers", install="transformers") from error
 
     pattern = CLIPTokenizer(vocab={START: 0, END: 1}, merges=[]).backend_tokenizer
     learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))

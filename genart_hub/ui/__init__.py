@@ -12,6 +12,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 import gradio as gr
 from starlette.middleware import Middleware
 
+from genart_hub import images
 from genart_hub.ui import comparison, interpolation, reconstruction, sampling, texts, theme
 from genart_hub.ui.parts import Shelf
 
@@ -32,6 +33,7 @@ def build() -> gr.Blocks:
 
 def launch(**options) -> None:
     """Serve the page. options: of gradio's `launch`, such as server_port."""
+    images.forget_other_formats()
     page = build().queue(max_size=32)
     page.launch(
         theme=theme.THEME,

@@ -1,10 +1,13 @@
 """Text-to-image training in stages: each step is its formula, a cut stage goes on to the same bits, and diffusers loads the result."""
 
 import io
+import json
 import math
 import os
 import shutil
 import signal
+import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -40,14 +43,27 @@ def captioned(tmp_path_factory):
         Image.fromarray(one.numpy()).save(content, format="PNG")
     table = {"image": [{"bytes": content.getvalue(), "path": None} for content in contents]}
     table |= {"text": [NAMES[k % 3][0] for k in range(12)], "text_zh": [NAMES[k % 3][1] for k in range(12)]}
+    table |= {"empty": [None, " "] * 6, "gaps": ["a", None] * 6}
     writer.write_table(pyarrow.table(table | {"style": [("noto", "blob")[k % 2] for k in range(12)]}), file)
     return file
 
 
 def run(path, out, stages=diffusion.STAGES, **options):
     recipes = dict.fromkeys(("autoencoder", "decoder", "denoiser"), SHORT)
+    changes = {name: options.pop(name) for name in ("batch_size", "lr") if name in options}
+    recipes["denoiser"] = replace(SHORT, **changes)
     options = TINY | {"size": 8, "progress": False, "seed": 3} | options
     return train_diffusion(path, out, stages, recipes, **options)
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """No stage may begin."""
+
+    def begin(*arguments):
+        raise AssertionError("a stage has begun")
+
+    monkeypatch.setattr(diffusion, "_train_autoencoder", begin)
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +236,75 @@ def test_a_caption_may_name_its_style_in_its_language(text, style, captions):
     ("options", "code"),
     [
         ({"captions": ("name",)}, "no_column"),
+        ({"captions": ("text", "empty")}, "missing_captions"),
+        ({"captions": ()}, "too_small"),
         ({"style": "artist"}, "no_column"),
+        ({"balance": "artist"}, "no_column"),
+        ({"balance": "gaps"}, "missing_labels"),
+        ({"kl_weight": "much"}, "not_number"),
+        ({"widths": (6, 8)}, "config_refused"),
+        ({"unet_widths": (48,)}, "config_refused"),
+        ({"unet_widths": ()}, "not_sizes"),
+        ({"batch_size": 13}, "few_pictures"),
+        ({"stages": ("autoencoder", "pipeline")}, "no_stage"),
+    ],
+)
+def test_what_a_later_stage_needs_is_missed_before_the_first_one_runs(captioned, tmp_path, no_training, options, code):
+    with pytest.raises(GenartError) as error:
+        run(captioned, tmp_path / "new", **options)
+    assert error.value.code == code
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_takes_no_file_is_told_before_the_first_stage_runs(captioned, tmp_path, no_training):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenartError, match="file/stages could not be written"):
+        run(captioned, tmp_path / "file")
+
+
+def test_the_tokenizer_is_learnt_before_the_first_stage_runs(captioned, tmp_path, no_training, monkeypatch):
+    with pytest.raises(AssertionError, match="a stage has begun"):
+        run(captioned, tmp_path / "new")
+    assert (tmp_path / "new" / "stages" / "tokenizer" / "tokenizer.json").is_file()
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(GenartError, match="needs the package tokenizers"):
+        run(captioned, tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [({"captions": ("text",)}, "captions"), ({"style": None}, "style"), ({"unet_widths": (64,)}, "widths"), ({"lr": 0.5}, "lr")],
+)
+def test_a_later_stage_of_another_run_is_told_before_an_earlier_one_goes_on(captioned, trained, no_training, options, what):
+    with pytest.raises(GenartError) as error:
+        run(captioned, trained, resume=True, **options)
+    assert (error.value.code, error.value.values["what"]) == ("other_run", what)
+    assert error.value.values["path"].endswith("denoiser")
+
+
+def test_pictures_of_another_size_than_the_autoencoder_s_are_told(captioned, trained, tmp_path):
+    shutil.copytree(trained / "stages" / "vae", tmp_path / "new" / "stages" / "vae")
+    with pytest.raises(GenartError, match="another size .8, now 16."):
+        run(captioned, tmp_path / "new", ("denoiser",), size=16)
+
+
+def test_classes_of_a_table_are_captions_styles_and_balance_by_their_names(captioned, tmp_path):
+    from pyarrow import parquet
+
+    table = parquet.read_table(captioned).select(["image"]).append_column("shape", [[k % 2 for k in range(12)]])
+    features = {"shape": {"names": ["disc", "box"], "_type": "ClassLabel"}}
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    parquet.write_table(table, tmp_path / "shapes.parquet")
+    pictures = data.load(tmp_path / "shapes.parquet")
+    assert diffusion._captions(pictures, ["shape"], "shape")[:2] == [["disc", "disc, disc style"], ["box", "box, box style"]]
+    run(tmp_path / "shapes.parquet", tmp_path / "out", ("autoencoder",), captions=("shape",), style="shape", balance="shape")
+    about = json.loads((tmp_path / "out" / "stages" / "autoencoder" / "training.json").read_text())
+    assert about["settings"]["balance"] == "shape"
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
         ({"size": 9}, "not_multiple"),
         ({"stages": ("encoder",)}, "not_choice"),
         ({"stages": ("denoiser",)}, "no_stage"),
@@ -228,11 +312,7 @@ def test_a_caption_may_name_its_style_in_its_language(text, style, captions):
         ({"stages": ("pipeline",)}, "no_stage"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(captioned, trained, tmp_path, options, code):
-    if "captions" in options or "style" in options:
-        os.makedirs(tmp_path / "new" / "stages")
-        os.symlink(trained / "stages" / "vae", tmp_path / "new" / "stages" / "vae")
-        options = {"stages": ("denoiser",)} | options
+def test_what_cannot_be_trained_is_refused(captioned, tmp_path, options, code):
     with pytest.raises(GenartError) as error:
         run(captioned, tmp_path / "new", **options)
     assert error.value.code == code

@@ -298,6 +298,21 @@ def test_a_classifier_is_scored_on_the_variants_that_were_held_out(styles, tmp_p
     assert run.best["score"] == pytest.approx(wrong.item())
 
 
+@pytest.mark.parametrize(("label", "names"), [(None, ["disc", "box"]), ("shape", ["disc", "box"]), ("colour", ["blue", "red"])])
+def test_any_class_label_of_a_table_can_be_trained_on_and_balanced_by_its_name(styles, tmp_path, train_tiny, label, names):
+    from pyarrow import parquet
+
+    table = parquet.read_table(styles).select(["image"]).append_column("shape", [[k % 2 for k in range(18)]])
+    table = table.append_column("colour", [[k // 9 for k in range(18)]])
+    features = {"shape": ["disc", "box"], "colour": ["red", "blue"]}
+    features = {name: {"names": names, "_type": "ClassLabel"} for name, names in features.items()}
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    parquet.write_table(table, tmp_path / "shapes.parquet")
+    recipe = Recipe(epochs=1, batch_size=4, lr=1e-3, balance=True)
+    train_tiny("Classifier", tmp_path / "shapes.parquet", tmp_path / "run", recipe, label=label)
+    assert list(genart_hub.from_pretrained(tmp_path / "run").class_names) == names
+
+
 def test_a_run_is_looked_at_from_the_same_seeds_and_its_numbers_are_in_tensorboard(parquet, tmp_path, train_tiny):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     train_tiny("DCGAN", parquet, tmp_path)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client
 from pipelines import save_tiny_pipeline
+from postscript import fake_ghostscript
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = {"en": "en-US,en;q=0.9", "zh": "zh-CN,zh;q=0.9"}
@@ -26,11 +27,12 @@ PIPELINE = "tiny-sd-emoji"
 
 @dataclass
 class App:
-    """A running app: its address, and what it has written to its terminal."""
+    """A running app: its address, what it has written to its terminal, and a file that is there once it has started Ghostscript."""
 
     url: str
     hub: str
     log: Path
+    ghostscript: Path
 
     @property
     def terminal(self) -> str:
@@ -48,6 +50,7 @@ def running_app(folder: Path, weights: Path | None = None, **settings: str):
     """Start app.py, or the same page over another folder of weights; wait until it answers, stop it at the end."""
     for name in ("uploads", "hf", "tmp"):
         (folder / name).mkdir()
+    programs, mark = fake_ghostscript(folder)
     port, hub = free_port(), f"http://127.0.0.1:{free_port()}"  # nobody listens at the second
     kept = {
         key: value for key, value in os.environ.items() if not key.startswith(("GENART_", "GRADIO_", "HF_")) and "PROXY" not in key.upper()
@@ -60,11 +63,12 @@ def running_app(folder: Path, weights: Path | None = None, **settings: str):
         "HF_HOME": str(folder / "hf"),
         "HF_ENDPOINT": hub,
         "OMP_NUM_THREADS": "1",
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": "127.0.0.1",
         **settings,
     }
-    app = App(f"http://127.0.0.1:{port}", hub, folder / "terminal.txt")
+    app = App(f"http://127.0.0.1:{port}", hub, folder / "terminal.txt", mark)
     command = ["app.py"] if weights is None else ["-c", WITH_WEIGHTS, str(weights)]
     with app.log.open("wb") as log:
         process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)

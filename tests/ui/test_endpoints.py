@@ -13,6 +13,7 @@ from conftest import DIGITS, EMOJI, PIPELINE, connect
 from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image, ImageChops, ImageSequence
+from postscript import EPS
 
 import genart_hub
 from genart_hub import hub, images, latents
@@ -811,6 +812,10 @@ BAD_FILES = {
         f"text.png is not a picture that can be read (it is of no known picture format). {FORMATS[0]}",
         f"text.png 不是可读的图片（不是已知的图片格式）。{FORMATS[1]}",
     ),
+    "eps.png": (
+        f"eps.png is not a picture that can be read (it is of no known picture format). {FORMATS[0]}",
+        f"eps.png 不是可读的图片（不是已知的图片格式）。{FORMATS[1]}",
+    ),
     "huge.png": (
         "huge.png has 12000x12000 pixels; at most 40,000,000 are taken. Make it smaller first.",
         "huge.png 有 12000x12000 像素，最多接受 40,000,000 像素。请先把它缩小。",
@@ -824,6 +829,7 @@ def uploads(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("uploads")
     (folder / "empty.png").write_bytes(b"")
     (folder / "text.png").write_text("a letter, not a picture")
+    (folder / "eps.png").write_bytes(EPS)
     Image.new("1", (12_000, 12_000)).save(folder / "huge.png")
     Image.new("CMYK", (60, 40), (0, 200, 200, 0)).save(folder / "cmyk.jpg")
     Image.new("RGBA", (40, 60), (255, 0, 0, 0)).save(folder / "clear.png")
@@ -841,6 +847,7 @@ def test_a_file_that_is_no_picture_is_told_in_one_sentence(app, clients, uploads
     arguments = arguments or (drawing(uploads / name),)
     for lang, sentence in zip(("en", "zh"), BAD_FILES[name], strict=True):
         assert refused(app, clients[lang], *arguments, api_name=endpoint) == sentence
+    assert not app.ghostscript.exists()
 
 
 @pytest.mark.parametrize(

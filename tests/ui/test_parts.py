@@ -5,18 +5,53 @@ import os
 import string
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 import torch
 from PIL import Image, ImageChops
 from pipelines import save_tiny_pipeline
+from postscript import EPS
 
 import genart_hub
-from genart_hub import hub, images, stable_diffusion
+from genart_hub import hub, images, stable_diffusion, ui
 from genart_hub.errors import MESSAGES, GenartError
 from genart_hub.models import MODELS
 from genart_hub.ui import comparison, examples, parts, texts, theme
+
+# ---- uploads ----
+
+
+async def built_page() -> gr.Blocks:
+    """The page, made inside an event loop: Gradio makes one and leaves it open where none runs."""
+    return ui.build()
+
+
+def test_no_part_of_the_page_opens_a_picture_that_it_is_handed(tmp_path, ghostscript):
+    (tmp_path / "eps.png").write_bytes(EPS)
+    sent = {"path": str(tmp_path / "eps.png"), "orig_name": "eps.png", "meta": {"_type": "gradio.FileData"}}
+    payloads = {gr.Image: sent, gr.ImageEditor: {"background": sent, "layers": [sent], "composite": sent}, gr.Gallery: [{"image": sent}]}
+    handlers = asyncio.run(built_page()).fns.values()
+    taken = {component for handler in handlers for component in handler.inputs if isinstance(component, tuple(payloads))}
+    assert {next(kind for kind in payloads if isinstance(component, kind)) for component in taken} == set(payloads)
+    for component in taken:
+        payload = next(payload for kind, payload in payloads.items() if isinstance(component, kind))
+        component.preprocess(component.data_model.model_validate(payload))
+    assert not ghostscript.exists()
+
+
+def test_the_app_forgets_formats_that_start_programs_before_it_serves(monkeypatch):
+    Image.init()
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    known = []
+    page = SimpleNamespace(queue=lambda **options: page, launch=lambda **options: known.extend(Image.OPEN))
+    monkeypatch.setattr(ui, "build", lambda: page)
+    ui.launch()
+    assert "PNG" in known
+    assert "EPS" not in known
+
 
 # ---- the shelf ----
 
