@@ -64,7 +64,7 @@ def from_pretrained(
     cls = MODELS.get(config["_class_name"])
     if cls is None:
         file, class_name = str(location.folder / hub.CONFIG), shorten(config["_class_name"]).strip("'")
-        raise GenartError("unknown_class", file=file, name=class_name, known=", ".join(MODELS))
+        raise GenartError("unknown_class", file=file, name=class_name, known=", ".join(MODELS), place=str(name))
     return hub.load_folder(cls, location.fetch(variant, max_bytes), device=device, dtype=dtype, max_bytes=max_bytes)
 
 

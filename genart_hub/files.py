@@ -6,6 +6,7 @@ next save into the folder removes what nobody holds: half-written files of proce
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -29,7 +30,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-OURS = ".genart-"
+OURS, LOCK = ".genart-", ".genart-lock"
 UNFINISHED = re.compile(r"\.genart-.+-[a-z0-9_]{8}(\.\w+)?")  # as `replacing` and `save_tensors` name them
 OF_SAFETENSORS = re.compile(r"\.tmp\w{6}")
 IDLE_SECONDS = 3600
@@ -151,6 +152,48 @@ def saving(folder: str | os.PathLike) -> Iterator[Path]:
         finally:
             shutil.rmtree(place, ignore_errors=True)
             _unlock(lock)
+
+
+@contextmanager
+def only_one(folder: str | os.PathLike) -> Iterator[None]:
+    """While the lines below run, whoever else wants `folder` for himself is refused; the lock of a killed process is none.
+
+    The folder is made where there is none, and removed again where nothing came into it.
+    """
+    folder = Path(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    handle = None
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        while fcntl and handle is None:
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)  # network file systems lock what is open for writing only
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                gone = os.fstat(handle).st_nlink == 0  # its last holder removed it meanwhile
+            except BlockingIOError:
+                os.close(handle)
+                raise GenartError("run_in_use", path=str(folder)) from None
+            except OSError:  # a file system without locks
+                break
+            if gone:
+                os.close(handle)
+                handle = None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
+            for place in made:
+                place.rmdir()  # which fails where anything is in it
+        _unlock(handle)
+
+
+def set_aside(file: str | os.PathLike) -> Path:
+    """Rename a file that holds no longer, to the first free name of NAME.1.json, NAME.2.json, and so on. Returns that."""
+    file = Path(file)
+    with writing(file):
+        place = next(place for k in itertools.count(1) if not (place := file.with_suffix(f".{k}{file.suffix}")).exists())
+        return file.rename(place)
 
 
 def save_tensors(tensors: dict[str, Tensor], path: str | os.PathLike, metadata: dict[str, str]) -> None:

@@ -311,9 +311,11 @@ class StableDiffusion:
     def _start(self, where: str, x: Tensor, n: int, strength: float, num_steps: int) -> dict[str, Any]:
         """What the pipelines that begin with a picture take too. Their own range of pixels is [0, 1]."""
         strength = number(where, "strength", strength, 0.01, 1)
-        x = x[None] if isinstance(x, Tensor) and x.ndim == 3 else x
-        if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != 3 or len(x) not in (1, n):
-            raise GenartError("bad_images", where=where, channels=3, size="size", shape=tuple(getattr(x, "shape", ())))
+        if not isinstance(x, Tensor):
+            raise GenartError("no_images", where=where, channels=3, size=self.image_size, type=type(x).__name__)
+        x = x[None] if x.ndim == 3 else x
+        if x.ndim != 4 or x.shape[1] != 3 or len(x) not in (1, n):
+            raise GenartError("bad_images", where=where, channels=3, size="size", shape=tuple(x.shape))
         self._shape(tuple(x.shape[2:]))
         while int(num_steps * strength) < 1:
             num_steps += 1

@@ -3,15 +3,19 @@
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors import SafetensorError
 
+import genart_hub
 from genart_hub import files
 from genart_hub.errors import GenartError
-from genart_hub.files import digest, replacing, save_tensors, saving, sha256_of, sweep
+from genart_hub.files import digest, only_one, replacing, save_tensors, saving, set_aside, sha256_of, sweep
 
 
 def test_the_new_file_stands_in_the_place_of_the_old_one_only_at_the_end(tmp_path):
@@ -220,6 +224,49 @@ def test_a_folder_of_thousands_of_pictures_is_not_listed_for_each_of_them(tmp_pa
             file.write_text("new")
     assert listed == [tmp_path]
     assert (tmp_path / ".tmpAbC123").exists()
+
+
+def test_a_folder_is_one_holders_at_a_time_and_leaves_nothing_behind(tmp_path):
+    with only_one(tmp_path / "new" / "run"):
+        with pytest.raises(GenartError, match="Another process trains into") as error, only_one(tmp_path / "new" / "run"):
+            pytest.fail("two at once")
+        assert error.value.code == "run_in_use"
+    with only_one(tmp_path / "new" / "run"):
+        (tmp_path / "new" / "run" / "model").write_text("mine")
+    assert [str(place.relative_to(tmp_path)) for place in sorted(tmp_path.rglob("*"))] == ["new", "new/run", "new/run/model"]
+    with pytest.raises(ZeroDivisionError), only_one(tmp_path / "refused" / "run"):
+        1 / 0  # noqa: B018
+    assert not (tmp_path / "refused").exists()
+
+
+def test_a_killed_process_lets_go_of_its_folder(tmp_path):
+    code = f"import time; from genart_hub.files import only_one\nwith only_one({str(tmp_path)!r}): print('in', flush=True); time.sleep(600)"
+    environment = os.environ | {"PYTHONPATH": str(Path(genart_hub.__file__).parents[1])}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "in\n"
+            with pytest.raises(GenartError) as error, only_one(tmp_path):
+                pass
+        finally:
+            holder.kill()
+    assert error.value.code == "run_in_use"
+    with only_one(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_place_where_nothing_can_be_written_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GenartError) as error, only_one(tmp_path / "file" / "run"):
+        pass
+    assert error.value.code == "cannot_write"
+
+
+def test_what_is_set_aside_takes_no_other_files_name(tmp_path):
+    for text, name in (("a", "x.1.json"), ("b", "x.2.json")):
+        (tmp_path / "x.json").write_text(text)
+        assert set_aside(tmp_path / "x.json").name == name
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"x.1.json": "a", "x.2.json": "b"}
 
 
 # ---- hashes ----

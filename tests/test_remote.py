@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -14,13 +15,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 from hub_server import HubServer, User, patched_client
+from PIL import Image
 from pipelines import save_tiny_pipeline
 
 import genart_hub
-from genart_hub import cards
+from genart_hub import cards, images
 from genart_hub.errors import GenartError
+from genart_hub.models.base import Generative
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
+from genart_hub.remake import remake
 from genart_hub.remote import Repository, check_subfolder, weight_files
 from genart_hub.stable_diffusion import estimate
 
@@ -289,6 +293,40 @@ class Scale(torch.nn.Module, genart_hub.hub.HubModel):
         super().__init__()
         self.factor = factor
         self.weight = torch.nn.Parameter(torch.full((3,), factor))
+
+
+class OwnGAN(Generative):
+    """A model of somebody's own that makes pictures."""
+
+    family = "gan"
+
+    def __init__(self, image_size: int = 8, channels: int = 1, latent_dim: int = 3):
+        super().__init__()
+        self.image_size, self.channels, self.latent_dim = image_size, channels, latent_dim
+        self.generator = torch.nn.Linear(latent_dim, channels * image_size**2)
+
+    def generate(self, z, label=None):
+        return self.generator(z).tanh().unflatten(1, (self.channels, self.image_size, self.image_size))
+
+
+@pytest.mark.parametrize(("model", "name"), [(GAN(8, 1, 4), "GAN"), (OwnGAN(), "OwnGAN")])
+def test_the_code_on_a_published_card_runs_and_says_what_to_install(client, model, name, monkeypatch):
+    push(model.eval(), "me/mine")
+    body, shown = cards.split(client.read("me/mine", "README.md").decode())[1], []
+    assert "```bash\npip install genart-hub\n```" in body
+    assert ('OwnGAN.from_pretrained("me/mine")' in body) == ("from test_remote import OwnGAN" in body) == (name == "OwnGAN")
+    assert ('genart_hub.from_pretrained("me/mine")' in body) == (name == "GAN")
+    monkeypatch.setattr(Image.Image, "show", lambda picture: shown.append(picture.size))
+    exec(re.search(r"```python\n(.*?)```", body, flags=re.S)[1], {})
+    assert len(shown) == 1
+
+
+def test_the_picture_of_a_class_of_ones_own_says_how_it_is_loaded(client, tmp_path):
+    push(OwnGAN().eval(), "me/mine")
+    model = OwnGAN.from_pretrained("me/mine")
+    path = images.save_png(images.grid(model.sample(4)), tmp_path / "a.png", model.recipe(0, 4))
+    with pytest.raises(GenartError, match=r"A class of your own loads by OwnGAN\.from_pretrained\('me/mine@\w{40}'\)"):
+        remake(path)
 
 
 def test_a_class_of_ones_own_is_pushed_and_loads_by_its_class(client):

@@ -258,7 +258,7 @@ def tensors(pipe):
     [
         (lambda model: model.img2img(picture(3), 2, prompt="a"), "bad_images"),
         (lambda model: model.img2img(picture()[:, :1], prompt="a"), "bad_images"),
-        (lambda model: model.img2img("x.png", prompt="a"), "bad_images"),
+        (lambda model: model.img2img("x.png", prompt="a"), "no_images"),
         (lambda model: model.img2img(picture(1, 16, 12), prompt="a"), "bad_side"),
         (lambda model: model.img2img(picture(), prompt="a", strength=0), "out_of_range"),
         (lambda model: model.img2img(picture(), prompt="a", strength=1.1), "out_of_range"),

@@ -14,13 +14,14 @@ from torch import Tensor
 
 import genart_hub
 from genart_hub import images, stable_diffusion
-from genart_hub.costs import Costs, costs
+from genart_hub.costs import Costs
 from genart_hub.errors import GenartError, choice, first_line, shorten, whole
 from genart_hub.hub import bundled_folder, pick_device
 from genart_hub.models.base import index_of_class
-from genart_hub.ui import texts
+from genart_hub.ui import gpu, texts
 from genart_hub.ui.parts import (
     LADDERS,
+    TRUSTED_BYTES,
     Agreements,
     Running,
     Shelf,
@@ -37,7 +38,6 @@ from genart_hub.ui.parts import (
     ladder_of,
     new_folder,
     num_parameters,
-    on_gpu,
     on_ladder,
     parsed,
     prompt_box,
@@ -70,7 +70,6 @@ def build(shelf: Shelf) -> None:
     host_s_own, agreements = host_s_pipeline(), Agreements()
 
     @in_turn(MODEL)
-    @on_gpu
     @guarded
     def compare(
         n: float,
@@ -111,7 +110,7 @@ def build(shelf: Shelf) -> None:
         def answer(k: int, name: str, model: Any, x: Tensor, seconds: float, captions: list[str], request_of_it: dict) -> dict[Any, Any]:
             """What the page shows of a model's pictures."""
             paths = [images.save_png(picture, folder / f"{k}-{j}.png") for j, picture in enumerate(images.to_pil(x))]
-            told_costs, measured = costs(model, **request_of_it), evaluation(name) if k < len(names) else {}
+            told_costs, measured = gpu.costs_of(model, **request_of_it), evaluation(name) if k < len(names) else {}
             rows.append(figures(lang, name, model, len(x), seconds, told_costs, measured))
             fresh = {galleries[k]: [(str(path), text) for path, text in zip(paths, captions, strict=True)], table_box: table}
             fresh[facts[k]] = card(lang, model, len(x), seconds, told_costs, measured, big=k == len(names))
@@ -176,7 +175,8 @@ def build(shelf: Shelf) -> None:
         if big:
             yield show({columns[-1]: gr.update(visible=True), titles[-1]: big_title(lang, big)})
             own = bool(host_s_own)
-            yield from attempt(len(names), Path(big).name, lambda: shelf.get(big, trusted=own, agreed=not own), min(n, DIFFUSION_MOST))
+            load = lambda: gpu.borrowing(big, shelf.get(big, trusted=own, agreed=not own), TRUSTED_BYTES)  # noqa: E731
+            yield from attempt(len(names), Path(big).name, load, min(n, DIFFUSION_MOST))
         shown[status] = "\n\n".join(dict.fromkeys(note for note in notes if note))
         if not (pipelines or big):
             shown[status] = texts.say(lang, "no_diffusion")
@@ -191,7 +191,6 @@ def build(shelf: Shelf) -> None:
         return bool(host_s_own or big or on_ladder(pipelines, ladder))
 
     @in_turn(MODEL)
-    @on_gpu
     @guarded
     def show_ladder(ladder: str, offer: str, request: gr.Request):
         shown = [gr.update(visible=ladder_of(name) == ladder) for name in names]

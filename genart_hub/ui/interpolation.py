@@ -17,7 +17,6 @@ from genart_hub.ui.parts import (
     model_box,
     new_folder,
     offered_from_latents,
-    on_gpu,
     parsed,
     stem,
     unchecked,
@@ -32,7 +31,6 @@ def build(shelf: Shelf) -> None:
     """The tab."""
 
     @in_turn(MODEL)
-    @on_gpu
     @guarded
     def walk(
         model_name: str, seeds: str, method: str, frames: float, fps: float, loop: bool, truncation: float, label: str, request: gr.Request

@@ -26,17 +26,8 @@ import genart_hub
 from genart_hub.errors import GenartError, first_line, shorten, whole
 from genart_hub.hub import HUB_ID, NAME_LIMIT, bundled_folder, pick_device
 from genart_hub.models.base import MAX_SEED, Generative, check_generative
-from genart_hub.ui import gate, texts, turns
+from genart_hub.ui import gate, gpu, texts, turns
 from genart_hub.ui.folders import KEEP_SECONDS, own_folder
-
-try:  # on a Space with ZeroGPU, and only there
-    from spaces import GPU as on_gpu
-except ImportError:
-
-    def on_gpu(handler: Callable) -> Callable:
-        """Nothing to ask for: the device is there all the time."""
-        return handler
-
 
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
 PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "火箭", "蓝色的狗")
@@ -111,10 +102,10 @@ class Shelf:
     def _options(name: str, trusted: bool, agreed: bool) -> dict[str, Any]:
         """How a name is loaded that is not bundled. A token is sent for those that the host names, and no others."""
         if trusted or name == host_s_pipeline():
-            return {"max_bytes": TRUSTED_BYTES}
+            return gpu.options(TRUSTED_BYTES)
         if name in host_s_models():
             return {}
-        return {"token": False, "max_bytes": TRUSTED_BYTES} if agreed else {"token": False, "cache_dir": readers_cache()}
+        return {"token": False} | gpu.options(TRUSTED_BYTES) if agreed else {"token": False, "cache_dir": readers_cache()}
 
     def _known(self, name: str) -> Any:
         with self._lock:
@@ -134,7 +125,7 @@ class Shelf:
         with one_at_a_time:
             if (model := self._known(name)) is not None:
                 return model
-            model = genart_hub.from_pretrained(name, device=pick_device(), **options)
+            model = genart_hub.from_pretrained(name, **({"device": pick_device()} | options))
             if cache := options.get("cache_dir"):
                 keep_within(Path(cache), READERS_BYTES, model.source.name)
             with self._lock:
@@ -476,7 +467,6 @@ def class_box(shelf: Shelf, box: gr.Dropdown, of_text: gr.Column | None = None, 
             return (), False
 
     @in_turn(turns.MODEL)
-    @on_gpu
     @guarded
     def follow(model_name: str, chosen: str, request: gr.Request):
         names, reads = chosen_model(model_name)

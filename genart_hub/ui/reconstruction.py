@@ -22,7 +22,6 @@ from genart_hub.ui.parts import (
     ladder_of,
     model_box,
     new_folder,
-    on_gpu,
     on_ladder,
     own_folder,
     parsed,
@@ -42,7 +41,6 @@ def build(shelf: Shelf) -> None:
     """The tab."""
 
     @in_turn(MODEL)
-    @on_gpu
     @guarded
     def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request):
         model = shelf.generative(model_name)
@@ -57,7 +55,6 @@ def build(shelf: Shelf) -> None:
         return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure
 
     @in_turn(MODEL)
-    @on_gpu
     @guarded
     def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request):
         model, lang = shelf.generative(model_name), texts.language(request)

@@ -27,7 +27,6 @@ from genart_hub.ui.parts import (
     model_box,
     new_folder,
     offered,
-    on_gpu,
     parsed,
     prompt_box,
     seed_of,
@@ -47,7 +46,6 @@ def build(shelf: Shelf) -> None:
     """The tab."""
 
     @in_turn(MODEL)
-    @on_gpu
     @guarded
     def sample(
         model_name: str,
