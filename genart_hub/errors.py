@@ -47,6 +47,7 @@ MESSAGES = {
     "path_refused": "The app loads bundled models and Hub ids of the form owner/name, not {name}.",
     "hub_no_repo": "{name} is no folder here, and the Hub has no such model that this token may see. Check the spelling, or pass token= for a private one.",
     "hub_gated": "{name} is gated. Accept its terms on its page on the Hub, then pass token=.",
+    "hub_not_public": "{name} is no public model of the Hub. Check the spelling; the app's host can offer one that is not public by naming it in GENART_MODELS.",
     "hub_no_revision": "{name} has no revision {revision}. Leave revision= out for the newest one.",
     "hub_no_file": "{name} has no {file} on the Hub, so it is no model of this package.",
     "hub_unreachable": "{name} is no folder here, and the Hub at {endpoint} could not be reached. Check the network, set HF_ENDPOINT to a mirror, or pass local_files_only=True for a copy in the cache.",

@@ -488,6 +488,31 @@ def test_the_token_does_not_follow_a_redirect_to_another_host(client, gan):
         assert all(request.token is None for request in other.requests)
 
 
+def test_what_shows_a_model_s_source_shows_no_token(gan, monkeypatch, tmp_path):
+    with HubServer({"hf_sesame": User("me")}) as hub:
+        patched_client(hub, monkeypatch, tmp_path / "cache")
+        push(gan, token="hf_sesame", private=True)
+        source = genart_hub.from_pretrained("me/gan", token="hf_sesame").source
+        assert source.companion("README.md") is not None  # it is there, and works
+    for shown in (repr(source), str(source), f"{source.repository}", repr(vars(source.repository)), repr(copy.deepcopy(source))):
+        assert "me/gan" in shown
+        assert "sesame" not in shown
+    assert b"sesame" not in pickle.dumps(source)
+    assert pickle.loads(pickle.dumps(source)).repository.token is None
+
+
+def test_no_token_is_sent_where_none_is_wanted(client, gan):
+    push(gan)
+    push(gan, "me/secret", private=True)
+    before = len(client.requests)
+    assert torch.equal(genart_hub.from_pretrained("me/gan", token=False).sample(1), gan.sample(1))
+    assert torch.equal(GAN.from_pretrained("me/gan", token=False).sample(1), gan.sample(1))
+    assert code_of(lambda: genart_hub.from_pretrained("me/secret", token=False)) == "hub_no_repo"
+    assert [model.id for model in genart_hub.search(token=False)] == ["me/gan"]
+    assert len(client.requests) > before
+    assert {request.token for request in client.requests[before:]} == {None}
+
+
 def test_a_stored_token_stays_off_another_endpoint(hub, gan, monkeypatch, tmp_path):
     patched_client(hub, monkeypatch, tmp_path / "cache")
     from huggingface_hub import constants

@@ -125,7 +125,12 @@ class Shelf:
         with one_at_a_time:
             if (model := self._known(name)) is not None:
                 return model
-            model = genart_hub.from_pretrained(name, **({"device": pick_device()} | options))
+            try:
+                model = genart_hub.from_pretrained(name, **({"device": pick_device()} | options))
+            except GenartError as error:
+                if options.get("token") is False and error.code in ("hub_no_repo", "hub_gated"):
+                    raise GenartError("hub_not_public", name=name) from error
+                raise
             if cache := options.get("cache_dir"):
                 keep_within(Path(cache), READERS_BYTES, model.source.name)
             with self._lock:
@@ -336,7 +341,7 @@ def in_turn(lane: turns.Turns) -> Callable[[Callable], Callable]:
     """A handler that begins when its reader's turn in that line has come; a stream makes room for others after each update."""
 
     def decorate(handler: Callable) -> Callable:
-        if inspect.isgeneratorfunction(handler):
+        if inspect.isgeneratorfunction(inspect.unwrap(handler)):
 
             @guarded
             @wraps(handler)

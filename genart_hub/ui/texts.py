@@ -299,6 +299,7 @@ ERRORS_ZH: dict[str, str] = {
     "path_refused": "应用只加载自带模型和形如 owner/name 的 Hub 编号，不接受 {name}。",
     "hub_no_repo": "{name} 不是这里的文件夹，Hub 上也没有此令牌可见的同名模型。请检查拼写；若是私有模型，请传入 token=。",
     "hub_gated": "{name} 需要授权。请先在它的 Hub 页面上接受条款，再传入 token=。",
+    "hub_not_public": "Hub 上没有公开的模型 {name}。请检查拼写；未公开的模型要由应用的部署者写进 GENART_MODELS 才能使用。",
     "hub_no_revision": "{name} 没有版本 {revision}。去掉 revision= 即可使用最新版本。",
     "hub_no_file": "Hub 上的 {name} 没有 {file}，所以它不是本软件包的模型。",
     "hub_unreachable": "{name} 不是这里的文件夹，也无法连接 Hub（{endpoint}）。请检查网络，把 HF_ENDPOINT 设为镜像地址，或传入 local_files_only=True 使用本地缓存。",

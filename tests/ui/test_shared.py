@@ -1,5 +1,6 @@
 """The app on a server that many share: whose models are loaded, who agreed to what, who waits, and what is left behind."""
 
+import json
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ import httpx
 import pytest
 import torch
 from conftest import PIPELINE, connect, running_app
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 from hub_server import HubServer, User, patched_client
 from pipelines import save_tiny_pipeline
@@ -59,7 +61,7 @@ def code_of(call) -> str:
 
 def test_what_a_reader_names_is_loaded_without_the_host_s_token(hub):
     assert parts.Shelf().get("me/open").latent_dim == 4
-    assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_no_repo"
+    assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_not_public"
     assert hub.requests
     assert {request.token for request in hub.requests} == {None}
 
@@ -67,14 +69,14 @@ def test_what_a_reader_names_is_loaded_without_the_host_s_token(hub):
 def test_what_the_host_names_is_loaded_with_it(hub, monkeypatch):
     monkeypatch.setenv("GENART_MODELS", "me/other, me/secret")
     assert parts.Shelf().get("me/secret").latent_dim == 4
-    assert code_of(lambda: parts.Shelf().get("me/secret@main")) == "hub_no_repo"  # named as the host names it, and no other way
+    assert code_of(lambda: parts.Shelf().get("me/secret@main")) == "hub_not_public"  # named as the host names it, and no other way
 
 
 def test_the_host_s_private_model_does_not_come_out_of_his_cache(hub, monkeypatch):
     from huggingface_hub import constants
 
     assert genart_hub.from_pretrained("me/secret").latent_dim == 4
-    assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_no_repo"
+    assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_not_public"
     hub.close()
     assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_unreachable"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -93,7 +95,7 @@ def test_a_picture_of_the_host_s_model_names_its_commit_and_finds_it(hub, monkey
     shelf = parts.Shelf()
     model = shelf.get("me/secret")
     assert shelf.get(f"me/secret@{model.source.revision}") is model
-    assert code_of(lambda: shelf.get(f"me/secret@{'0' * 40}")) == "hub_no_repo"
+    assert code_of(lambda: shelf.get(f"me/secret@{'0' * 40}")) == "hub_not_public"
 
 
 def test_the_search_sends_no_token_and_shows_no_private_model(hub):
@@ -150,7 +152,7 @@ def page(app, tmp_path):
 def test_a_reader_gets_the_public_model_and_finds_it_and_no_other(app, hub_of_app, page):
     client, before = page(), len(hub_of_app.requests)
     assert len(client.predict("me/open", 2, 0, 1, api_name="/sample")[0]) == 2
-    with pytest.raises(AppError, match="the Hub has no such model"):
+    with pytest.raises(AppError, match="me/secret is no public model of the Hub"):
         client.predict("me/secret", 2, 0, 1, api_name="/sample")
     choices = [value for value, _ in client.predict("", api_name="/search")[0]["choices"]]
     assert "me/open" in choices
@@ -224,6 +226,25 @@ def test_a_page_with_many_jobs_is_told_so_and_its_first_ones_are_answered(app, p
             told.append(str(error))
     assert 1 <= len(told) <= 4
     assert all("requests from here are waiting already" in sentence for sentence in told)
+
+
+def test_who_waits_is_told_how_many_go_first(app, page, tmp_path):
+    from genart_hub.ui.examples import save_emoji
+
+    picture, greedy, told = save_emoji(tmp_path)[0], page(), []
+    jobs = [greedy.submit(handle_file(picture), "dcgan-emoji", False, 1000, api_name="/invert") for _ in range(2)]
+    next(iter(jobs[0]))  # it is at work
+    number = next(fn["id"] for fn in httpx.get(f"{app.url}/config", timeout=60).json()["dependencies"] if fn["api_name"] == "walk")
+    with httpx.Client(headers={"x-forwarded-for": "203.0.113.3", "accept-language": "zh"}, timeout=120) as reader:
+        body = {"fn_index": number, "data": WALK[:3] + [8, *WALK[4:]], "session_hash": "waiting"}
+        reader.post(f"{app.url}/gradio_api/queue/join", json=body).raise_for_status()
+        with reader.stream("GET", f"{app.url}/gradio_api/queue/data?session_hash=waiting") as lines:
+            for line in lines.iter_lines():
+                message = json.loads(line[6:]) if line.startswith("data: ") else {}
+                told += [unit["desc"] for unit in message.get("progress_data") or ()]
+    assert told[0].startswith("排队中：前面还有 ")
+    for job in jobs:
+        job.cancel()
 
 
 def test_the_line_is_the_only_way_to_the_model(app):
