@@ -49,7 +49,7 @@ class replacing:
     def __enter__(self) -> Path:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _sweep_once(self.path.parent)
+            _sweep_once(self.path.parent.absolute())
             self.file, self.lock = _locked(lambda: _new_file(self.path))
         except OSError as error:
             raise _cannot_write(self.path, error) from error
@@ -295,17 +295,19 @@ def _remove_left(place: Path, held: bool) -> None:
         _unlock(lock)
 
 
+_known: dict[tuple[str | int, ...], str] = {}
+
+
 def sha256_of(path: str | os.PathLike) -> str:
     """The sha256 of a file, in hexadecimal: computed once in a process, unless the file changes."""
     about = os.stat(path)
-    if time.time() - max(about.st_mtime, about.st_ctime) < TICK:  # another change might not show
-        return digest(path)
-    return _digest_once(os.path.realpath(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
-
-
-@lru_cache(1024)
-def _digest_once(path: str, *about: int) -> str:
-    return digest(path)
+    key = os.path.realpath(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+    if key in _known:
+        return _known[key]
+    found = digest(path)
+    if time.time() - max(about.st_mtime, about.st_ctime) > TICK:  # else another change might not show in its times
+        _known[key] = found
+    return found
 
 
 def digest(path: str | os.PathLike, make: Callable[[], Any] = hashlib.sha256) -> str:
