@@ -353,8 +353,7 @@ def in_turn(lane: turns.Turns) -> Callable[[Callable], Callable]:
         @guarded
         @wraps(handler)
         def calling(*arguments):
-            with lane.job(reader_of(arguments), place_in_line(arguments)):
-                return handler(*arguments)
+            return lane.call(reader_of(arguments), lambda: handler(*arguments), place_in_line(arguments))
 
         return calling
 

@@ -63,6 +63,31 @@ class Stopped(GeneratorExit):
     """Nobody waits for the answer any more."""
 
 
+class Hands:
+    """Threads that work. One that is free is used again, the last one first: each keeps memory of its own for a model's kernels."""
+
+    def __init__(self):
+        self._free: list[queue.SimpleQueue] = []
+        self._lock = threading.Lock()
+
+    def give(self, context: contextvars.Context, work: Callable[[], None]) -> None:
+        """Have `work()` done in `context`."""
+        with self._lock:
+            hand = self._free.pop() if self._free else None
+        if hand is None:
+            hand = queue.SimpleQueue()
+            threading.Thread(target=self._work, args=(hand,), name="turn", daemon=True).start()
+        hand.put((context, work))
+
+    def _work(self, hand: queue.SimpleQueue) -> None:
+        while True:
+            context, work = hand.get()
+            context.run(work)
+            del context, work
+            with self._lock:
+                self._free.append(hand)
+
+
 class Turns:
     """`slots` jobs at work at a time. limit: seconds that one job may be at work in all (None: GENART_JOB_SECONDS, 900)."""
 
@@ -80,31 +105,59 @@ class Turns:
     @contextmanager
     def job(self, reader: Reader, waiting: Callable[[int], None] | None = None) -> Iterator["Job"]:
         """For as long as a job of `reader` is at work, from its turn on. waiting: told how many go before it."""
-        yield from self.enter(reader, waiting).run()
+        job = self.enter(reader, waiting)
+        token = _JOB.set(job)
+        try:
+            job.take()
+            yield job
+        finally:
+            _JOB.reset(token)
+            job.leave()
+
+    def call(self, reader: Reader, work: Callable[[], Any], waiting: Callable[[int], None] | None = None) -> Any:
+        """What `work()` returns, when the turn has come."""
+        (answer,) = self._told(reader, lambda job, tell: tell(work()), waiting)
+        return answer
 
     def stream(self, reader: Reader, updates: Callable[[], Iterator[Any]], waiting: Callable[[int], None] | None = None) -> Iterator[Any]:
-        """What `updates()` yields, made in a thread that holds the turn, and makes room after each update.
+        """What `updates()` yields, made elsewhere while the turn is held, which may be given away between two updates.
 
         Closing the generator ends the work before its next update.
         """
+
+        def work(job: Job, tell: Callable[[Any], None]) -> None:
+            made = updates()
+            try:
+                for update in made:
+                    tell(update)
+                    job.breathe()
+            finally:
+                made.close()
+
+        yield from self._told(reader, work, waiting)
+
+    def _told(
+        self, reader: Reader, work: Callable[["Job", Callable[[Any], None]], None], waiting: Callable[[int], None] | None
+    ) -> Iterator[Any]:
+        """What `work(job, tell)` tells, in one of the threads that work."""
         job, told, ended = self.enter(reader, waiting), queue.SimpleQueue(), object()
 
-        def work() -> None:
+        def working() -> None:
+            _JOB.set(job)
+            error = None
             try:
-                with contextmanager(job.run)():
-                    made = updates()
-                    try:
-                        for update in made:
-                            told.put((update, None))
-                            job.breathe()
-                    finally:
-                        made.close()
-            except BaseException as error:  # it is raised where the updates are read
-                told.put((ended, error))
-            else:
-                told.put((ended, None))
+                work(job, lambda update: told.put((update, None)))
+            except BaseException as raised:  # it is raised where the updates are read
+                error = raised
+            job.leave()
+            told.put((ended, error))
 
-        threading.Thread(target=contextvars.copy_context().run, args=(work,), name="turn", daemon=True).start()
+        try:
+            job.take()
+        except BaseException:
+            job.leave()
+            raise
+        HANDS.give(contextvars.copy_context(), working)
         try:
             while (one := told.get())[0] is not ended:
                 yield one[0]
@@ -169,17 +222,11 @@ class Job:
         self.stopped, self.dropped = False, False
         self._heard_at = time.monotonic()
 
-    def run(self) -> Iterator["Job"]:
-        """Take the turn and, at the end, leave."""
-        token = _JOB.set(self)
-        try:
-            self.take()
-            yield self
-        finally:
-            _JOB.reset(token)
-            with self.turns.changed:
-                self.give()
-                self.turns.jobs.remove(self)
+    def leave(self) -> None:
+        """Give the turn back for good."""
+        with self.turns.changed:
+            self.give()
+            self.turns.jobs.remove(self)
 
     def is_heard(self) -> bool:
         heard = not self.reader.streams or any(name in self.turns.streams for name in self.reader.streams)
@@ -277,7 +324,7 @@ def away(lane: Turns) -> Iterator[None]:
         job.take()
 
 
-STREAMS = Streams()
+STREAMS, HANDS = Streams(), Hands()
 MODEL = Turns()  # work on the device
 LOADING = Turns()  # a model comes from the Hub into memory
 HUB = Turns(slots=4)  # questions to the Hub

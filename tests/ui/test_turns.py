@@ -244,16 +244,41 @@ def test_closing_a_stream_ends_its_work_and_frees_the_turn(line):
     assert len(made) < 100
 
 
-def test_a_stream_that_is_closed_while_it_waits_never_begins(line):
-    begun = []
+def test_a_stream_that_is_stopped_while_it_waits_never_begins(line):
+    begun, ended = [], []
+
+    def read():
+        try:
+            list(line.stream(Reader("a", "page"), lambda: (begun.append(k) or k for k in (1, 2))))
+        except turns.Stopped:
+            ended.append(1)
+
     with line.job(Reader("b", "other")):
-        stream = line.stream(Reader("a", "page"), lambda: iter(begun.append(1) or [1]))
-        reading = start(lambda: list(stream))
+        reading = start(read)
         until(lambda: len(line.line) == 1)
         line.line[0].stop()
         until(lambda: not line.line)
     reading.join(10)
-    assert not begun
+    assert (begun, ended, line.jobs) == ([], [1], [])
+
+
+def test_a_call_gives_its_answer_or_its_error_and_the_turn_back(line):
+    assert line.call(Reader("a", "page"), lambda: "answer") == "answer"
+    with pytest.raises(GenartError, match="The prompt is empty"):
+        line.call(Reader("a", "page"), lambda: (_ for _ in ()).throw(GenartError("empty_prompt")))
+    assert line.call(Reader("a", "page"), lambda: turns.breathe()) is None
+    assert (line.jobs, line.at_work) == ([], 0)
+
+
+def test_work_is_done_by_few_threads_however_many_ask(line):
+    names = set()
+
+    def ask(k):
+        line.call(Reader(f"address {k}", ""), lambda: names.add(threading.get_ident()))
+
+    for thread in [start(ask, k) for k in range(20)]:
+        thread.join(10)
+    assert len(names) <= 3
 
 
 def test_an_error_of_a_stream_comes_out_where_it_is_read(line):
