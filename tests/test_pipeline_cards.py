@@ -130,13 +130,13 @@ def test_schedulers_that_do_not_work_are_named_with_the_figures_of_all(folder):
         rmse, top_5 = ({n: pair[k] for n, pair in zip(("20", "50"), figures, strict=False)} for k in (0, 1))
         return {"scheduler": name, "rmse": rmse, "top_5": top_5}
 
-    rows = [row("Own", (0.0, 0.8), (0.0, 0.8)), row("Near", (0.01, 0.8), (0.002, 0.7)), row("Late", (0.4, 0.3), (0.01, 0.8))]
-    rows += [row("Bad", (0.1, 0.0), (0.1, 0.1)), row("Other", (0.3, 0.8), (0.3, 0.8)), row("Ends") | {"error": "IndexError: 21"}]
-    rows += [row("Lost") | {"error": "ImportError: no torchsde"}]
+    rows = [row("Own", (0.0, 0.8), (0.0, 0.8)), row("Near", (0.01, 0.8), (0.002, 0.7)), row("Late", (0.05, 0.3), (0.01, 0.8))]
+    rows += [row("Bad", (0.1, 0.0), (0.1, 0.1)), row("WithSDE", (0.3, 0.8), (0.3, 0.8)), row("Ends") | {"error": "IndexError: 21"}]
+    rows += [row("Else", (0.05, 0.8), (0.11, 0.8)), row("Lost") | {"error": "ImportError: no torchsde"}]
     (folder / "schedulers.json").write_text(json.dumps({"command": "python bench.py", "protocol": "40 prompts", "rows": rows}))
     assert cli.main(["card", str(folder)]) == 0
     text = card_of(folder)[1].split("## Other schedulers")[1].split("## Training")[0]
-    assert "at 20 steps Late, Bad, Ends; at 50 steps Bad, Ends:" in text
+    assert "at 20 steps Late, Bad, Ends; at 50 steps Bad, Ends, Else:" in text
     assert "| Near | 0.0100 | 0.800 | 0.0020 | 0.700 |" in text
     assert "| Lost | – | – | – | – |" in text
     assert "`Ends`: IndexError: 21. `Lost`: ImportError: no torchsde." in text
