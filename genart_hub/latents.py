@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from genart_hub.errors import GenartError, choice, shorten, whole
-from genart_hub.models.base import MAX_COUNT, MAX_SEED, Generative, check_generative, evaluating
+from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, choice, shorten, whole
+from genart_hub.models.base import Generative, check_generative, evaluating
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:

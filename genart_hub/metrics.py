@@ -5,14 +5,11 @@ What is one value a picture comes as (N,), so that its mean and `mean_error` can
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from genart_hub import losses
 from genart_hub.errors import GenartError, whole
-from genart_hub.models.base import Generative, evaluating
 
 CHUNK = 250  # pictures at a time
 MAX_PSNR = 100.0  # dB
@@ -235,81 +232,6 @@ def dequantise(x: Tensor, generator: torch.Generator) -> Tensor:
         raise GenartError("not_levels", where="dequantise")
     noise = torch.rand(x.shape, generator=generator).to(x.device)
     return (levels + noise - 0.5) / 127.5 - 1
-
-
-@dataclass
-class ELBO:
-    """The evidence lower bound on log p(x) and its two parts, in nats, one a picture: each (N,)."""
-
-    reconstruction: Tensor
-    kl: Tensor
-
-    @property
-    def elbo(self) -> Tensor:
-        """-(reconstruction + kl), (N,)."""
-        return -(self.reconstruction + self.kl)
-
-
-@torch.no_grad()
-def elbo(vae: Generative, x: Tensor, seed: int = 0, num_samples: int = 1, label: object = None) -> ELBO:
-    """E_q[log p(x | z)] - KL(q(z | x) || p(z)) of each picture, in nats, by `num_samples` draws of z.
-
-    Kingma & Welling 2014, https://arxiv.org/abs/1312.6114, eq. 3. x: (N, C, H, W) in [-1, 1]; label: a class, or N of them.
-    Bernoulli: every pixel -1 or 1, as grey levels under a Bernoulli are no normalised likelihood. Gaussian: every pixel of 8 bits;
-    a level's probability is the density's integral over a cell of width 1 / 127.5, which Jensen's inequality bounds:
-    log P(x) >= E_u[log p(x + u)] - C H W log(127.5), with u as `dequantise` draws it (Theis et al. 2016, https://arxiv.org/abs/1511.01844).
-    """
-    num_samples = whole("elbo", "num_samples", num_samples, 1)
-    bernoulli = vae.likelihood == "bernoulli"
-    if bernoulli and not bool((x.abs() == 1).all()):
-        raise GenartError("not_binary", where="elbo")
-    generator, parameter = torch.Generator().manual_seed(seed), next(vae.parameters())
-    labels = vae.check_label(label, len(x))
-    cells = 0.0 if bernoulli else x[0].numel() * math.log(127.5)
-    reconstruction, kl = [], []
-    with evaluating(vae):
-        for k in range(0, len(x), CHUNK):
-            chunk = x[k : k + CHUNK]
-            told = () if labels is None else (labels[k : k + CHUNK],)
-            mu, logvar = vae.encode(chunk.to(parameter.device), *told)
-            kl.append(losses.kl_to_standard_normal(mu, logvar).double().cpu())
-            total = torch.full((len(chunk),), cells, dtype=torch.float64)
-            for _ in range(num_samples):
-                z = mu + (0.5 * logvar).exp() * torch.randn(mu.shape, generator=generator).to(mu)
-                seen = chunk if bernoulli else dequantise(chunk, generator)
-                total += vae.nll(vae.decode(z, *told), seen.to(parameter.device)).double().cpu() / num_samples
-            reconstruction.append(total)
-    return ELBO(torch.cat(reconstruction), torch.cat(kl))
-
-
-@torch.no_grad()
-def importance_weighted_bound(vae: Generative, x: Tensor, seed: int = 0, num_samples: int = 500, label: object = None) -> Tensor:
-    """E[log 1/K sum_k p(x, z_k) / q(z_k | x)] of each picture, in nats, with K = `num_samples` draws of z: tighter than `elbo`.
-
-    Burda et al. 2016, https://arxiv.org/abs/1509.00519, eq. 8. Pictures and likelihoods as in `elbo`; a Gaussian's pixels are
-    dequantised anew for each z. x: (N, C, H, W) in [-1, 1]. Returns (N,).
-    """
-    num_samples = whole("importance_weighted_bound", "num_samples", num_samples, 1)
-    bernoulli = vae.likelihood == "bernoulli"
-    if bernoulli and not bool((x.abs() == 1).all()):
-        raise GenartError("not_binary", where="importance_weighted_bound")
-    generator, parameter = torch.Generator().manual_seed(seed), next(vae.parameters())
-    labels = vae.check_label(label, len(x))
-    cells = 0.0 if bernoulli else x[0].numel() * math.log(127.5)
-    bounds = []
-    with evaluating(vae):
-        for row, one in enumerate(x.split(1)):
-            told = () if labels is None else (labels[row : row + 1],)
-            mu, logvar = vae.encode(one.to(parameter.device), *told)  # (1, Z)
-            log_weights = []
-            for eps in torch.randn(num_samples, mu.shape[1], generator=generator).to(mu).split(CHUNK):
-                z, copies = mu + (0.5 * logvar).exp() * eps, one.expand(len(eps), -1, -1, -1)
-                seen = copies if bernoulli else dequantise(copies, generator)
-                nll = vae.nll(vae.decode(z, *(label.expand(len(eps)) for label in told)), seen.to(parameter.device))
-                log_ratio = 0.5 * (eps.square() + logvar - z.square()).sum(dim=1)  # log p(z) - log q(z | x)
-                log_weights.append((log_ratio - nll).double().cpu() - cells)
-            bounds.append(torch.cat(log_weights).logsumexp(dim=0) - math.log(num_samples))
-    return torch.stack(bounds)
 
 
 def bits_per_dimension(elbo_nats: Tensor | float, num_dimensions: int) -> Tensor | float:

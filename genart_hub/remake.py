@@ -11,11 +11,11 @@ from torch import Tensor
 
 import genart_hub
 from genart_hub import images
-from genart_hub.errors import GenartError, number, shorten, whole
+from genart_hub.errors import MAX_SEED, GenartError, number, shorten, whole
 from genart_hub.files import sha256_of
-from genart_hub.hub import bundled_folder
-from genart_hub.models.base import MAX_SEED, check_generative, check_truncation
-from genart_hub.remote import CONFIG, PIPELINE, WEIGHTS
+from genart_hub.hub.locate import bundled_folder
+from genart_hub.hub.names import CONFIG, PIPELINE, WEIGHTS
+from genart_hub.models.base import check_generative, check_truncation
 
 NAME = re.compile(r"(?!\.)[\w.-]{1,100}")  # of a folder, and no path
 MAX_COUNT, MAX_SCALE, MAX_SIDE = 4096, 64, 4096

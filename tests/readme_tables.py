@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from genart_hub.cards import matrix
+from genart_hub.hub.cards.tables import matrix
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]

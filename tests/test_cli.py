@@ -180,7 +180,7 @@ def test_info_of_a_pipeline_says_its_parts_and_its_own_settings(capsys, pipeline
 
 
 def test_a_bundled_pipeline_is_listed(capsys, pipeline_folder, monkeypatch):
-    monkeypatch.setattr("genart_hub.hub.WEIGHTS_FOLDERS", (pipeline_folder.parent,))
+    monkeypatch.setattr("genart_hub.hub.locate.WEIGHTS_FOLDERS", (pipeline_folder.parent,))
     (line,) = run(capsys, "list", "--family", "diffusion").splitlines()[1:]
     assert line.split()[:4] == ["tiny-sd", "diffusion", "StableDiffusion", "16x16x3"]
 
@@ -246,7 +246,7 @@ def test_an_interrupted_train_promises_no_checkpoint_where_there_is_none(capsys,
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genart_hub.data.smallest_side", interrupted)
+    monkeypatch.setattr("genart_hub.data.sources.smallest_side", interrupted)
     assert cli.main(["train", "vae", "--data", "x", "--out", str(tmp_path / "run")]) == 130
     assert capsys.readouterr().err == "genart-hub: stopped.\n"
 

@@ -19,7 +19,8 @@ from hub_server import HubServer, patched_client
 from PIL import Image
 from postscript import EPS
 
-from genart_hub import data
+from genart_hub import data, images
+from genart_hub.data import batches, decoded, table
 from genart_hub.errors import GenartError
 
 
@@ -455,8 +456,8 @@ def test_a_table_of_numbers_beside_pictures_does_not_hide_them(tmp_path):
 @pytest.fixture
 def opened(monkeypatch):
     """The names of the pictures that were opened."""
-    names, real = [], data.open_picture
-    monkeypatch.setattr(data, "open_picture", lambda file, name: (names.append(name), real(file, name))[1])
+    names, real = [], images.open_picture
+    monkeypatch.setattr(decoded, "open_picture", lambda file, name: (names.append(name), real(file, name))[1])
     return names
 
 
@@ -529,9 +530,9 @@ def test_crop_keeps_the_centre_and_pad_the_whole_on_the_colour_of_the_corners(tm
 def test_one_odd_corner_does_not_decide_the_colour_of_the_padding():
     picture = Image.new("L", (8, 4), 40)
     picture.putpixel((7, 3), 255)
-    square = data.padded(picture, 8, 1)
+    square = decoded.padded(picture, 8, 1)
     assert [square.getpixel(at) for at in ((0, 0), (7, 0), (7, 7))] == [40, 40, 40]
-    assert data.padded(Image.new("L", (4000, 1), 40), 8, 1).size == (8, 8)
+    assert decoded.padded(Image.new("L", (4000, 1), 40), 8, 1).size == (8, 8)
 
 
 @pytest.mark.parametrize(
@@ -611,7 +612,7 @@ def test_a_broken_row_takes_its_label_and_its_caption_with_it(tmp_path):
 
 
 def test_a_broken_row_is_named_by_its_number_in_its_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "ROWS", 2)
+    monkeypatch.setattr(table, "ROWS", 2)
     for name, k in (("a", 3), ("b", 4)):
         rows = [encoded() for _ in range(5)]
         rows[k]["bytes"] = b"no picture"
@@ -773,7 +774,7 @@ def test_a_start_that_is_cut_leaves_no_entry(parquet, picture_cache, monkeypatch
         raise failure
 
     with monkeypatch.context() as patch:
-        patch.setattr(data, "_numbered", numbered)
+        patch.setattr(decoded, "_numbered", numbered)
         with pytest.raises(failure):
             data.load(parquet)
     assert list(picture_cache.iterdir()) == []
@@ -814,7 +815,7 @@ def test_an_entry_that_another_process_finished_first_is_kept(parquet, picture_c
     data.load(parquet)
     (entry,) = picture_cache.iterdir()
     first = (entry / "pictures.bin").stat().st_ino
-    data._publish(Path(shutil.copytree(entry, picture_cache / "later")), entry)
+    decoded._publish(Path(shutil.copytree(entry, picture_cache / "later")), entry)
     assert (entry / "pictures.bin").stat().st_ino == first
 
 
@@ -838,9 +839,9 @@ def test_without_a_place_to_write_small_data_is_held_in_memory_and_large_data_re
     def mkdtemp(**_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(data.tempfile, "mkdtemp", mkdtemp)
+    monkeypatch.setattr(decoded.tempfile, "mkdtemp", mkdtemp)
     assert same(data.load(parquet, cache_dir=parquet.parent / "read-only"), expected)
-    monkeypatch.setattr(data, "IN_MEMORY", 12 * 8 * 8)
+    monkeypatch.setattr(decoded, "IN_MEMORY", 12 * 8 * 8)
     refused("cannot_write", parquet, cache_dir=parquet.parent / "read-only")
 
 
@@ -851,17 +852,17 @@ def test_a_cache_that_is_a_file_is_told_in_a_sentence(parquet):
 def test_the_caches_place_is_the_argument_then_the_variable_then_the_homes(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("GENART_CACHE", str(tmp_path / "a"))
-    assert (data._cache_folder("b"), data._cache_folder(None)) == (Path("b"), tmp_path / "a")
+    assert (decoded._cache_folder("b"), decoded._cache_folder(None)) == (Path("b"), tmp_path / "a")
     monkeypatch.delenv("GENART_CACHE")
-    assert data._cache_folder(None) == tmp_path / "genart_hub"
+    assert decoded._cache_folder(None) == tmp_path / "genart_hub"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert data._cache_folder(None) == Path.home() / ".cache" / "genart_hub"
+    assert decoded._cache_folder(None) == Path.home() / ".cache" / "genart_hub"
 
 
 def test_pictures_on_their_way_are_few_whatever_the_dataset(tmp_path, monkeypatch):
     Image.effect_noise((64, 64), 90).save(content := io.BytesIO(), format="PNG")
     file = write_parquet(tmp_path / "a.parquet", {"image": [{"bytes": content.getvalue(), "path": None}] * 500})
-    monkeypatch.setattr(data, "ROWS", 10)
+    monkeypatch.setattr(table, "ROWS", 10)
     tracemalloc.start()
     pictures = data.load(file, size=64, channels=1)
     peak = tracemalloc.get_traced_memory()[1]
@@ -1031,7 +1032,7 @@ def test_more_pictures_a_batch_than_there_are_is_refused(parquet):
 
 
 def test_seeded_generators_differ_by_seed_and_by_step():
-    draws = {torch.rand(1, generator=data.seeded(seed, step)).item() for seed in range(3) for step in range(-2, 3)}
+    draws = {torch.rand(1, generator=batches.seeded(seed, step)).item() for seed in range(3) for step in range(-2, 3)}
     assert len(draws) == 15
 
 

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 import genart_hub
-from genart_hub import errors
-from genart_hub.errors import MESSAGES, GenartError
-from genart_hub.ui import texts
+from genart_hub.errors import MESSAGES, GenartError, base, checks
+from genart_hub.ui import sentences, texts
 
 PACKAGE = Path(genart_hub.__file__).parent
 
@@ -39,18 +38,18 @@ def test_every_sentence_is_used():
 
 
 def test_every_code_has_a_chinese_sentence():
-    assert set(texts.ERRORS_ZH) == set(MESSAGES)
+    assert set(sentences.ERRORS_ZH) == set(MESSAGES)
 
 
 @pytest.mark.parametrize("code", MESSAGES)
 def test_both_languages_name_the_same_values(code):
-    assert fields(texts.ERRORS_ZH[code]) == fields(MESSAGES[code])
+    assert fields(sentences.ERRORS_ZH[code]) == fields(MESSAGES[code])
 
 
 @pytest.mark.parametrize("code", MESSAGES)
 def test_a_sentence_is_one_line_and_the_chinese_one_is_chinese(code):
-    assert "\n" not in MESSAGES[code] + texts.ERRORS_ZH[code]
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in texts.ERRORS_ZH[code])
+    assert "\n" not in MESSAGES[code] + sentences.ERRORS_ZH[code]
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in sentences.ERRORS_ZH[code])
 
 
 @pytest.mark.parametrize("key", texts.TEXTS)
@@ -73,32 +72,32 @@ def test_a_genart_error_is_a_value_error_that_survives_another_process():
 def test_a_reason_within_a_sentence_speaks_the_language_of_the_sentence():
     error = GenartError("bad_picture", file="a.png", reason=GenartError("reason_format"))
     assert MESSAGES["reason_format"] in texts.sentence("en", error)
-    assert texts.ERRORS_ZH["reason_format"] in texts.sentence("zh", error)
+    assert sentences.ERRORS_ZH["reason_format"] in texts.sentence("zh", error)
 
 
 def test_a_value_is_shortened_to_one_line():
-    assert errors.shorten("a\nb") == "'a\\nb'"
-    assert len(errors.shorten("x" * 10_000)) == 60
-    assert errors.first_line(OSError("first.\nsecond")) == "first"
-    assert errors.first_line(KeyError()) == "KeyError"
+    assert base.shorten("a\nb") == "'a\\nb'"
+    assert len(base.shorten("x" * 10_000)) == 60
+    assert base.first_line(OSError("first.\nsecond")) == "first"
+    assert base.first_line(KeyError()) == "KeyError"
 
 
 @pytest.mark.parametrize(("value", "expected"), [(3, 3), (3.0, 3), (2**60, 2**60)])
 def test_whole_takes_whole_numbers(value, expected):
-    assert errors.whole("here", "n", value) == expected
+    assert checks.whole("here", "n", value) == expected
 
 
 @pytest.mark.parametrize("value", [3.5, "3", None, True, [3], float("inf"), float("nan"), torch.zeros(2, 3), torch.tensor(2.5)])
 def test_whole_refuses_the_rest(value):
     with pytest.raises(GenartError, match="here: n must be a whole number"):
-        errors.whole("here", "n", value)
+        checks.whole("here", "n", value)
 
 
 def test_numbers_are_bounded_on_both_sides_including_the_bounds():
-    assert [errors.number("here", "t", value, 0, 1) for value in (0, 1, "0.5")] == [0.0, 1.0, 0.5]
+    assert [checks.number("here", "t", value, 0, 1) for value in (0, 1, "0.5")] == [0.0, 1.0, 0.5]
     for value in (-0.01, 1.01, float("inf")):
         with pytest.raises(GenartError, match="between 0 and 1"):
-            errors.number("here", "t", value, 0, 1)
+            checks.number("here", "t", value, 0, 1)
     for value in ("x", None, True, float("nan"), 10**400):
         with pytest.raises(GenartError, match="t must be a number"):
-            errors.number("here", "t", value, 0, 1)
+            checks.number("here", "t", value, 0, 1)

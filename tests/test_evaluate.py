@@ -14,7 +14,8 @@ import genart_hub
 from genart_hub import evaluate, images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
-from genart_hub.inception import SHA256_PREFIX, Inception
+from genart_hub.evaluate import features, measure, paint, reconstructions, samples
+from genart_hub.evaluate.inception import SHA256_PREFIX, Inception
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
@@ -139,14 +140,14 @@ def test_an_eye_of_another_kind_judges_distances_alone_and_sees_the_pictures_in_
     found = measure(gan, pictures, eye)
     assert set(found) == OF_SAMPLES - {"recognised", "evenness", "rarest", "commonest"}
     assert "real of data/tiny.parquet at 8 px; " in found["frechet"].protocol  # of another size, the floor is another one
-    assert evaluate.eye_name(Inception()) == f"Inception@{SHA256_PREFIX}"
+    assert features.eye_name(Inception()) == f"Inception@{SHA256_PREFIX}"
 
 
 def test_pictures_that_are_no_numbers_are_refused_by_the_models_name(gan, pictures, classifier):
     next(gan.generator.parameters()).data.fill_(math.nan)
     with pytest.raises(GenartError, match="GAN makes pictures whose pixels are no numbers"):
         measure(gan, pictures, classifier)
-    assert math.isnan(evaluate.fidelity(pictures, classifier, 20)(gan))
+    assert math.isnan(samples.fidelity(pictures, classifier, 20)(gan))
 
 
 # ---- classes ----
@@ -207,7 +208,7 @@ def test_a_conditional_vae_is_told_the_classes_of_the_pictures_whatever_their_or
     named = replace(pictures, class_names=("a", "b", "c"))
     found = measure(vae, named, classifier, seed=2)
     labels = torch.tensor([1, 0, 2])[pictures.labels]  # "a" is the model's class 1
-    bound = metrics.elbo(vae, pictures.images(), 2, label=labels)
+    bound = reconstructions.elbo(vae, pictures.images(), 2, label=labels)
     assert found["kl"].value == pytest.approx(bound.kl.mean().item(), rel=1e-4)
     assert found["mse"].value == pytest.approx(
         metrics.reconstruction_mse(pictures.images(), vae.reconstruct(pictures.images(), labels)), rel=1e-4
@@ -227,9 +228,9 @@ def test_a_conditional_vae_is_not_measured_on_pictures_of_other_classes(change, 
 def test_a_bernoulli_vae_is_measured_on_binarised_pixels_and_its_errors_on_grey_ones(vae, pictures, classifier):
     found, x = measure(vae, pictures, classifier, seed=4), pictures.images()
     bits = metrics.binarise(x, torch.Generator().manual_seed(4))
-    bound, x_hat = metrics.elbo(vae, bits, 4), vae.reconstruct(x)
+    bound, x_hat = reconstructions.elbo(vae, bits, 4), vae.reconstruct(x)
     expected = {"elbo": bound.elbo, "kl": bound.kl, "psnr": metrics.psnr(x, x_hat)}
-    expected |= {"importance_weighted_bound": metrics.importance_weighted_bound(vae, bits, 4, 500)}
+    expected |= {"importance_weighted_bound": reconstructions.importance_weighted_bound(vae, bits, 4, 500)}
     expected |= {"mse": metrics.squared_error(x, x_hat), "bits_per_dimension": metrics.bits_per_dimension(bound.elbo, 64)}
     assert {name: found[name].value for name in expected} == pytest.approx({k: v.mean().item() for k, v in expected.items()}, rel=1e-4)
     for name, values in expected.items():
@@ -240,7 +241,7 @@ def test_a_bernoulli_vae_is_measured_on_binarised_pixels_and_its_errors_on_grey_
 def test_a_gaussian_vae_is_measured_on_dequantised_pixels(tiny, pictures, classifier):
     vae = tiny(ConvVAE, num_classes=0)
     found = measure(vae, pictures, classifier, seed=4)
-    bound = metrics.elbo(vae, pictures.images(), 4).elbo.mean().item()
+    bound = reconstructions.elbo(vae, pictures.images(), 4).elbo.mean().item()
     assert found["elbo"].value == pytest.approx(bound, rel=1e-5)
     assert found["bits_per_dimension"].value == pytest.approx(-bound / 64 / math.log(2), rel=1e-5)
     assert "dequantised with seed 4" in found["elbo"].protocol
@@ -283,7 +284,7 @@ def test_fidelity_is_the_frechet_distance_of_samples_to_as_many_pictures(gan, pi
     order = torch.randperm(41, generator=torch.Generator().manual_seed(6))[:20]
     with torch.no_grad():
         real, made = classifier.features(pictures.images(order)), classifier.features(gan.sample(20, 6))
-    score = evaluate.fidelity(pictures, classifier, 20, seed=6)
+    score = samples.fidelity(pictures, classifier, 20, seed=6)
     assert score(gan) == pytest.approx(metrics.frechet_distance(real, made), rel=1e-4)
     assert score(gan.train()) == score(gan.eval())
 
@@ -293,7 +294,7 @@ def test_fidelity_is_the_frechet_distance_of_samples_to_as_many_pictures(gan, pi
 
 def test_the_numbers_do_not_depend_on_how_many_pictures_are_made_at_once(gan, pictures, classifier, monkeypatch):
     at_once = measure(gan, pictures, classifier, samples=30)
-    monkeypatch.setattr(evaluate, "BATCH", 7)
+    monkeypatch.setattr(features, "BATCH", 7)
     for name, found in measure(gan, pictures, classifier, samples=30).items():
         assert (found.value, found.real) == pytest.approx((at_once[name].value, at_once[name].real), rel=1e-3, abs=1e-6), name
 
@@ -359,22 +360,22 @@ def test_the_bundled_feature_network_of_the_same_channels_and_the_nearest_size_i
     for size, channels in ((8, 1), (28, 1), (32, 3)):
         tiny(Classifier, image_size=size, channels=channels).save_pretrained(tmp_path / f"eye-{size}")
     monkeypatch.setattr(genart_hub, "bundled", lambda family=None: sorted(str(folder) for folder in tmp_path.iterdir()))
-    assert [evaluate.pick_features(tiny(GAN, image_size=size)).image_size for size in (8, 16, 24, 64)] == [8, 8, 28, 28]
-    assert evaluate.pick_features(tiny(GAN, channels=3)).image_size == 32
+    assert [features.pick_features(tiny(GAN, image_size=size)).image_size for size in (8, 16, 24, 64)] == [8, 8, 28, 28]
+    assert features.pick_features(tiny(GAN, channels=3)).image_size == 32
     with pytest.raises(GenartError, match="genart-hub train classifier") as error:
-        evaluate.pick_features(tiny(GAN, channels=4))
+        features.pick_features(tiny(GAN, channels=4))
     assert error.value.code == "no_features"
 
 
 def test_numbers_of_different_protocols_stand_in_rows_of_their_own():
     kinds = [("a", 1.0, "8 pictures"), ("b", 2.0, "9 pictures"), ("c", 3.0, "8 pictures")]
-    table = evaluate.table({name: [evaluate.Measure("MSE", value, None, None, None, protocol, "mse")] for name, value, protocol in kinds})
+    table = evaluate.table({name: [measure.Measure("MSE", value, None, None, None, protocol, "mse")] for name, value, protocol in kinds})
     assert table.splitlines()[2:] == ["| MSE | 1 | – | 3 | – | 1 |", "| MSE | – | 2 | – | – | 2 |", "", "1. 8 pictures", "2. 9 pictures"]
 
 
 def test_what_copies_would_get_has_a_column_where_it_was_measured_and_what_models_have_not_stays_empty():
-    asked = evaluate.Measure("asked", 0.5, None, 0.4, None, "8 prompts", "prompt_accuracy", 0.9, 0.01)
-    png = evaluate.Measure("bits of PNG", None, None, 2.87, 0.02, "9 files", "bits_per_dimension_png")
+    asked = measure.Measure("asked", 0.5, None, 0.4, None, "8 prompts", "prompt_accuracy", 0.9, 0.01)
+    png = measure.Measure("bits of PNG", None, None, 2.87, 0.02, "9 files", "bits_per_dimension_png")
     lines = evaluate.table({"a": [asked, png]}).splitlines()
     assert lines[0] == "| metric | a | real pictures | copies | note |"
     assert lines[2:4] == ["| asked | 0.5 | 0.4 | 0.900 ± 0.010 | 1 |", "| bits of PNG | – | 2.870 ± 0.020 | – | 2 |"]
@@ -437,5 +438,5 @@ def test_uneven_classes_give_a_second_distance_of_samples_whose_classes_are_even
 
 def test_classes_are_drawn_by_the_seeds_where_a_real_picture_has_none(tiny):
     model, pictures = tiny(DCGAN, num_classes=3), noisy_pictures(32)
-    assert evaluate._labels_like(model, pictures) is not None
-    assert evaluate._labels_like(model, replace(pictures, labels=pictures.labels - 1)) is None
+    assert paint._labels_like(model, pictures) is not None
+    assert paint._labels_like(model, replace(pictures, labels=pictures.labels - 1)) is None

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import genart_hub
-from genart_hub import files, hub
+from genart_hub import devices, files
 from genart_hub.errors import GenartError
-from genart_hub.hub import HubModel
+from genart_hub.hub import HubModel, loading
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
 
@@ -430,13 +430,13 @@ def test_a_mask_of_infinities_loads_where_the_constructor_makes_the_same(tmp_pat
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2])
 def test_a_number_that_is_none_is_found_wherever_it_stands(dtype):
     x = torch.linspace(-1, 1, 1000).to(dtype)
-    assert hub.is_finite(x)
+    assert loading.is_finite(x)
     for k in (0, 500, 999):
         spoiled = x.clone()
         spoiled[k] = torch.nan
-        assert not hub.is_finite(spoiled)
-    assert hub.is_finite(torch.zeros(0))
-    assert hub.is_finite(torch.ones(3, dtype=torch.int64))
+        assert not loading.is_finite(spoiled)
+    assert loading.is_finite(torch.zeros(0))
+    assert loading.is_finite(torch.ones(3, dtype=torch.int64))
 
 
 def test_double_precision_that_float32_cannot_hold_is_not_loaded_as_infinity(folder):
@@ -478,11 +478,11 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(folder):
 
 def test_the_device_is_that_of_the_environment_unless_named(monkeypatch):
     monkeypatch.setenv("GENART_DEVICE", "abacus")
-    assert hub.pick_device("cpu") == torch.device("cpu")
+    assert devices.pick_device("cpu") == torch.device("cpu")
     with pytest.raises(GenartError, match="abacus"):
-        hub.pick_device()
+        devices.pick_device()
     monkeypatch.delenv("GENART_DEVICE")
-    assert hub.pick_device() == torch.device("cpu")
+    assert devices.pick_device() == torch.device("cpu")
 
 
 # ---- saving that fails ----

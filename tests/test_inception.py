@@ -6,9 +6,10 @@ from types import ModuleType
 import pytest
 import torch
 
-from genart_hub import images, inception
+from genart_hub import images
 from genart_hub.errors import GenartError
-from genart_hub.inception import Inception
+from genart_hub.evaluate import inception
+from genart_hub.evaluate.inception import Inception
 
 
 @pytest.fixture

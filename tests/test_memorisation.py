@@ -7,9 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from genart_hub import cards, evaluate, memorisation, metrics
+from genart_hub import evaluate, metrics
 from genart_hub.data import Pictures
-from genart_hub.memorisation import Training
+from genart_hub.evaluate import features, memorisation
+from genart_hub.evaluate.memorisation import Training
+from genart_hub.hub.cards import models, tables
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
 
@@ -107,7 +109,7 @@ def test_without_unseen_pictures_there_is_no_yardstick_of_real_ones(training, cl
 def test_an_evaluation_measures_its_own_samples_at_the_feature_networks_size_and_shows_them(training, classifier, tiny, tmp_path):
     gan = tiny(GAN, image_size=12)
     found = by_metric(evaluate.evaluate(gan, noisy(40), classifier, samples=4, training=training, picture=tmp_path / "nearest.png"))
-    x = evaluate.images.resize(gan.sample(20, 0), 8, 1)
+    x = features.images.resize(gan.sample(20, 0), 8, 1)
     levels = ((x + 1) * 127.5).round().to(torch.uint8)
     nearest = memorisation.nearest_by_pixels(levels, training.pictures)
     assert found["nearest_rmse"].value == pytest.approx(nearest.distance.mean().item(), rel=1e-6)
@@ -134,7 +136,7 @@ def measured(**values):
 
 
 def test_a_card_says_how_often_training_pictures_come_again():
-    (text,) = cards.memorisation(measured(near_copies_prompted=(0.284, None)), nearest=True)
+    (text,) = tables.memorisation(measured(near_copies_prompted=(0.284, None)), nearest=True)
     assert "30.0% of its pictures (unseen real pictures: 5.0%) by RMSE, and 60.0% of its pictures (unseen real pictures: 50.0%)" in text
     assert "It often redraws the very picture that was prompted: 28.4% of its pictures are near-copies of it." in text
     assert "](nearest.png)" in text
@@ -142,20 +144,20 @@ def test_a_card_says_how_often_training_pictures_come_again():
 
 @pytest.mark.parametrize(("share", "word"), [(0.2, "often"), (0.19, "sometimes"), (0.049, "seldom"), (0.0, "seldom")])
 def test_how_often_is_said_by_the_number(share, word):
-    assert f" It {word} redraws" in cards.memorisation(measured(near_copies_prompted=(share, None)), nearest=False)[0]
+    assert f" It {word} redraws" in tables.memorisation(measured(near_copies_prompted=(share, None)), nearest=False)[0]
 
 
 def test_a_card_without_such_figures_says_nothing_and_shows_no_picture_of_another_evaluation():
-    assert cards.memorisation([{"metric": "frechet", "value": 1.0, "real": None}], nearest=True) == []
+    assert tables.memorisation([{"metric": "frechet", "value": 1.0, "real": None}], nearest=True) == []
 
 
 def test_a_card_of_uneven_classes_says_how_far_samples_without_a_class_are():
     def row(metric, value):
         return {"metric": metric, "value": value, "error": 0.1, "real": None}
 
-    told = cards._of_even_classes([row("frechet", 6.36), row("frechet_even", 13.7), row("bits_per_dimension_png", None)])
+    told = models._of_even_classes([row("frechet", 6.36), row("frechet_even", 13.7), row("bits_per_dimension_png", None)])
     assert told == [
         "Where no class is named, `sample` draws all classes equally often: the Fréchet distance is then 13.70 ± 0.10, and 6.36 ± 0.10 "
         "where they are as common as among the real pictures."
     ]
-    assert cards._of_even_classes([row("frechet", 6.36)]) == []
+    assert models._of_even_classes([row("frechet", 6.36)]) == []

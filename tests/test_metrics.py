@@ -12,6 +12,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from genart_hub import losses, metrics
 from genart_hub.errors import GenartError
+from genart_hub.evaluate import reconstructions
 from genart_hub.models.base import Generative
 from genart_hub.models.conv_vae import ConvVAE
 
@@ -366,7 +367,7 @@ def levels(n, seed=0):
 
 def test_a_bernoulli_elbo_is_that_of_torch_distributions(vae):
     x = bits(5)
-    bound = metrics.elbo(vae, x, seed=3, num_samples=2)
+    bound = reconstructions.elbo(vae, x, seed=3, num_samples=2)
     mu, logvar = vae.encode(x)
     q, generator = Normal(mu, (0.5 * logvar).exp()), noise(3)
     kl = kl_divergence(q, Normal(0.0, 1.0)).sum(dim=1)
@@ -381,7 +382,7 @@ def test_a_bernoulli_elbo_is_that_of_torch_distributions(vae):
 def test_a_gaussian_elbo_is_that_of_torch_distributions(tiny, likelihood):
     vae, x = tiny(ConvVAE, likelihood=likelihood, num_classes=0), levels(4)
     std = vae.decoder.logvar.mul(0.5).exp().item() if likelihood == "gaussian" else 1.0
-    bound, generator = metrics.elbo(vae, x, seed=3), noise(3)
+    bound, generator = reconstructions.elbo(vae, x, seed=3), noise(3)
     mu, logvar = vae.encode(x)
     mean = vae.decode(mu + (0.5 * logvar).exp() * torch.randn(mu.shape, generator=generator))
     density = Normal(mean, std).log_prob(x + (torch.rand(x.shape, generator=generator) - 0.5) / 127.5)
@@ -393,7 +394,7 @@ def test_a_gaussian_elbo_is_that_of_torch_distributions(tiny, likelihood):
 def test_the_elbo_of_an_untaught_pixel_is_log_two_a_pixel(vae):
     for parameter in vae.parameters():
         parameter.data.zero_()
-    bound = metrics.elbo(vae, torch.ones(3, 1, 8, 8))
+    bound = reconstructions.elbo(vae, torch.ones(3, 1, 8, 8))
     assert bound.elbo.tolist() == pytest.approx([-64 * math.log(2)] * 3, rel=1e-6)
     assert bound.kl.tolist() == [0, 0, 0]
 
@@ -403,14 +404,14 @@ def test_the_elbo_lies_below_the_likelihood_that_importance_sampling_finds(vae):
     with torch.no_grad():
         z = torch.randn(20_000, 3, generator=noise())
         log_p = Bernoulli(logits=vae.decode(z)).log_prob((x + 1) / 2).sum(dim=(1, 2, 3)).logsumexp(0) - math.log(20_000)
-    assert metrics.elbo(vae, x, num_samples=500).elbo.item() < log_p.item()
+    assert reconstructions.elbo(vae, x, num_samples=500).elbo.item() < log_p.item()
 
 
 def test_the_importance_weighted_bound_is_the_likelihood_where_the_posterior_is_exact():
     x = torch.tensor([200.0, 30.0, 140.0]).view(3, 1, 1, 1).expand(3, 1, 8, 8) / 127.5 - 1
     vae = Blind(mean=0.1, std=2.0)  # no z counts, and the prior is the posterior
     log_p = Normal(0.1, 2.0).log_prob(x.double()).sum(dim=(1, 2, 3)) - 64 * math.log(127.5)
-    torch.testing.assert_close(metrics.importance_weighted_bound(vae, x, num_samples=300), log_p, atol=0.01, rtol=0)
+    torch.testing.assert_close(reconstructions.importance_weighted_bound(vae, x, num_samples=300), log_p, atol=0.01, rtol=0)
 
 
 def test_more_draws_tighten_the_bound_towards_the_likelihood_that_the_prior_finds(vae):
@@ -419,22 +420,22 @@ def test_more_draws_tighten_the_bound_towards_the_likelihood_that_the_prior_find
         z = torch.randn(50_000, 3, generator=noise(5))
         log_p = torch.stack([Bernoulli(logits=vae.decode(z)).log_prob((one + 1) / 2).sum(dim=(1, 2, 3)).logsumexp(0) for one in x])
     log_p = log_p.double() - math.log(50_000)
-    elbo = metrics.elbo(vae, x, num_samples=2000).elbo
-    tight = metrics.importance_weighted_bound(vae, x, num_samples=2000)
+    elbo = reconstructions.elbo(vae, x, num_samples=2000).elbo
+    tight = reconstructions.importance_weighted_bound(vae, x, num_samples=2000)
     assert bool((elbo < tight - 0.1).all())
     torch.testing.assert_close(tight, log_p, atol=0.06, rtol=0)
-    single = torch.stack([metrics.importance_weighted_bound(vae, x, seed, num_samples=1) for seed in range(300)]).mean(dim=0)
+    single = torch.stack([reconstructions.importance_weighted_bound(vae, x, seed, num_samples=1) for seed in range(300)]).mean(dim=0)
     torch.testing.assert_close(single, elbo, atol=0.3, rtol=0)
 
 
 def test_the_importance_weighted_bound_takes_labels_and_chunks_and_refuses_what_the_elbo_does(tiny, monkeypatch):
     vae, x = tiny(ConvVAE, likelihood="bernoulli"), bits(3)
-    at_once = metrics.importance_weighted_bound(vae, x, num_samples=20, label=[2, 0, 1])
+    at_once = reconstructions.importance_weighted_bound(vae, x, num_samples=20, label=[2, 0, 1])
     monkeypatch.setattr(metrics, "CHUNK", 7)
-    torch.testing.assert_close(metrics.importance_weighted_bound(vae, x, num_samples=20, label=[2, 0, 1]), at_once)
-    assert not torch.allclose(metrics.importance_weighted_bound(vae, x, num_samples=20, label=1), at_once)
+    torch.testing.assert_close(reconstructions.importance_weighted_bound(vae, x, num_samples=20, label=[2, 0, 1]), at_once)
+    assert not torch.allclose(reconstructions.importance_weighted_bound(vae, x, num_samples=20, label=1), at_once)
     with pytest.raises(GenartError, match="binarise"):
-        metrics.importance_weighted_bound(vae, torch.zeros(1, 1, 8, 8))
+        reconstructions.importance_weighted_bound(vae, torch.zeros(1, 1, 8, 8))
 
 
 class Blind(Generative):
@@ -463,7 +464,7 @@ def test_a_discrete_bound_lies_just_below_the_exact_likelihood_of_the_levels():
     normal = Normal(torch.tensor(mean).double(), std)
     exact = (normal.cdf(x + cell / 2) - normal.cdf(x - cell / 2)).log().sum(dim=(1, 2, 3))
     expected = normal.log_prob(x).sum(dim=(1, 2, 3)) - 64 * (cell**2 / 12 / (2 * std**2) + math.log(127.5))
-    bound = metrics.elbo(Blind(mean, std), x.float(), num_samples=2000)
+    bound = reconstructions.elbo(Blind(mean, std), x.float(), num_samples=2000)
     assert bound.kl.tolist() == [0, 0]
     torch.testing.assert_close(bound.elbo, expected, atol=0.2, rtol=0)
     assert torch.all(bound.elbo < exact)
@@ -473,12 +474,12 @@ def test_a_discrete_bound_lies_just_below_the_exact_likelihood_of_the_levels():
 def test_bits_per_dimension_of_noise_are_eight_where_the_model_is_uniform():
     blind = Blind()
     blind.nll = lambda p, x: torch.full((len(x),), 64 * math.log(256 / 127.5))  # the density over [-1 - 1/255, 1 + 1/255]
-    bound = metrics.elbo(blind, levels(3))
+    bound = reconstructions.elbo(blind, levels(3))
     torch.testing.assert_close(metrics.bits_per_dimension(bound.elbo, 64), torch.full((3,), 8.0).double(), atol=1e-6, rtol=0)
 
 
 def test_bits_per_dimension_of_noise_under_a_gaussian_are_a_quarter_more_than_eight():
-    bound = metrics.elbo(Blind(std=math.sqrt(1 / 3)), levels(200))
+    bound = reconstructions.elbo(Blind(std=math.sqrt(1 / 3)), levels(200))
     expected = 8 + 0.5 * math.log2(2 * math.pi * math.e / 12)  # the entropy of a Gaussian less that of a uniform of its variance
     assert metrics.bits_per_dimension(bound.elbo.mean().item(), 64) == pytest.approx(expected, abs=0.02)
 
@@ -490,13 +491,13 @@ def test_the_elbo_of_each_picture_is_for_its_own_label_in_any_chunk(tiny, monkey
         mu, logvar = vae.encode(x, label)
     monkeypatch.setattr(metrics, "CHUNK", 2)
     expected = losses.kl_to_standard_normal(mu, logvar)
-    torch.testing.assert_close(metrics.elbo(vae, x, label=label).kl, expected.double(), rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(metrics.elbo(vae, x, label=1).kl, expected.double(), rtol=1e-3)
+    torch.testing.assert_close(reconstructions.elbo(vae, x, label=label).kl, expected.double(), rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(reconstructions.elbo(vae, x, label=1).kl, expected.double(), rtol=1e-3)
 
 
 def test_the_elbo_is_the_same_for_the_same_seed_and_leaves_the_model_in_training(vae):
     vae.train()
-    first, again, other = (metrics.elbo(vae, bits(3), seed).elbo for seed in (1, 1, 2))
+    first, again, other = (reconstructions.elbo(vae, bits(3), seed).elbo for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert vae.training
@@ -505,9 +506,9 @@ def test_the_elbo_is_the_same_for_the_same_seed_and_leaves_the_model_in_training
 
 def test_grey_pixels_have_no_bernoulli_elbo_and_pixels_between_levels_no_gaussian_one(vae):
     with pytest.raises(GenartError, match="binarise"):
-        metrics.elbo(vae, torch.zeros(1, 1, 8, 8))
+        reconstructions.elbo(vae, torch.zeros(1, 1, 8, 8))
     with pytest.raises(GenartError, match="256 levels"):
-        metrics.elbo(Blind(), torch.zeros(1, 1, 8, 8))
+        reconstructions.elbo(Blind(), torch.zeros(1, 1, 8, 8))
 
 
 def test_the_bootstrap_error_of_a_mean_is_the_standard_error():

@@ -12,11 +12,12 @@ from pipelines import save_tiny_pipeline
 from safetensors import safe_open
 
 import genart_hub
-from genart_hub import cards, cli, images
+from genart_hub import cli, images
 from genart_hub.errors import GenartError
-from genart_hub.evaluate import Measure
+from genart_hub.evaluate.measure import Measure
 from genart_hub.files import sha256_of
-from genart_hub.pipeline_cards import SHOWN
+from genart_hub.hub.cards import markdown
+from genart_hub.hub.cards.pipelines import SHOWN
 
 STAGE = {"recipe": {"epochs": 3, "lr": 0.1, "gp": 0.0}, "pictures": 1200, "file": "train.parquet", "file_sha256": "abc", "steps": 4321}
 STAGE |= {"seconds": 600, "device": "cpu", "threads": 1, "processes": 1, "torch": "2.13.0"}
@@ -61,7 +62,7 @@ def client(monkeypatch, tmp_path):
 
 
 def card_of(folder):
-    return cards.split((folder / "README.md").read_text(encoding="utf-8"))
+    return markdown.split((folder / "README.md").read_text(encoding="utf-8"))
 
 
 # ---- the card ----
@@ -269,7 +270,7 @@ def test_without_pictures_beside_it_a_pipeline_gets_them_when_it_is_pushed(tmp_p
 
 
 def test_a_name_that_the_hub_cannot_have_is_refused_before_anything_is_made(made):
-    from genart_hub.pipeline_hub import push_pipeline
+    from genart_hub.hub.publish import push_pipeline
 
     with pytest.raises(GenartError) as error:
         push_pipeline(genart_hub.from_pretrained(made), "nobody", license="mit")

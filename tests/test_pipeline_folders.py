@@ -11,9 +11,10 @@ from pipelines import save_tiny_pipeline, tiny_pipeline
 from safetensors.torch import load_file, save_file
 
 import genart_hub
-from genart_hub import hub, pipeline_checks, remote
 from genart_hub.errors import GenartError
-from genart_hub.stable_diffusion import estimate
+from genart_hub.hub import client, locate
+from genart_hub.models.stable_diffusion import checks
+from genart_hub.models.stable_diffusion.estimate import estimate
 
 UNET, VAE, TEXT, SCHEDULER = "unet/config.json", "vae/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json"
 UNET_WEIGHTS, TEXT_WEIGHTS = "unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"
@@ -145,10 +146,10 @@ def test_a_link_out_of_the_folder_is_refused(folder, saved, name):
 
 def test_code_on_the_hub_is_refused_before_anything_is_downloaded(saved, monkeypatch):
     names = [*(file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()), "unet/diffusers.py"]
-    repository = remote.Repository("owner/name", None, None, None, False, None, "0" * 40)
+    repository = client.Repository("owner/name", None, None, None, False, None, "0" * 40)
     monkeypatch.setattr(repository, "pipeline_files", lambda folder: dict.fromkeys(names, 1))
     monkeypatch.setattr(repository, "download", lambda *arguments: pytest.fail("something was downloaded"))
-    monkeypatch.setattr(hub, "locate", lambda *arguments, **options: hub.Location("owner/name", saved, repository))
+    monkeypatch.setattr(locate, "locate", lambda *arguments, **options: locate.Location("owner/name", saved, repository))
     with pytest.raises(GenartError, match=r"unet/diffusers\.py") as error:
         genart_hub.from_pretrained("owner/name")
     assert error.value.values["reason"].code == "reason_code"
@@ -306,7 +307,7 @@ NESTED = '{"a": ' * 900 + "1" + "}" * 900  # what Python's parser takes, and a c
 )
 def test_a_config_of_wild_or_wrong_values_is_a_sentence_before_any_weight_is_read(folder, monkeypatch, file, values):
     if file != TOKENIZER:
-        monkeypatch.setattr(pipeline_checks, "load_part", lambda *arguments: pytest.fail("weights were read"))
+        monkeypatch.setattr(checks, "load_part", lambda *arguments: pytest.fail("weights were read"))
     change(folder, file, **values)
     error = refusal(folder)
     assert next(iter(values)) in str(error) or error.code in ("not_pipeline", "weights_mismatch")

@@ -9,13 +9,15 @@ import pytest
 import torch
 from pipelines import tiny_pipeline
 
-from genart_hub import cli, evaluate, images, metrics, prompts
+from genart_hub import cli, evaluate, images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
-from genart_hub.memorisation import Training
+from genart_hub.evaluate import prompts, samples
+from genart_hub.evaluate.memorisation import Training
 from genart_hub.models.classifier import Classifier
+from genart_hub.models.stable_diffusion import pictures
+from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 from genart_hub.models.vae import VAE
-from genart_hub.stable_diffusion import StableDiffusion
 
 NAMES = ("bear", "cat", "dog", "fox")
 STYLES = ("blob", "noto", "wash")
@@ -121,7 +123,7 @@ def fake_vae(model):
 
 
 def test_picture_k_has_the_caption_of_real_picture_k_and_the_seed_plus_k(pictures, eye, monkeypatch):
-    monkeypatch.setattr(prompts, "BATCH", 5)
+    monkeypatch.setattr(pictures, "BATCH", 5)
     model = fake_vae(Copyist(pictures))
     prompts.evaluate(model, pictures, eye, count=12, seed=3)
     rows = torch.randperm(48, generator=torch.Generator().manual_seed(3))[:12].tolist()
@@ -134,7 +136,7 @@ def test_picture_k_has_the_caption_of_real_picture_k_and_the_seed_plus_k(picture
 def test_distances_are_those_of_the_other_models_by_the_same_halves(pictures, eye):
     model = fake_vae(Copyist(pictures))
     found = {measure.metric: measure for measure in prompts.evaluate(model, pictures, eye, count=20, seed=1)}
-    half, other = evaluate.halves(pictures, 20, 1)
+    half, other = samples.halves(pictures, 20, 1)
     with torch.no_grad():
         real, floor = eye.features(half.images()), eye.features(other.images())
         made = eye.features(torch.stack([model.known[text] for text in half.columns["text"]]))
@@ -253,9 +255,9 @@ def test_seconds_are_those_of_a_picture_in_a_batch_after_the_first(pictures, mon
 @pytest.fixture
 def files(pictures, eye, pipeline, tmp_path, monkeypatch):
     """Pictures, an eye and a pipeline as `genart-hub evaluate` takes them."""
-    from genart_hub import data
+    from genart_hub.data import sources
 
-    monkeypatch.setattr(data, "load", lambda *given, **settings: pictures)
+    monkeypatch.setattr(sources, "load", lambda *given, **settings: pictures)
     pipeline.pipeline.save_pretrained(tmp_path / "tiny-sd")
     eye.save_pretrained(tmp_path / "eye")
     monkeypatch.chdir(tmp_path)

@@ -19,14 +19,16 @@ from PIL import Image
 from pipelines import save_tiny_pipeline
 
 import genart_hub
-from genart_hub import cards, images
+from genart_hub import images
 from genart_hub.errors import GenartError
+from genart_hub.hub.cards import markdown
+from genart_hub.hub.client import Repository, weight_files
+from genart_hub.hub.names import check_subfolder
 from genart_hub.models.base import Generative
 from genart_hub.models.gan import GAN
+from genart_hub.models.stable_diffusion.estimate import estimate
 from genart_hub.models.vae import VAE
 from genart_hub.remake import remake
-from genart_hub.remote import Repository, check_subfolder, weight_files
-from genart_hub.stable_diffusion import estimate
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,7 +94,7 @@ def test_a_private_model_is_private(client, gan):
 
 def test_the_card_says_what_the_hub_reads(client, gan):
     push(gan, dataset="mnist")
-    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
     assert data["license"] == "apache-2.0"
     assert data["library_name"] == "genart-hub"
     assert data["pipeline_tag"] == "unconditional-image-generation"
@@ -112,13 +114,13 @@ def test_measured_results_travel_with_unchanged_weights_only(client, gan, tmp_pa
     (tmp_path / "run" / "evaluation.json").write_text(json.dumps({"command": "genart-hub evaluate run", "results": {"run": [measure]}}))
     model = GAN.from_pretrained(tmp_path / "run")
     push(model)
-    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
     assert data["model-index"][0]["results"][0]["metrics"][0]["value"] == 12.5
     assert "genart-hub evaluate run" in body
     with torch.no_grad():
         model.generator[0].weight.add_(1)
     push(model, "me/other")
-    assert "model-index" not in cards.split(client.read("me/other", "README.md").decode())[0]
+    assert "model-index" not in markdown.split(client.read("me/other", "README.md").decode())[0]
 
 
 def test_the_picture_of_the_nearest_training_pictures_travels_with_the_results_that_it_belongs_to(client, gan, tmp_path):
@@ -148,7 +150,7 @@ def test_the_results_of_the_weights_before_do_not_stay_with_new_ones(client, gan
     push(model)
     text = client.read("me/gan", "README.md").decode()
     assert "12.5" not in text
-    assert "model-index" not in cards.split(text)[0]
+    assert "model-index" not in markdown.split(text)[0]
 
 
 def test_unchanged_weights_make_no_commit(client, gan):
@@ -164,14 +166,14 @@ def test_a_model_that_was_trained_on_keeps_its_licence(client, gan):
     with torch.no_grad():
         model.generator[0].weight.add_(1)
     push(model, "me/tuned", license=None)
-    assert cards.split(client.read("me/tuned", "README.md").decode())[0]["license"] == "cc-by-4.0"
+    assert markdown.split(client.read("me/tuned", "README.md").decode())[0]["license"] == "cc-by-4.0"
 
 
 def test_a_card_edited_in_the_folder_keeps_its_text(client, gan, tmp_path):
     gan.save_pretrained(tmp_path / "mine")
     (tmp_path / "mine" / "README.md").write_text("---\nlicense: mit\ntags: [cats]\n---\n\n# My own words\n")
     push(genart_hub.from_pretrained(tmp_path / "mine"), license=None)
-    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
     assert body.strip() == "# My own words"
     assert (data["license"], data["library_name"]) == ("mit", "genart-hub")
     assert {"cats", "gan"} <= set(data["tags"])
@@ -195,7 +197,7 @@ def test_a_card_edited_by_hand_keeps_its_text_and_gets_new_metadata(client, gan)
     push(gan)
     edit_card(client, lambda text: text.replace("## Use", "## How I use it").replace("- gan\n", "- gan\n- mine\n"))
     push(gan, license="mit")
-    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
     assert "## How I use it" in body
     assert data["license"] == "mit"
     assert {"mine", "gan"} <= set(data["tags"])
@@ -205,7 +207,7 @@ def test_a_card_rewritten_without_metadata_is_still_ours(client, gan):
     push(gan)
     edit_card(client, lambda text: "# All mine now\n")
     push(gan)
-    data, body = cards.split(client.read("me/gan", "README.md").decode())
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
     assert body.strip() == "# All mine now"
     assert data["library_name"] == "genart-hub"
 
@@ -312,7 +314,7 @@ class OwnGAN(Generative):
 @pytest.mark.parametrize(("model", "name"), [(GAN(8, 1, 4), "GAN"), (OwnGAN(), "OwnGAN")])
 def test_the_code_on_a_published_card_runs_and_says_what_to_install(client, model, name, monkeypatch):
     push(model.eval(), "me/mine")
-    body, shown = cards.split(client.read("me/mine", "README.md").decode())[1], []
+    body, shown = markdown.split(client.read("me/mine", "README.md").decode())[1], []
     assert "```bash\npip install genart-hub\n```" in body
     assert ('OwnGAN.from_pretrained("me/mine")' in body) == ("from test_remote import OwnGAN" in body) == (name == "OwnGAN")
     assert ('genart_hub.from_pretrained("me/mine")' in body) == (name == "GAN")
@@ -652,7 +654,7 @@ def test_a_search_whose_answer_is_none_finds_nothing_or_says_so(client, body):
 def test_the_client_is_watched_again_after_it_was_made_anew(client, gan, tmp_path):
     from huggingface_hub import close_session, get_session
 
-    from genart_hub.remote import refuse_paths
+    from genart_hub.hub.answers import refuse_paths
 
     push(gan)
     for _ in range(2):
@@ -899,7 +901,7 @@ def test_a_variant_is_downloaded_alone_and_a_part_without_one_comes_as_it_is(cli
 
 def test_a_pipeline_that_is_too_large_is_refused_before_its_weights_are_downloaded(pipeline_on_hub, tmp_path, monkeypatch):
     assert code_of(lambda: genart_hub.from_pretrained("me/sd", max_bytes=10_000)) == "too_many_bytes"
-    monkeypatch.setattr("genart_hub.stable_diffusion.free_memory", lambda device: 10_000)
+    monkeypatch.setattr("genart_hub.devices.free_memory", lambda device: 10_000)
     assert code_of(lambda: genart_hub.from_pretrained("me/sd")) == "too_little_memory"
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
 

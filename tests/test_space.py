@@ -13,9 +13,10 @@ from hub_server import HubServer, User, patched_client
 from pipelines import save_tiny_pipeline
 
 import genart_hub
-from genart_hub import cards, hub, space
 from genart_hub.cli import main
 from genart_hub.errors import GenartError
+from genart_hub.hub import locate, space
+from genart_hub.hub.cards import markdown
 from genart_hub.ui import gpu
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +39,7 @@ def test_the_tree_holds_what_the_app_needs_and_nothing_else(tmp_path):
 def test_a_bundled_pipeline_stands_in_the_tree_with_its_components_and_loads_from_there(tmp_path, monkeypatch):
     folder = save_tiny_pipeline(tmp_path / "weights" / "tiny-sd")
     (folder / "golden.safetensors").write_bytes(b"for tests alone")
-    monkeypatch.setattr(hub, "WEIGHTS_FOLDERS", (tmp_path / "weights",))
+    monkeypatch.setattr(locate, "WEIGHTS_FOLDERS", (tmp_path / "weights",))
     files = {file.as_posix() for file in space.build(tmp_path / "tree")}
     parts = {"model_index.json", "unet/diffusion_pytorch_model.safetensors", "vae/config.json", "tokenizer/tokenizer.json"}
     assert {f"weights/tiny-sd/{part}" for part in parts} <= files
@@ -60,9 +61,9 @@ def test_requirements_fit_the_hardware(tmp_path, hardware, torch, line):
 
 def test_the_readme_configures_a_space_and_preloads_the_models(tmp_path):
     space.build(tmp_path, models=["me/gan", "me/vae@v1"])
-    front, _ = cards.split((tmp_path / "README.md").read_text(encoding="utf-8"))
+    front, _ = markdown.split((tmp_path / "README.md").read_text(encoding="utf-8"))
     assert front["models"] == ["me/gan", "me/vae"]
-    own, _ = cards.split((ROOT / "README.md").read_text(encoding="utf-8"))
+    own, _ = markdown.split((ROOT / "README.md").read_text(encoding="utf-8"))
     assert front["preload_from_hub"] == ["me/gan config.json,model.safetensors", "me/vae config.json,model.safetensors"]
     assert {key: front[key] for key in own} == own
 
@@ -72,7 +73,7 @@ MODEL = {"config.json": b"{}", "model.safetensors": b"x"}
 
 def test_a_space_is_named_by_its_title(client):
     space.deploy("me/demo", title="My digits: 手写数字")
-    front, _ = cards.split(client.read("spaces/me/demo", "README.md").decode())
+    front, _ = markdown.split(client.read("spaces/me/demo", "README.md").decode())
     assert front["title"] == "My digits: 手写数字"
 
 
@@ -106,7 +107,7 @@ def test_a_pipeline_is_preloaded_whole(client):
     client.add("me/gan", MODEL)
     client.add("me/sd", {"model_index.json": b"{}"})
     space.deploy("me/demo", models=["me/gan", "me/sd"])
-    front, _ = cards.split(client.read("spaces/me/demo", "README.md").decode())
+    front, _ = markdown.split(client.read("spaces/me/demo", "README.md").decode())
     assert front["preload_from_hub"] == ["me/gan config.json,model.safetensors", "me/sd"]
 
 
@@ -254,7 +255,7 @@ def test_the_deployed_tree_starts_alone_in_a_fresh_environment(client, tmp_path,
     tree = Path(snapshot_download("me/demo", repo_type="space", local_dir=tmp_path / "tree"))
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
-    front, _ = cards.split((tree / "README.md").read_text(encoding="utf-8"))
+    front, _ = markdown.split((tree / "README.md").read_text(encoding="utf-8"))
     install = [python, "-m", "pip", "install", "-q", "--no-compile", "-r", tree / "requirements.txt", f"gradio=={front['sdk_version']}"]
     subprocess.run(install, check=True, env=os.environ | {"PIP_RETRIES": "0"}, cwd=tmp_path)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

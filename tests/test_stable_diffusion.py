@@ -13,9 +13,12 @@ from pipelines import save_tiny_pipeline, tiny_pipeline
 from safetensors.torch import load_file
 
 import genart_hub
-from genart_hub import stable_diffusion
+from genart_hub import devices
+from genart_hub.devices import dtype_on
 from genart_hub.errors import GenartError
-from genart_hub.stable_diffusion import StableDiffusion, dtype_on, estimate, place
+from genart_hub.models.stable_diffusion.estimate import estimate
+from genart_hub.models.stable_diffusion.loading import place
+from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 
 
 @pytest.fixture(scope="module")
@@ -560,7 +563,7 @@ def rename_class(folder, name):
 
 
 def test_too_little_memory_is_told_before_anything_is_loaded(saved, monkeypatch):
-    monkeypatch.setattr(stable_diffusion, "free_memory", lambda device: 1_000)
+    monkeypatch.setattr(devices, "free_memory", lambda device: 1_000)
     monkeypatch.setattr("diffusers.DiffusionPipeline.from_pretrained", lambda *arguments, **options: pytest.fail("it was loaded"))
     with pytest.raises(GenartError, match="needs about .* GB of memory, and 0.00 GB are free") as error:
         genart_hub.from_pretrained(saved)
@@ -598,7 +601,7 @@ def test_half_precision_weights_run_in_float32_on_the_cpu_and_take_twice_their_b
 
 
 def test_a_folders_estimate_is_its_weights_in_the_devices_precision_and_room_to_work(saved, pipeline, monkeypatch):
-    monkeypatch.setattr(stable_diffusion, "_operations_a_second", lambda: 1e6)
+    monkeypatch.setattr(devices, "_operations_a_second", lambda: 1e6)
     found = estimate(saved)
     assert (found.name, found.download_bytes) == ("tiny-sd", 0)
     assert found.memory_bytes == 4 * pipeline.num_parameters + 8 * 8 * 16 * 16 * 4  # eight maps of 8 channels
@@ -614,9 +617,9 @@ def test_the_estimate_of_what_is_no_pipeline_is_refused(gan, tmp_path):
 def test_a_container_has_what_its_limit_leaves(tmp_path):
     for name, text in (("max", "1000"), ("current", "700"), ("stat", "anon 400\nfile 250\n")):
         (tmp_path / f"memory.{name}").write_text(text)
-    assert stable_diffusion._left_in_container(tmp_path) == 1000 - 700 + 250
+    assert devices._left_in_container(tmp_path) == 1000 - 700 + 250
     (tmp_path / "memory.max").write_text("max")
-    assert stable_diffusion._left_in_container(tmp_path) > 2**60
+    assert devices._left_in_container(tmp_path) > 2**60
 
 
 # ---- what is damaged, and what comes near a limit ----

@@ -1,20 +1,23 @@
 """What every generative model shares: seeded latents, `sample`, and the recipe of a picture."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 import genart_hub
-from genart_hub import __version__
-from genart_hub.errors import GenartError, number, shorten, whole
+from genart_hub import __version__, images
+from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, number, shorten, whole
+from genart_hub.files import save_tensors, sha256_of
 from genart_hub.hub import HubModel
-
-MAX_COUNT = 100_000
-MAX_CLASSES = 100_000
-MAX_SEED = 2**53 - 1  # the largest whole number that survives JSON and a browser
+from genart_hub.hub.cards.markdown import GOLDEN, SAMPLES
+from genart_hub.hub.cards.models import samples_of
+from genart_hub.hub.names import WEIGHTS
+from genart_hub.models.labels import index_of_class
 
 
 class Generative(nn.Module, HubModel):
@@ -111,6 +114,18 @@ class Generative(nn.Module, HubModel):
         """Refuse pictures that are not (B, C, H, W) of this model's size. Returns them where the weights are, in their precision."""
         return check_images(self, x).to(next(self.parameters()))
 
+    @torch.no_grad()
+    def write_pictures(self, folder: str | os.PathLike, name: str) -> None:
+        """The grid that the card shows, and golden samples. name: what its recipe calls the model."""
+        folder = Path(folder)
+        n, columns, scale, label = samples_of(self)
+        x = self.sample(n, seed=0, label=label)
+        weights = {"model": name, "weights_sha256": sha256_of(folder / WEIGHTS), "revision": None}
+        recipe = self.recipe(0, n, label, columns=columns, scale=scale) | weights
+        images.save_png(images.sheet(x, columns, scale), folder / SAMPLES, recipe)
+        z = self.latents(4, seed=0)
+        _save_golden({"z": z, "x": self.generate(z)}, folder)
+
     def recipe(
         self, seed: int, n: int = 1, label: object = None, truncation: float = 1.0, columns: int | None = None, scale: int = 1
     ) -> dict[str, Any]:
@@ -176,39 +191,19 @@ class FeatureNetwork(nn.Module, HubModel):
                 hook.remove()
         return max(shifts, default=0.0)
 
+    @torch.no_grad()
+    def write_pictures(self, folder: str | os.PathLike, name: str) -> None:
+        """Golden logits of noise."""
+        x = torch.rand(4, self.channels, self.image_size, self.image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        _save_golden({"x": x, "logits": self(x)}, Path(folder))
+
     def forward(self, x: Tensor) -> Tensor:
         """The logits of the classes. x: (B, C, H, W) in [-1, 1]. Returns (B, num_classes)."""
         return self.head(self.features(x))
 
 
-def names_of_classes(where: str, num_classes: object, class_names: object, low: int = 0) -> tuple[str, ...]:
-    """The classes' names, or their numbers as names. Raises GenartError for names that are no texts, not unique, or of another count."""
-    num_classes = whole(where, "num_classes", num_classes, 0, MAX_CLASSES)
-    names = tuple(class_names) if isinstance(class_names, list | tuple) else (None,)
-    if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names) or len(names) > MAX_CLASSES:
-        raise GenartError("bad_class_names", where=where, value=shorten(class_names))
-    if names and num_classes not in (0, len(names)):
-        raise GenartError("class_count", where=where, num_classes=num_classes, count=len(names))
-    names = names or tuple(map(str, range(num_classes)))
-    if len(names) < low:
-        raise GenartError("too_small", where=where, name="num_classes", low=low, value=len(names))
-    return names
-
-
-def index_of_class(where: str, label: object, class_names: Sequence[str]) -> int:
-    """The index of a class that is given by its index or its name, or an error that lists the classes."""
-    if isinstance(label, str):
-        name = label.strip()
-        if name in class_names:
-            return class_names.index(name)
-        label = int(name) if name.isdecimal() and len(name) < 10 else label
-    if isinstance(label, float) and label.is_integer():
-        label = int(label)
-    if isinstance(label, bool) or not hasattr(label, "__index__") or not 0 <= label.__index__() < len(class_names):
-        choices = ", ".join(f"{index} {name}" if name != str(index) else name for index, name in enumerate(class_names[:20]))
-        more = ", …" if len(class_names) > 20 else ""
-        raise GenartError("bad_label", where=where, value=shorten(label), choices=choices + more)
-    return label.__index__()
+def _save_golden(golden: dict[str, Tensor], folder: Path) -> None:
+    save_tensors({key: value.contiguous() for key, value in golden.items()}, folder / GOLDEN, {"format": "pt"})
 
 
 def drawn(where: str, like: Tensor, generator: torch.Generator | None, eps: Tensor | None) -> Tensor:

@@ -8,7 +8,8 @@ from torch import Generator, Tensor, nn
 
 from genart_hub import losses
 from genart_hub.errors import choice, power_of_two, whole
-from genart_hub.models.base import Generative, drawn, evaluating, names_of_classes
+from genart_hub.models.base import Generative, drawn, evaluating
+from genart_hub.models.labels import names_of_classes
 
 LOWEST_LOGVAR = 2 * math.log(1 / 255)  # a standard deviation of half a grey level: no picture of 8 bits is known better
 

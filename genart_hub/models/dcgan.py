@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from genart_hub.errors import power_of_two, whole
-from genart_hub.models.base import Generative, evaluating, names_of_classes
+from genart_hub.models.base import Generative, evaluating
+from genart_hub.models.labels import names_of_classes
 
 
 class DCGAN(Generative):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from genart_hub.errors import whole
-from genart_hub.models.base import FeatureNetwork, names_of_classes
+from genart_hub.models.base import FeatureNetwork
+from genart_hub.models.labels import names_of_classes
 
 
 class ResNet(FeatureNetwork):

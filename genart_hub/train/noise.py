@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from genart_hub.data import seeded
+from genart_hub.data.batches import seeded
 
 
 @dataclass

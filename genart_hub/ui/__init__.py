@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from genart_hub import images
 from genart_hub.ui import comparison, interpolation, reconstruction, sampling, texts, theme
 from genart_hub.ui.gate import SESSIONS, Gate
-from genart_hub.ui.parts import Shelf
+from genart_hub.ui.model_cache import Shelf
 
 TABS = {"sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction, "comparison": comparison}
 

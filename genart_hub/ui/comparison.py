@@ -1,7 +1,6 @@
 """Comparison: one request, answered by every model of a ladder, with what each answer cost."""
 
 import html
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -9,53 +8,44 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 from torch import Tensor
 
 import genart_hub
-from genart_hub import images, stable_diffusion
-from genart_hub.costs import Costs
+from genart_hub import images
+from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, choice, first_line, shorten, whole
-from genart_hub.hub import bundled_folder, pick_device
-from genart_hub.models.base import index_of_class
+from genart_hub.models import stable_diffusion
+from genart_hub.models.labels import index_of_class
+from genart_hub.streams import Running, steps_of
 from genart_hub.ui import gpu, texts
-from genart_hub.ui.parts import (
+from genart_hub.ui.fields import (
     LADDERS,
-    TRUSTED_BYTES,
-    Agreements,
-    Running,
-    Shelf,
     caption,
     class_choices,
     class_dropdown,
     class_of,
     classes_of,
-    guarded,
-    host_s_pipeline,
     how,
-    in_turn,
-    is_pipeline,
     ladder_of,
-    new_folder,
-    num_parameters,
     on_ladder,
     parsed,
     prompt_box,
     seed_of,
-    steps_of,
     unchecked,
     unread_note,
 )
+from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, plotted
+from genart_hub.ui.handlers import Agreements, guarded, in_turn, new_folder
+from genart_hub.ui.model_cache import TRUSTED_BYTES, Shelf, host_s_pipeline
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import HUB, MODEL
 
 MOST = 16
 DIFFUSION_MOST = 4  # a big pipeline on a laptop's CPU takes minutes a picture
-MOMENTS = 8  # pictures of a strip from noise to picture
-BAR = 20  # characters of the status line's bar
 SHOWN_SIDE = 256  # px; a strip's pictures are enlarged, so that they stay sharp
-METRICS = ("precision", "recall", "coverage")
 COLOURS = ("#6366f1", "#f43f5e", "#f59e0b", "#10b981", "#0ea5e9", "#a855f7")
+
+
 COLUMNS = (
     "column_model", "column_seconds", "column_rate", "column_parameters", "column_size", "column_megabytes",
     "column_multiply_adds", "column_memory", "column_told", "column_frechet",
@@ -299,30 +289,6 @@ def check_class(where: str, label: object, names: tuple[str, ...]) -> None:
     index_of_class(where, label, names)
 
 
-def estimated(lang: str, estimate: "stable_diffusion.Estimate") -> str:
-    """What a big pipeline would take of this machine, in a sentence or two."""
-    size = texts.say(lang, "big_download", size=f"{estimate.download_bytes / 1e9:.1f}") if estimate.download_bytes else ""
-    size = size or texts.say(lang, "big_here")
-    memory = {"need": f"{estimate.memory_bytes / 1e9:.1f}", "free": f"{estimate.free_bytes / 1e9:.1f}"}
-    seconds = estimate.seconds_per_picture
-    took = "" if seconds is None else texts.say(lang, "big_seconds", time=duration(lang, seconds))
-    warning = texts.say(lang, "big_tight") if estimate.memory_bytes > estimate.free_bytes else ""
-    parts = (f"**{estimate.name}**", size, texts.say(lang, "big_memory", **memory), took, warning)
-    return (" " if lang == "en" else "").join(part for part in parts if part)
-
-
-def at_step(lang: str, name: str, step: int, num_steps: int, n: int = 1) -> str:
-    """The status line while a pipeline draws n pictures, with a bar."""
-    full = round(BAR * step / num_steps)
-    return "▰" * full + "▱" * (BAR - full) + " " + texts.say(lang, "at_step", model=name, n=n, step=step, steps=num_steps)
-
-
-def moments_of(num_steps: int) -> set[int]:
-    """The steps that a strip shows: pure noise, the finished picture, and others evenly between."""
-    count = min(MOMENTS, num_steps + 1)
-    return {round(k * num_steps / (count - 1)) for k in range(count)}
-
-
 def kind(name: str) -> Any:
     """What kind of model stands above its pictures."""
     family = next(one for one in ("gan", "vae", "diffusion") if name in genart_hub.bundled(one))
@@ -333,84 +299,3 @@ def big_title(lang: str | None, name: str) -> Any:
     """The title of the big pipeline's column, which warns of judging it beside the others. lang: None for the page's own."""
     warning = texts.say(lang, "big_unlike") if lang else t("big_unlike")
     return f"### {Path(name).name}\n{warning}"
-
-
-def evaluation(name: str) -> dict[str, tuple[float, float | None]]:
-    """A bundled model's measured figures, by metric: its value, and that of real pictures."""
-    file = bundled_folder(name) / "evaluation.json"
-    rows = json.loads(file.read_text("utf-8"))["results"].get(name, []) if file.is_file() else []
-    return {row["metric"]: (row["value"], row["real"]) for row in rows}
-
-
-def told(lang: str, model: Any) -> str:
-    """What the model can be told of the picture that is wanted."""
-    return texts.say(lang, "told_text" if is_pipeline(model) else "told_class" if model.class_names else "told_nothing")
-
-
-def megabytes_of(model: Any) -> float:
-    """The model's weights on disk."""
-    files = [model.source.file] if model.source.file and not is_pipeline(model) else list(model.source.folder.rglob("*.safetensors"))
-    return sum(file.stat().st_size for file in files) / 1e6
-
-
-def figures(lang: str, name: str, model: Any, n: int, seconds: float, cost: Costs, measured: dict) -> list[Any]:
-    """A row of the table: what an answer cost, how big the model is, and how good."""
-    size = f"{model.image_size}×{model.image_size}×{model.channels}"
-    return [
-        name,
-        float(f"{seconds:.3g}"),
-        float(f"{n / seconds:.3g}"),
-        f"{num_parameters(model):,}",
-        size,
-        round(megabytes_of(model), 2),
-        short(cost.multiply_adds),
-        round(cost.peak_memory / 1e6, 1),
-        told(lang, model),
-        round(measured["frechet"][0], 2) if "frechet" in measured else None,
-    ]
-
-
-def card(lang: str, model: Any, n: int, seconds: float, cost: Costs, measured: dict, big: bool = False) -> str:
-    """The same for a person: a few lines of HTML below the pictures."""
-    rows = [
-        ("card_time", duration(lang, seconds / n), texts.say(lang, "card_rate", rate=f"{float(f'{n / seconds:.3g}'):,g}")),
-        ("card_size", short(num_parameters(model)), texts.say(lang, "card_disk", megabytes=f"{megabytes_of(model):,.1f}")),
-        ("card_work", short(cost.multiply_adds), texts.say(lang, "card_a_picture")),
-        ("card_memory", f"{cost.peak_memory / 1e6:,.0f} MB", texts.say(lang, "card_at_most")),
-    ]
-    if "frechet" in measured:
-        value, floor = measured["frechet"]
-        beside = "" if floor is None else texts.say(lang, "card_floor", floor=f"{floor:.3g}")
-        rows.append(("card_frechet", f"{value:.3g}", beside))
-    rows += [(f"card_{name}", f"{measured[name][0]:.0%}", texts.say(lang, f"card_{name}_is")) for name in METRICS if name in measured]
-    if big:
-        rows.append(("card_frechet", "–", texts.say(lang, "card_not_measured")))
-    lines = "".join(f"<tr><th>{texts.say(lang, key)}</th><td><b>{value}</b> <span>{beside}</span></td></tr>" for key, value, beside in rows)
-    return f'<div class="card"><p class="told">{told(lang, model)}</p><table>{lines}</table></div>'
-
-
-def plotted(lang: str, points: list[tuple[float, float, str]], colours: dict[str, str]) -> Any:
-    """Quality against time, a point a model."""
-    x, y, model = (texts.say(lang, key) for key in ("axis_time", "axis_frechet", "column_model"))
-    value = pd.DataFrame(points, columns=[x, y, model])
-    low, high = math.floor(min(point[0] for point in points)) - 0.5, math.ceil(max(point[0] for point in points)) + 0.5
-    axes = {"x": x, "y": y, "color": model, "x_title": x, "y_title": y, "color_title": model}
-    limits = {"x_lim": [low, high], "y_lim": [0, 1.15 * max(point[1] for point in points)]}
-    return gr.ScatterPlot(value, **axes, **limits, color_map=colours)
-
-
-def short(count: int) -> str:
-    """A large number, such as 12.3 M."""
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return str(count)
-
-
-def duration(lang: str, seconds: float) -> str:
-    """A time as a person reads it."""
-    if seconds < 0.1:
-        return texts.say(lang, "milliseconds", value=f"{1000 * seconds:.2g}")
-    if seconds < 100:
-        return texts.say(lang, "seconds", value=f"{seconds:.2g}")
-    return texts.say(lang, "minutes", value=f"{seconds / 60:.2g}")

@@ -12,8 +12,8 @@ import gradio as gr
 from torch import Tensor
 
 import genart_hub
-from genart_hub.costs import Costs, costs
 from genart_hub.errors import GenartError, first_line
+from genart_hub.evaluate.costs import Costs, costs
 
 try:  # on such a Space, and only there
     from spaces import GPU as lent

@@ -5,22 +5,9 @@ import gradio as gr
 from genart_hub import images, latents
 from genart_hub.errors import choice, number, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import (
-    Shelf,
-    class_box,
-    class_of,
-    classes_of,
-    first_shown,
-    guarded,
-    how,
-    in_turn,
-    model_box,
-    new_folder,
-    offered_from_latents,
-    parsed,
-    stem,
-    unchecked,
-)
+from genart_hub.ui.fields import class_box, class_of, classes_of, how, model_box, parsed, unchecked
+from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
+from genart_hub.ui.model_cache import Shelf, first_shown, offered_from_latents
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL, breathe
 

@@ -13,23 +13,10 @@ from genart_hub.metrics import reconstruction_mse
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_digits, save_emoji
-from genart_hub.ui.parts import (
-    Shelf,
-    bounded,
-    guarded,
-    how,
-    in_turn,
-    ladder_of,
-    model_box,
-    new_folder,
-    on_ladder,
-    own_folder,
-    parsed,
-    stem,
-    unchecked,
-    unopened,
-    when_chosen,
-)
+from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
+from genart_hub.ui.folders import own_folder
+from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
+from genart_hub.ui.model_cache import Shelf
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
 

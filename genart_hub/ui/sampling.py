@@ -11,29 +11,23 @@ import gradio as gr
 from genart_hub import images, remake
 from genart_hub.errors import GenartError, whole
 from genart_hub.ui import texts
-from genart_hub.ui.parts import (
-    Shelf,
+from genart_hub.ui.fields import (
     caption,
     class_box,
     class_choices,
     class_of,
     classes_of,
-    first_shown,
-    guarded,
     how,
     hub_search,
-    in_turn,
-    is_pipeline,
     model_box,
-    new_folder,
-    offered,
     parsed,
     prompt_box,
     seed_of,
-    stem,
     unchecked,
     unread_note,
 )
+from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
+from genart_hub.ui.model_cache import Shelf, first_shown, is_pipeline, offered
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL, breathe
 

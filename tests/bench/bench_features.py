@@ -10,7 +10,7 @@ import torch
 
 import genart_hub
 from genart_hub.data import Pictures
-from genart_hub.evaluate import BATCH, features_of
+from genart_hub.evaluate.features import BATCH, features_of
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import torch
 import genart_hub
 from genart_hub import images, metrics
 from genart_hub.errors import first_line
-from genart_hub.evaluate import look, pick_features, run
+from genart_hub.evaluate.features import look, pick_features, run
 
 STEPS = (20, 50)
 OPTIONS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")  # of the pipeline's own scheduler

@@ -24,7 +24,7 @@ from genart_hub.data import Batches, Pictures
 from genart_hub.models.dcgan import DCGAN
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
-from genart_hub.train.fit import fit
+from genart_hub.train.loop import fit
 from genart_hub.train.recipes import RECIPES, make_step
 
 

@@ -11,11 +11,12 @@ from torch import nn
 import genart_hub
 from genart_hub import images
 from genart_hub.errors import GenartError
-from genart_hub.models.base import FeatureNetwork, Generative, evaluating, index_of_class, names_of_classes
+from genart_hub.models.base import FeatureNetwork, Generative, evaluating
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
+from genart_hub.models.labels import index_of_class, names_of_classes
 from genart_hub.models.vae import VAE
-from genart_hub.train.training import FITS
+from genart_hub.train.launch import FITS
 
 GENERATIVE = [cls for cls in genart_hub.MODELS.values() if issubclass(cls, Generative)]
 every_model = pytest.mark.parametrize("cls", genart_hub.MODELS.values(), ids=genart_hub.MODELS)

@@ -8,9 +8,9 @@ import torch
 from safetensors import safe_open
 
 import genart_hub
-from genart_hub import hub
-from genart_hub.pipeline_cards import components
-from genart_hub.remote import PIPELINE
+from genart_hub.hub import locate
+from genart_hub.hub.cards.pipelines import components
+from genart_hub.hub.names import PIPELINE
 
 NAMES = genart_hub.bundled() + genart_hub.bundled("features")
 MODEL = {"README.md", "config.json", "evaluation.json", "golden.safetensors", "model.safetensors", "samples.png", "training.json"}
@@ -20,7 +20,7 @@ OF_PIPELINES |= {"guidance.json", "schedulers.json", "steps.json"}
 
 
 def files_of(name: str) -> list[Path]:
-    return [file for file in hub.bundled_folder(name).rglob("*") if file.is_file()]
+    return [file for file in locate.bundled_folder(name).rglob("*") if file.is_file()]
 
 
 def bytes_of(names: list[str]) -> int:
@@ -38,7 +38,7 @@ def made_by(model, golden, asked):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundled_model_makes_what_its_golden_file_holds(name):
-    model, file = genart_hub.from_pretrained(name), hub.bundled_folder(name) / "golden.safetensors"
+    model, file = genart_hub.from_pretrained(name), locate.bundled_folder(name) / "golden.safetensors"
     if not file.is_file():
         pytest.fail(f"{name} has no golden.safetensors")
     with safe_open(file, framework="pt") as saved:
@@ -60,7 +60,7 @@ def test_ddim_of_a_bundled_pipelines_scheduler_draws_the_same_pictures(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundled_model_has_a_card_and_is_known_by_its_name(name):
-    folder, model = hub.bundled_folder(name), genart_hub.from_pretrained(name)
+    folder, model = locate.bundled_folder(name), genart_hub.from_pretrained(name)
     wanted = ["README.md"] + ["samples.png", "nearest.png"] * (model.family != "features")
     wanted += ["unseen.png", "schedulers.json"] * (model.family == "diffusion")
     assert [file for file in wanted if not (folder / file).is_file()] == []
@@ -69,7 +69,7 @@ def test_a_bundled_model_has_a_card_and_is_known_by_its_name(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundled_folder_holds_a_model_and_what_is_told_of_it_and_nothing_else(name):
-    folder = hub.bundled_folder(name)
+    folder = locate.bundled_folder(name)
     allowed = OF_PIPELINES | set(components(folder)) if (folder / PIPELINE).is_file() else MODEL
     assert {entry.name for entry in folder.iterdir()} <= allowed
 

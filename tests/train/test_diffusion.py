@@ -20,8 +20,10 @@ from genart_hub import data
 from genart_hub.cli import main
 from genart_hub.errors import GenartError
 from genart_hub.files import only_one
-from genart_hub.train import Recipe, diffusion, parts
-from genart_hub.train.diffusion import CaptionedLatents, train_diffusion
+from genart_hub.train import Recipe, steps
+from genart_hub.train.latent_diffusion import latents, networks, stages
+from genart_hub.train.latent_diffusion.latents import CaptionedLatents
+from genart_hub.train.latent_diffusion.stages import train_diffusion
 from genart_hub.train.noise import Noise
 from genart_hub.train.steps import autoencoder_step, diffusion_step
 
@@ -48,7 +50,7 @@ def captioned(tmp_path_factory):
     return file
 
 
-def run(path, out, stages=diffusion.STAGES, **options):
+def run(path, out, stages=stages.STAGES, **options):
     recipes = dict.fromkeys(("autoencoder", "decoder", "denoiser"), SHORT)
     changes = {name: options.pop(name) for name in ("batch_size", "lr") if name in options}
     recipes["denoiser"] = replace(SHORT, **changes)
@@ -63,7 +65,7 @@ def no_training(monkeypatch):
     def begin(*arguments):
         raise AssertionError("a stage has begun")
 
-    monkeypatch.setattr(diffusion, "_train_autoencoder", begin)
+    monkeypatch.setattr(stages, "_train_autoencoder", begin)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_the_pipeline_is_a_model_like_any_other_and_takes_half_the_bytes_on_disk
 
 
 def test_a_stage_that_was_cut_goes_on_to_the_same_bits(captioned, trained, tmp_path, monkeypatch):
-    step, calls = diffusion.diffusion_step, []
+    step, calls = steps.diffusion_step, []
 
     def cut(*arguments, **options):
         calls.append(len(calls))
@@ -98,11 +100,11 @@ def test_a_stage_that_was_cut_goes_on_to_the_same_bits(captioned, trained, tmp_p
             os.kill(os.getpid(), signal.SIGINT)
         return step(*arguments, **options)
 
-    monkeypatch.setattr(diffusion, "diffusion_step", cut)
+    monkeypatch.setattr(stages, "diffusion_step", cut)
     with pytest.raises(KeyboardInterrupt):
         run(captioned, tmp_path / "cut")
     assert len(calls) == 5
-    monkeypatch.setattr(diffusion, "diffusion_step", step)
+    monkeypatch.setattr(stages, "diffusion_step", step)
     run(captioned, tmp_path / "cut", resume=True)
     for part in ("unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"):
         whole, resumed = (load_file(folder / f"{part}.safetensors") for folder in (trained, tmp_path / "cut"))
@@ -124,7 +126,7 @@ def test_latents_have_mean_0_and_variance_1_in_each_channel(trained):
 
 def test_normalising_shifts_and_scales_the_latents_and_changes_no_picture():
     torch.manual_seed(0)
-    autoencoder, x = parts.Autoencoder(4, (8, 8), 8), torch.randn(2, 3, 8, 8)
+    autoencoder, x = networks.Autoencoder(4, (8, 8), 8), torch.randn(2, 3, 8, 8)
     x_hat, mu, logvar = autoencoder(x)
     mean, std = torch.tensor([1.0, -2.0, 0.5, 0.0]), torch.tensor([2.0, 0.5, 1.0, 3.0])
     autoencoder.normalise(mean, std)
@@ -135,7 +137,7 @@ def test_normalising_shifts_and_scales_the_latents_and_changes_no_picture():
 
 
 def test_no_channel_is_normalised_by_itself():  # a picture's colours are what its channels have in all, and would go
-    norms = [module for module in parts.Autoencoder().modules() if isinstance(module, torch.nn.GroupNorm)]
+    norms = [module for module in networks.Autoencoder().modules() if isinstance(module, torch.nn.GroupNorm)]
     assert min(norm.num_channels // norm.num_groups for norm in norms) == 4
 
 
@@ -169,7 +171,7 @@ def test_the_diffusion_step_predicts_v_of_the_noised_latents(alpha_squared):
 def test_the_scheduler_and_those_made_of_its_config_find_the_latents_that_a_perfect_denoiser_knows(name):
     import diffusers
 
-    scheduler = getattr(diffusers, name).from_config(parts.make_scheduler().config)
+    scheduler = getattr(diffusers, name).from_config(networks.make_scheduler().config)
     z = 3 * torch.randn(1, 4, 8, 8)  # beyond 1, where DDIM cuts unless it is told
     assert scheduler.alphas_cumprod[-1] < 1e-4  # nothing is left of a picture at the end
     scheduler.set_timesteps(10)
@@ -216,7 +218,7 @@ def test_the_processes_of_a_run_share_the_batch_of_one(captioned):
 
 
 def test_the_tokenizer_can_write_any_text():
-    tokenizer = parts.train_tokenizer(text for several in NAMES for text in several)
+    tokenizer = networks.train_tokenizer(text for several in NAMES for text in several)
     for text in ("red apple", "红苹果", "🦊", "naïve ☂ x²", "яблоко"):
         ids = tokenizer(text).input_ids
         assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == text.replace(" ", "")
@@ -233,7 +235,7 @@ def test_the_tokenizer_can_write_any_text():
     ],
 )
 def test_a_caption_may_name_its_style_in_its_language(text, style, captions):
-    assert parts.captions_of(text, style) == captions
+    assert networks.captions_of(text, style) == captions
 
 
 @pytest.mark.parametrize(
@@ -300,7 +302,7 @@ def test_classes_of_a_table_are_captions_styles_and_balance_by_their_names(capti
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     parquet.write_table(table, tmp_path / "shapes.parquet")
     pictures = data.load(tmp_path / "shapes.parquet")
-    assert diffusion._captions(pictures, ["shape"], "shape")[:2] == [["disc", "disc, disc style"], ["box", "box, box style"]]
+    assert latents._captions(pictures, ["shape"], "shape")[:2] == [["disc", "disc, disc style"], ["box", "box, box style"]]
     run(tmp_path / "shapes.parquet", tmp_path / "out", ("autoencoder",), captions=("shape",), style="shape", balance="shape")
     about = json.loads((tmp_path / "out" / "stages" / "autoencoder" / "training.json").read_text())
     assert about["settings"]["balance"] == "shape"
@@ -339,18 +341,18 @@ def test_a_second_training_into_the_same_folder_is_refused_and_writing_the_pipel
 def test_what_was_measured_of_other_weights_is_set_aside_when_a_pipeline_is_written(captioned, trained, tmp_path, capsys):
     out = shutil.copytree(trained, tmp_path / "sd")
     (out / "evaluation.json").write_text("{}")
-    diffusion.write_pipeline(out)
+    stages.write_pipeline(out)
     assert (out / "evaluation.json").is_file()  # the same weights
     file = out / "stages" / "denoiser" / "unet" / "diffusion_pytorch_model.safetensors"
     save_file({key: value + 1 for key, value in load_file(file).items()}, file, metadata={"format": "pt"})
-    diffusion.write_pipeline(out)
+    stages.write_pipeline(out)
     assert not (out / "evaluation.json").exists()
     assert "evaluation.json measured the weights of before; it is evaluation.1.json now" in capsys.readouterr().err
 
 
 def test_the_command_trains_and_says_what(captioned, tmp_path, monkeypatch, capsys):
     asked = {}
-    monkeypatch.setattr(diffusion, "train_diffusion", lambda *a, **k: asked.update(k, given=a))
+    monkeypatch.setattr(stages, "train_diffusion", lambda *a, **k: asked.update(k, given=a))
     words = f"train-diffusion --data {captioned} --out {tmp_path / 'sd'} --stage denoiser --caption text --caption text_zh --style style"
     assert main([*words.split(), "--epochs", "denoiser=7", "--batch-size", "denoiser=32", "--lr", "decoder=0.1"]) == 0
     _, out, stages, recipes = asked["given"]

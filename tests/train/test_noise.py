@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genart_hub.data import seeded
+from genart_hub.data.batches import seeded
 from genart_hub.train.noise import Noise
 
 DRAWS = {

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 import genart_hub
 from genart_hub import data, images, metrics
+from genart_hub.data import batches
 from genart_hub.errors import GenartError
 from genart_hub.files import only_one
 from genart_hub.models.classifier import Classifier
@@ -203,7 +204,7 @@ def test_the_best_vae_is_that_of_the_highest_elbo_and_loads(parquet, tmp_path, t
     best, x = genart_hub.from_pretrained(tmp_path / "run" / "best"), data.load(parquet).images()
     with torch.no_grad():
         mu, logvar = best.encode(x)
-        eps = torch.randn(12, 3, generator=data.seeded(5, 0))
+        eps = torch.randn(12, 3, generator=batches.seeded(5, 0))
         logits = best.decode(mu + (0.5 * logvar).exp() * eps)
         nll = torch.nn.BCEWithLogitsLoss(reduction="sum")(logits, (x + 1) / 2) / 12
         q = torch.distributions.Normal(mu, (0.5 * logvar).exp())

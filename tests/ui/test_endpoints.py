@@ -16,7 +16,8 @@ from PIL import Image, ImageChops, ImageSequence
 from postscript import EPS
 
 import genart_hub
-from genart_hub import hub, images, latents
+from genart_hub import images, latents
+from genart_hub.hub import locate
 from genart_hub.ui import texts
 
 GAN, VAE = "gan-mnist", "vae-mnist"
@@ -476,7 +477,7 @@ def test_a_search_without_a_hub_says_so(app, clients):
 @pytest.fixture
 def tiny(tiny_weights, monkeypatch):
     """tiny(name): a model of the tiny app, which a recipe's name finds too."""
-    monkeypatch.setattr(hub, "WEIGHTS_FOLDERS", (tiny_weights,))
+    monkeypatch.setattr(locate, "WEIGHTS_FOLDERS", (tiny_weights,))
     return genart_hub.from_pretrained
 
 

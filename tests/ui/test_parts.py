@@ -16,10 +16,11 @@ from pipelines import save_tiny_pipeline
 from postscript import EPS
 
 import genart_hub
-from genart_hub import hub, images, stable_diffusion, ui
+from genart_hub import images, streams, ui
 from genart_hub.errors import MESSAGES, GenartError
-from genart_hub.models import MODELS
-from genart_hub.ui import comparison, examples, parts, texts, theme
+from genart_hub.hub import locate
+from genart_hub.models import MODELS, stable_diffusion
+from genart_hub.ui import comparison, examples, fields, folders, handlers, model_cache, sentences, texts, theme
 
 # ---- uploads ----
 
@@ -62,12 +63,12 @@ def three_models(tmp_path, monkeypatch):
     """Three tiny bundled GANs of one size, named one, two and three."""
     for name in ("one", "two", "three"):
         MODELS["GAN"](image_size=4, latent_dim=2).save_pretrained(tmp_path / name)
-    monkeypatch.setattr(hub, "WEIGHTS_FOLDERS", (tmp_path,))
+    monkeypatch.setattr(locate, "WEIGHTS_FOLDERS", (tmp_path,))
     return 4 * sum(p.numel() for p in MODELS["GAN"](image_size=4, latent_dim=2).parameters())  # bytes of one
 
 
 def test_the_least_used_model_leaves_a_full_shelf(three_models):
-    shelf = parts.Shelf(max_bytes=2 * three_models)
+    shelf = model_cache.Shelf(max_bytes=2 * three_models)
     one, two = shelf.get("one"), shelf.get("two")
     assert shelf.get("one") is one
     shelf.get("three")
@@ -76,7 +77,7 @@ def test_the_least_used_model_leaves_a_full_shelf(three_models):
 
 
 def test_a_model_larger_than_the_shelf_stays_alone(three_models):
-    shelf = parts.Shelf(max_bytes=1)
+    shelf = model_cache.Shelf(max_bytes=1)
     one = shelf.get("one")
     assert shelf.get("one") is one
     two = shelf.get("two")
@@ -86,7 +87,7 @@ def test_a_model_larger_than_the_shelf_stays_alone(three_models):
 
 def test_the_shelf_s_size_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("GENART_MODEL_MEMORY_MB", "1.5")
-    assert parts.Shelf().max_bytes == 1_500_000
+    assert model_cache.Shelf().max_bytes == 1_500_000
 
 
 @pytest.mark.parametrize("name", ["/etc", "..", "../one", "./one", "~/one", "a\\b", "models/mine", "models/mine@main", "one/../two"])
@@ -95,23 +96,23 @@ def test_the_shelf_takes_no_path_even_one_that_exists(three_models, tmp_path, mo
     MODELS["GAN"](image_size=4, latent_dim=2).save_pretrained(tmp_path / "models" / "mine")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GenartError) as refusal:
-        parts.Shelf().get(name)
+        model_cache.Shelf().get(name)
     assert refusal.value.code == "path_refused"
 
 
 @pytest.mark.parametrize("name", ["", " ", "none", None, 3, ["one"]])
 def test_a_name_of_nothing_is_told_with_the_bundled_ones(three_models, name):
     with pytest.raises(GenartError, match="one, three, two") as refusal:
-        parts.Shelf().get(name)
+        model_cache.Shelf().get(name)
     assert refusal.value.code == "model_not_found"
 
 
 def test_the_host_may_name_a_folder(three_models, tmp_path):
-    assert parts.Shelf().get(f" {tmp_path / 'one'} ", trusted=True).latent_dim == 2
+    assert model_cache.Shelf().get(f" {tmp_path / 'one'} ", trusted=True).latent_dim == 2
 
 
 def test_spaces_around_a_name_do_no_harm(three_models):
-    shelf = parts.Shelf()
+    shelf = model_cache.Shelf()
     assert shelf.get(" one ") is shelf.get("one")
 
 
@@ -120,15 +121,15 @@ def test_spaces_around_a_name_do_no_harm(three_models):
 
 def test_the_classes_of_emoji_are_offered_in_the_reader_s_language_and_asked_for_by_their_names():
     names = list(texts.CLASSES_ZH)
-    chinese = parts.class_choices(names, "zh")
+    chinese = fields.class_choices(names, "zh")
     assert chinese["choices"][:2] == [("任意", ""), ("笑脸与情感", "smileys-emotion")]
     assert [value for _, value in chinese["choices"]] == ["", *names]
     assert all("\u4e00" <= shown[0] <= "\u9fff" for shown, _ in chinese["choices"])
-    assert parts.class_choices(names, "en")["choices"] == [("any", ""), *zip(names, names, strict=True)]
+    assert fields.class_choices(names, "en")["choices"] == [("any", ""), *zip(names, names, strict=True)]
 
 
 def test_a_class_of_a_stranger_s_model_keeps_its_name():
-    assert parts.class_choices(["cat", "objects"], "zh")["choices"][1:] == [("cat", "cat"), ("物品", "objects")]
+    assert fields.class_choices(["cat", "objects"], "zh")["choices"][1:] == [("cat", "cat"), ("物品", "objects")]
 
 
 @pytest.mark.parametrize(
@@ -136,27 +137,27 @@ def test_a_class_of_a_stranger_s_model_keeps_its_name():
     [(("cat", "dog"), "dog", "dog", True), (("cat", "dog"), "cow", "", True), ((), "cow", "", False), (("3", "4"), "", "", True)],
 )
 def test_a_class_box_keeps_a_class_that_the_next_model_has_and_hides_where_there_is_none(names, chosen, value, visible):
-    shown = parts.class_choices(names, "en", chosen)
+    shown = fields.class_choices(names, "en", chosen)
     assert (shown["value"], shown["visible"]) == (value, visible)
 
 
 def test_a_class_comes_as_its_name_or_as_its_number_where_that_is_its_name(tiny):
     digits, pets = tiny(MODELS["DCGAN"], num_classes=10), tiny(MODELS["DCGAN"], num_classes=0, class_names=["dog", "cat", "0"])
-    assert [parts.class_of(value, digits) for value in ("3", 3, " 3 ", "", " ", None)] == [3, 3, 3, None, None, None]
-    assert [parts.class_of(value, pets) for value in ("cat", 1, "0", 0)] == ["cat", "cat", "0", "dog"]
+    assert [fields.class_of(value, digits) for value in ("3", 3, " 3 ", "", " ", None)] == [3, 3, 3, None, None, None]
+    assert [fields.class_of(value, pets) for value in ("cat", 1, "0", 0)] == ["cat", "cat", "0", "dog"]
 
 
 @pytest.mark.parametrize(("name", "code"), [("cow", "bad_label"), (10, "bad_label"), (True, "bad_label")])
 def test_a_class_that_the_model_lacks_is_refused(tiny, name, code):
     with pytest.raises(GenartError) as refusal:
-        parts.class_of(name, tiny(MODELS["DCGAN"], num_classes=10))
+        fields.class_of(name, tiny(MODELS["DCGAN"], num_classes=10))
     assert refusal.value.code == code
 
 
 def test_a_caption_tells_the_class_then_the_seed_then_the_discriminator():
-    assert parts.caption("en", 5) == "seed 5"
-    assert parts.caption("en", 5, "food-drink") == "food-drink · seed 5"
-    assert parts.caption("zh", 5, "food-drink", 0.5) == "食物与饮料 · 种子 5 · 判别器 0.50"
+    assert fields.caption("en", 5) == "seed 5"
+    assert fields.caption("en", 5, "food-drink") == "food-drink · seed 5"
+    assert fields.caption("zh", 5, "food-drink", 0.5) == "食物与饮料 · 种子 5 · 判别器 0.50"
 
 
 @pytest.mark.parametrize(
@@ -164,13 +165,13 @@ def test_a_caption_tells_the_class_then_the_seed_then_the_discriminator():
     [("gan-mnist", "digits"), ("me/my-emoji ", "emoji"), ("emoji", None), ("mnist-gan", None), ("", None), (None, None)],
 )
 def test_a_model_stands_on_the_ladder_that_its_name_ends_with(name, ladder):
-    assert parts.ladder_of(name) == ladder
+    assert fields.ladder_of(name) == ladder
 
 
 def test_the_first_model_of_a_ladder_is_found_or_none():
-    assert parts.on_ladder(["b-emoji", "z-mnist", "a-mnist"], "digits") == "z-mnist"
-    assert parts.on_ladder(["a-mnist"], "emoji") is None
-    assert parts.on_ladder(["stranger"], None) is None
+    assert fields.on_ladder(["b-emoji", "z-mnist", "a-mnist"], "digits") == "z-mnist"
+    assert fields.on_ladder(["a-mnist"], "emoji") is None
+    assert fields.on_ladder(["stranger"], None) is None
 
 
 # ---- pipelines, and calls that can be stopped ----
@@ -182,7 +183,7 @@ def test_a_call_s_steps_are_told_as_they_come_and_its_result_is_returned_with_th
             on_step(step, 3)
         return "done"
 
-    steps = parts.steps_of(call)
+    steps = streams.steps_of(call)
     assert [next(steps) for _ in range(3)] == [(1, 3), (2, 3), (3, 3)]
     time.sleep(0.2)  # nobody asks for the next step
     with pytest.raises(StopIteration) as end:
@@ -202,7 +203,7 @@ def test_closing_the_steps_ends_the_call_at_the_step_that_it_waits_at():
         finally:
             ended.set()
 
-    steps = parts.steps_of(call)
+    steps = streams.steps_of(call)
     assert next(steps) == (1, 100)
     steps.close()
     assert ended.wait(10)
@@ -215,7 +216,7 @@ def test_an_error_within_a_call_comes_out_of_its_steps():
         raise GenartError("empty_prompt")
 
     with pytest.raises(GenartError, match="The prompt is empty"):
-        list(parts.steps_of(call))
+        list(streams.steps_of(call))
 
 
 class Page:
@@ -226,7 +227,7 @@ class Page:
 
 
 def test_a_stopped_stream_ends_with_all_that_was_shown_and_its_last_update_and_those_of_other_pages_go_on():
-    running, closed = parts.Running(), []
+    running, closed = streams.Running(), []
 
     def counted(request):
         try:
@@ -248,9 +249,9 @@ def test_a_stopped_stream_ends_with_all_that_was_shown_and_its_last_update_and_t
 def test_the_boxes_that_walk_through_latents_offer_no_pipeline(three_models, tmp_path, monkeypatch):
     monkeypatch.setenv("GENART_MODELS", "me/mine")
     save_tiny_pipeline(tmp_path / "drawn")
-    assert parts.offered() == ["drawn", "one", "three", "two", "me/mine"]
-    assert parts.offered_from_latents() == ["one", "three", "two", "me/mine"]
-    assert parts.from_latents() == ["one", "three", "two"]
+    assert model_cache.offered() == ["drawn", "one", "three", "two", "me/mine"]
+    assert model_cache.offered_from_latents() == ["one", "three", "two", "me/mine"]
+    assert model_cache.from_latents() == ["one", "three", "two"]
 
 
 def test_a_strip_goes_from_noise_to_the_finished_picture_in_even_steps():
@@ -310,8 +311,8 @@ def placeholders(text: str) -> set[str]:
 
 
 def test_every_error_has_a_chinese_sentence_with_values_that_the_english_one_has():
-    assert texts.ERRORS_ZH.keys() == MESSAGES.keys()
-    for code, sentence in texts.ERRORS_ZH.items():
+    assert sentences.ERRORS_ZH.keys() == MESSAGES.keys()
+    for code, sentence in sentences.ERRORS_ZH.items():
         assert {field.split("!")[0] for field in placeholders(sentence)} <= {
             field.split("!")[0] for field in placeholders(MESSAGES[code])
         }, code
@@ -346,7 +347,7 @@ def test_a_surprise_is_told_in_a_sentence_and_printed_to_the_terminal(capsys, st
         raise RuntimeError("out of <memory>\nand a second line")
 
     with pytest.raises(gr.Error) as told:
-        list(parts.guarded(streams if streaming else fails)(Request(accepted)))
+        list(handlers.guarded(streams if streaming else fails)(Request(accepted)))
     assert told.value.title == title
     assert "(out of &lt;memory&gt;)" in told.value.message.replace("（", "(").replace("）", ")")
     assert "second line" not in told.value.message
@@ -358,7 +359,7 @@ def test_an_error_of_the_reader_leaves_the_terminal_quiet(capsys):
         raise GenartError("no_picture")
 
     with pytest.raises(gr.Error, match="There is no picture yet"):
-        parts.guarded(fails)(Request("en"))
+        handlers.guarded(fails)(Request("en"))
     assert not capsys.readouterr().err
 
 
@@ -403,12 +404,12 @@ def test_everything_but_the_page_goes_through_untouched(path, method, kind):
 
 
 def test_folders_of_old_answers_go_and_young_ones_stay(tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "_ROOT", tmp_path / "root")
-    old, young = parts.new_folder(), parts.new_folder()
+    monkeypatch.setattr(handlers, "_ROOT", tmp_path / "root")
+    old, young = handlers.new_folder(), handlers.new_folder()
     (old / "picture.png").write_bytes(b"x")
-    long_ago = old.stat().st_mtime - parts.KEEP_SECONDS - 1
+    long_ago = old.stat().st_mtime - folders.KEEP_SECONDS - 1
     os.utime(old, (long_ago, long_ago))
-    newest = parts.new_folder()
+    newest = handlers.new_folder()
     assert sorted(Path(tmp_path / "root").iterdir()) == sorted([young, newest])
 
 

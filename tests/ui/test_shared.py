@@ -22,7 +22,7 @@ import genart_hub
 from genart_hub import ui
 from genart_hub.errors import GenartError
 from genart_hub.models.gan import GAN
-from genart_hub.ui import folders, gate, parts, turns
+from genart_hub.ui import fields, folders, gate, handlers, model_cache, turns
 
 BIG = "nota-ai/bk-sdm-tiny"
 CARD = b"---\nlibrary_name: genart-hub\ntags: [gan]\n---\n"
@@ -60,39 +60,39 @@ def code_of(call) -> str:
 
 
 def test_what_a_reader_names_is_loaded_without_the_host_s_token(hub):
-    assert parts.Shelf().get("me/open").latent_dim == 4
-    assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_not_public"
+    assert model_cache.Shelf().get("me/open").latent_dim == 4
+    assert code_of(lambda: model_cache.Shelf().get("me/secret")) == "hub_not_public"
     assert hub.requests
     assert {request.token for request in hub.requests} == {None}
 
 
 def test_what_the_host_names_is_loaded_with_it(hub, monkeypatch):
     monkeypatch.setenv("GENART_MODELS", "me/other, me/secret")
-    assert parts.Shelf().get("me/secret").latent_dim == 4
-    assert code_of(lambda: parts.Shelf().get("me/secret@main")) == "hub_not_public"  # named as the host names it, and no other way
+    assert model_cache.Shelf().get("me/secret").latent_dim == 4
+    assert code_of(lambda: model_cache.Shelf().get("me/secret@main")) == "hub_not_public"  # named as the host names it, and no other way
 
 
 def test_the_host_s_private_model_does_not_come_out_of_his_cache(hub, monkeypatch):
     from huggingface_hub import constants
 
     assert genart_hub.from_pretrained("me/secret").latent_dim == 4
-    assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_not_public"
+    assert code_of(lambda: model_cache.Shelf().get("me/secret")) == "hub_not_public"
     hub.close()
-    assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_unreachable"
+    assert code_of(lambda: model_cache.Shelf().get("me/secret")) == "hub_unreachable"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert code_of(lambda: parts.Shelf().get("me/secret")) == "hub_not_cached"
+    assert code_of(lambda: model_cache.Shelf().get("me/secret")) == "hub_not_cached"
     assert genart_hub.from_pretrained("me/secret").latent_dim == 4
 
 
 def test_what_a_reader_has_loaded_is_there_without_a_network(hub):
-    parts.Shelf().get("me/open")
+    model_cache.Shelf().get("me/open")
     hub.close()
-    assert parts.Shelf().get("me/open").latent_dim == 4
+    assert model_cache.Shelf().get("me/open").latent_dim == 4
 
 
 def test_a_picture_of_the_host_s_model_names_its_commit_and_finds_it(hub, monkeypatch):
     monkeypatch.setenv("GENART_MODELS", "me/secret")
-    shelf = parts.Shelf()
+    shelf = model_cache.Shelf()
     model = shelf.get("me/secret")
     assert shelf.get(f"me/secret@{model.source.revision}") is model
     assert code_of(lambda: shelf.get(f"me/secret@{'0' * 40}")) == "hub_not_public"
@@ -106,7 +106,7 @@ def test_the_search_sends_no_token_and_shows_no_private_model(hub):
 
 
 def test_an_estimate_sends_no_token_where_none_is_wanted(hub, tmp_path):
-    from genart_hub.stable_diffusion import estimate
+    from genart_hub.models.stable_diffusion.estimate import estimate
 
     hub.add(BIG, files_of(save_tiny_pipeline(tmp_path / "tiny")))
     assert estimate(BIG, token=False).download_bytes > 0
@@ -119,7 +119,7 @@ def test_the_cache_of_what_readers_name_is_bounded(tmp_path, monkeypatch):
         file.parent.mkdir(parents=True)
         file.write_bytes(b"x" * 1000)
         os.utime(file.parents[1], (k, k))
-    parts.keep_within(tmp_path, 2000, "me/old")  # it was just loaded again
+    model_cache.keep_within(tmp_path, 2000, "me/old")  # it was just loaded again
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["models--me--new", "models--me--old"]
 
 
@@ -256,18 +256,18 @@ def test_the_line_is_the_only_way_to_the_model(app):
 def test_without_gradio_s_name_for_a_job_only_the_check_of_streams_is_lost(monkeypatch):
     scope = {"type": "http", "path": "/gradio_api/call/sample", "headers": [], gate.ADDRESS: "203.0.113.7"}
     request = gr.Request(request=Request(scope), session_hash="page")
-    monkeypatch.setattr(parts, "event_id", lambda: "job")
-    assert parts.reader_of(("x", request)).streams == ("page", "job")
-    monkeypatch.setattr(parts, "event_id", lambda: None)
-    assert parts.reader_of(("x", request)) == turns.Reader("203.0.113.7", "page")
-    assert parts.reader_of(("x", request)).streams == ()
+    monkeypatch.setattr(handlers, "event_id", lambda: "job")
+    assert handlers.reader_of(("x", request)).streams == ("page", "job")
+    monkeypatch.setattr(handlers, "event_id", lambda: None)
+    assert handlers.reader_of(("x", request)) == turns.Reader("203.0.113.7", "page")
+    assert handlers.reader_of(("x", request)).streams == ()
 
 
 def test_another_gradio_may_lack_the_name_of_a_job(monkeypatch):
     from gradio import context
 
     monkeypatch.delattr(context, "LocalContext")
-    assert parts.event_id() is None
+    assert handlers.event_id() is None
 
 
 # ---- doors ----
@@ -316,11 +316,11 @@ def sent(kind: str, index: str | None, name: str, files: int = 1) -> SimpleNames
 
 def test_a_pad_keeps_a_few_drawings_of_a_few_layers():
     pad = gr.Sketchpad()
-    parts.bounded(pad)
-    for k in range(parts.MOST_DRAWINGS + 10):
+    fields.bounded(pad)
+    for k in range(fields.MOST_DRAWINGS + 10):
         pad.accept_blobs(sent("composite", None, f"drawing {k}"))
-    assert list(pad.blob_storage) == [f"drawing {k}" for k in range(10, parts.MOST_DRAWINGS + 10)]
-    newest = pad.blob_storage[f"drawing {parts.MOST_DRAWINGS + 9}"]
+    assert list(pad.blob_storage) == [f"drawing {k}" for k in range(10, fields.MOST_DRAWINGS + 10)]
+    newest = pad.blob_storage[f"drawing {fields.MOST_DRAWINGS + 9}"]
     assert newest.composite == b"x"
     for index in ("1000000000", "-1", "x"):
         pad.accept_blobs(sent("layer", index, "many layers"))

@@ -1,0 +1,113 @@
+"""What the commands share: how a model is named, and how an option's text is read."""
+
+import argparse
+import json
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import genart_hub
+from genart_hub.errors import GenartError, first_line
+
+PIPELINE_BYTES = 20_000_000_000
+OF_RECIPE = ("prompt", "negative_prompt", "steps", "guidance", "size", "n", "seed", "label", "truncation", "columns")
+
+
+def load(options: argparse.Namespace, name: str | None = None) -> Any:
+    """The model that is named. A pipeline may be as large as they come: the memory that is free is its limit."""
+    from genart_hub import devices
+    from genart_hub.hub import locate
+
+    name, device = name or options.model, devices.pick_device(options.device)
+    if locate.bundled_folder(name) or not locate.locate(name).is_pipeline:
+        return genart_hub.from_pretrained(name, device=device)
+    return genart_hub.from_pretrained(name, device=device, max_bytes=PIPELINE_BYTES)
+
+
+def generative(options: argparse.Namespace, name: str | None = None) -> Any:
+    """The same, and it must make pictures from latents."""
+    from genart_hub.models.base import check_generative
+
+    return check_generative(load(options, name))
+
+
+def _count(model: Any) -> int:
+    return model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
+
+
+def _bytes(model: Any) -> int:
+    source = model.source
+    files = [source.file] if source.file else source.files
+    return sum(file.stat().st_size for file in files)
+
+
+def _label(text: str | None) -> str | list[str] | None:
+    """A class index or name; several, one for each picture, with commas."""
+    return [part.strip() for part in text.split(",")] if text and "," in text else text
+
+
+def _is_first_process() -> bool:
+    """Whether this is the process that talks: torchrun and accelerate launch number them."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command that was given, with the folders' names only: a card carries no path of anybody's machine."""
+    words = [word for word in options.arguments if word not in ("--resume", "--token", options.token)]
+    short = {options.data: "/".join(Path(options.data).parts[-2:]), options.out: Path(options.out).name}
+    return "genart-hub " + shlex.join(short.get(word, word) for word in words)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        if not name:
+            raise ValueError("no name")
+        return name, json.loads(value)
+    except ValueError as error:
+        raise GenartError("bad_setting", text=text, reason=first_line(error)) from error
+
+
+def _training_pictures(options: argparse.Namespace, read: Callable, eye: Any, size: int) -> Any:
+    """What --training names, beside the unseen pictures of --data, at a feature network's size; None without it."""
+    from genart_hub.evaluate.memorisation import Training, pick_autoencoder
+
+    if not options.training:
+        return None
+    pictures = read(options.training, size, eye.channels, split="train")
+    unseen = None if options.data == options.training else read(options.data, size, eye.channels)
+    return Training(pictures, unseen, eye, pick_autoencoder(pictures))
+
+
+def _title(name: str, names: list[str]) -> str:
+    """What a table calls a model: its folder's name, unless two share it; a run's best state keeps the run's name before it."""
+    short = [_short(other) for other in names]
+    return _short(name) if short.count(_short(name)) == 1 else name
+
+
+def _short(name: str) -> str:
+    return "/".join(Path(name).parts[-2:]) if Path(name).name == "best" else Path(name).name
+
+
+def _training_of(name: str) -> dict[str, Any] | None:
+    from genart_hub.hub.cards.tables import TRAINING, read_json
+
+    return read_json(Path(name) / TRAINING)
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_command(commands: Commands, name: str, function: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+    """A sub-command that calls `function` with its options."""
+    command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    command.set_defaults(command=function)
+    return command
+
+
+def add_model(command: argparse.ArgumentParser, *flags: str, **options: Any) -> None:
+    """The argument that names a model, and --device."""
+    command.add_argument(*(flags or ("model",)), help="a bundled name, a folder, or a Hub id owner/name[@revision]", **options)
+    command.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")

@@ -1,0 +1,259 @@
+"""Text-to-image models under the protocol of the others: is it what was asked for, how far from real pictures, what the latents keep.
+
+A prompt is always a real picture's caption, so that what is made stands beside what is real.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genart_hub import images, metrics
+from genart_hub.data import Pictures
+from genart_hub.errors import MAX_SEED, GenartError, number, whole
+from genart_hub.evaluate.features import check_features, check_size, chunks, eye_name, features_of, look, mean, pick_features, run
+from genart_hub.evaluate.measure import Measure, split_of
+from genart_hub.evaluate.memorisation import Training
+from genart_hub.evaluate.paint import judging, levels_seen_by, reconstruct
+from genart_hub.evaluate.reconstructions import errors_of, errors_of_reconstructions, relabelled, whole_split
+from genart_hub.evaluate.samples import distances, frechet, halves, protocol_of
+from genart_hub.models.base import FeatureNetwork
+from genart_hub.models.stable_diffusion.pictures import BATCH, paint
+from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
+
+PROMPTED = "prompted with the reference's captions"
+ENOUGH = 3000  # pictures, from which on a Fréchet distance of 128 features is hardly biased
+TIMED, TIMES = 16, 3  # pictures in a batch whose seconds are taken, and how often
+
+
+def evaluate(
+    model: StableDiffusion,
+    pictures: Pictures,
+    features: FeatureNetwork | None = None,
+    reference: Pictures | None = None,
+    *,
+    captions: Sequence[str] = ("text",),
+    label: str | None = None,
+    hold_out: str | None = None,
+    prompts: int = 500,
+    count: int = 5000,
+    seed: int = 0,
+    num_steps: int | None = None,
+    guidance: float | None = None,
+    training: "Training | None" = None,
+    picture: Path | None = None,
+) -> list[Measure]:
+    """Every metric of a text-to-image model, at one number of steps and one guidance.
+
+    pictures: for the autoencoder, at the model's own size. reference: captioned pictures that made ones are compared with, best at the
+    size of `features` (None: `pictures`). captions: its columns with prompts, each measured by itself; distances are those of the first.
+    label, hold_out: the columns of the classes that `features` tells apart and of the variants that its training left out; both are
+    needed to ask for `prompts` of the classes and see whether they come. count: the most pictures on each side of a distance.
+    training: what the model was trained on, to tell how many of these are near-copies; the nearest are then shown in the PNG `picture`.
+    """
+    num_steps, guidance = _manner(model, num_steps, guidance)
+    prompts, count, seed = _checked(prompts, count, seed)
+    features = check_features(features or pick_features(model))
+    reference, how = reference or pictures, f"{_steps(num_steps)}, {_guidance(guidance)}"
+    asked = _asked(reference, features, captions, label, hold_out, prompts, seed)
+    levels: list[Tensor] = []
+    with judging(features):
+        measures = _of_asked(model, asked, features, captions, seed, num_steps, guidance, how)
+        real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, num_steps, guidance, how, levels)
+    measures += distances(real, made, floor, protocol)
+    if training:
+        compared, prompted = training.compare(torch.cat(levels), made), captions_of(halves(reference, count, seed)[0], captions[0])
+        what = f"{len(made):,} made (seeds from {seed}, {PROMPTED}, {how})"
+        known = captions_of(training.pictures, captions[0]) if captions[0] in training.pictures.columns else []
+        measures += training.measures(compared, what, prompted if set(prompted) <= set(known) else (), known)
+        if picture:
+            images.save_png(compared.sheet(training.pictures), picture)
+    return [*measures, *_of_autoencoder(model, pictures)]
+
+
+def sweep(
+    model: StableDiffusion,
+    reference: Pictures,
+    features: FeatureNetwork | None = None,
+    *,
+    captions: Sequence[str] = ("text",),
+    label: str | None = None,
+    hold_out: str | None = None,
+    prompts: int = 500,
+    count: int = 2000,
+    seed: int = 0,
+    num_steps: Sequence[int] = (),
+    guidance: Sequence[float] = (),
+) -> dict[str, list[Measure]]:
+    """What the number of steps and the guidance change: a column for each value, or each pair, called "4 steps" or "guidance 2".
+
+    Whether it is what was asked for, the Fréchet distance of `count` pictures, and the seconds that one takes. The rest as in `evaluate`.
+    """
+    prompts, count, seed = _checked(prompts, count, seed)
+    features = check_features(features or pick_features(model))
+    asked = _asked(reference, features, captions, label, hold_out, prompts, seed)
+    columns = {}
+    for steps in num_steps or (None,):
+        for scale in guidance or (None,):
+            n, w = _manner(model, steps, scale)
+            told = [(_steps(n), len(num_steps) > 1), (_guidance(w), len(guidance) > 1)]
+            title, fixed = (", ".join(text for text, swept in told if swept is side) for side in (True, False))
+            with judging(features):
+                measures = _of_asked(model, asked, features, captions, seed, n, w, fixed)
+                real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, n, w, fixed)
+            seconds = _seconds(model, captions_of(reference, captions[0])[:TIMED], seed, n, w, fixed)
+            distance = frechet(real, made, floor, protocol)
+            if len(real) < ENOUGH:
+                few = f"; of so few a Fréchet distance is far too large, as real pictures' {distance.real:.1f} shows: compare columns"
+                distance = replace(distance, protocol=protocol + few)
+            columns[title] = [*measures, distance, seconds]
+    return columns
+
+
+def draw_classes(reference: Pictures, label: str, hold_out: str, caption: str, num: int, seed: int = 0, held_out: bool = True) -> Pictures:
+    """A held-out picture of each of `num` classes, in an order drawn by the seed: of several, the one whose caption is the class's name.
+
+    (Which is a person of no skin tone, where there are all.) held_out: False for a picture of the same classes that was not held out.
+    """
+    named = reference.labelled_by(label)
+    texts, labels = captions_of(reference, caption), named.require_labels("ask for classes").tolist()
+    sides: list[dict[str, int]] = [{}, {}]
+    for rows, found in zip(sides, named.hold_out(hold_out), strict=True):
+        for row in found.tolist():
+            name = named.class_names[labels[row]]
+            if name not in rows or texts[row] == name != texts[rows[name]]:
+                rows[name] = row
+    names = sorted(sides[1])
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))[:num]
+    return named.take(torch.tensor([sides[held_out][names[k]] for k in order.tolist()]))
+
+
+def captions_of(pictures: Pictures, column: str) -> list[str]:
+    """A caption of each picture. Raises GenartError where there is no such column, or one with gaps."""
+    texts = ["" if text is None else str(text).strip() for text in pictures.values(column)]
+    if missing := texts.count(""):
+        raise GenartError("missing_captions", path=str(pictures.path), count=missing, column=column)
+    return texts
+
+
+# ---- the parts ----
+
+
+def _look_at(features: Any, x_hat: Tensor) -> Tensor:
+    return torch.cat([look(features, some) for some in x_hat.split(BATCH)])
+
+
+def _asked(
+    reference: Pictures, features: Any, captions: Sequence[str], label: str | None, hold_out: str | None, prompts: int, seed: int
+) -> tuple[Pictures, Pictures] | None:
+    """The pictures to ask for, and as many of the same classes that the feature network was trained on.
+
+    None where nothing says what its classes are.
+    """
+    if label is None or hold_out is None or not isinstance(features, FeatureNetwork):
+        return None
+    return tuple(draw_classes(reference, label, hold_out, captions[0], prompts, seed, held_out) for held_out in (True, False))
+
+
+def _of_asked(
+    model: StableDiffusion,
+    asked: tuple[Pictures, Pictures] | None,
+    features: FeatureNetwork,
+    captions: Sequence[str],
+    seed: int,
+    num_steps: int,
+    guidance: float,
+    how: str,
+) -> list[Measure]:
+    """Whether the eye finds the class whose caption was the prompt, beside whether it does in the real picture of that caption.
+
+    And in one of its class that it was trained on, as a model that copied its training pictures would show.
+    """
+    if asked is None:
+        return []
+    asked, known = asked
+    labels = relabelled(features, asked)
+    real, copied = (run(features, features.head, features_of(features, some)) for some in (asked, known))
+    measures = []
+    for column in captions:
+        x_hat = paint(model, captions_of(asked, column), seed, num_steps, guidance)
+        logits = run(features, features.head, _look_at(features, x_hat))
+        protocol = (
+            f"{len(asked):,} prompts of {split_of(asked)}, column {column}, one a class (seeds from {seed}{how and ', '}{how}); "
+            f"real: the pictures that they name, which {eye_name(features)} did not see in training; copies: others of the same classes, "
+            "which it did see"
+        )
+        for k, more in ((1, ""), (min(5, features.num_classes), ", top 5")):
+            values, reals, copies = (mean(metrics.top_k_accuracy(each, labels, k)) for each in (logits, real, copied))
+            metric = "prompt_accuracy" if k == 1 else "prompt_top_5_accuracy"
+            measures.append(Measure(f"is what was asked for{more} ({column})", *values, *reals, protocol, metric, *copies))
+    return measures
+
+
+def _sides(
+    model: StableDiffusion,
+    reference: Pictures,
+    features: FeatureNetwork,
+    caption: str,
+    count: int,
+    seed: int,
+    num_steps: int,
+    guidance: float,
+    how: str,
+    levels: list[Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor, str]:
+    """The features of the real half, of the other half and of as many made, and the protocol. levels: a list for the made ones' levels."""
+    half, other = halves(reference, count, seed)
+    x_hat = paint(model, captions_of(half, caption), seed, num_steps, guidance)
+    if levels is not None:
+        levels += [levels_seen_by(features, some) for some in x_hat.split(BATCH)]
+    asked = PROMPTED + (how and f", {how}")
+    return features_of(features, half), features_of(features, other), _look_at(features, x_hat), protocol_of(half, features, seed, asked)
+
+
+def _of_autoencoder(model: StableDiffusion, pictures: Pictures) -> list[Measure]:
+    """Pictures through the mean of their latents, by the names that a VAE's figures have."""
+    check_size(model, pictures)
+    errors = [errors_of(x, reconstruct(model, x)) for _, several in chunks(pictures) for x in several.split(BATCH)]
+    return errors_of_reconstructions(errors, whole_split(pictures))
+
+
+def _seconds(model: StableDiffusion, prompts: Sequence[str], seed: int, num_steps: int, guidance: float, how: str) -> Measure:
+    """The seconds that a picture takes in a batch, after one batch that is not counted."""
+    some, taken = (list(prompts) * TIMED)[:TIMED], []
+    for _ in range(TIMES + 1):
+        start = time.perf_counter()
+        model.sample(TIMED, seed, prompt=some, num_steps=num_steps, guidance=guidance)
+        taken.append((time.perf_counter() - start) / TIMED)
+    values, device = torch.tensor(taken[1:], dtype=torch.float64), torch.device(model.pipeline.device).type
+    threads = torch.get_num_threads()
+    machine = f"{device}, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__.split('+')[0]}"
+    protocol = f"batches of {TIMED}{how and ', '}{how}; of the machine that measured it ({machine}), and of no other"
+    return Measure("seconds a picture", values.mean().item(), (values.std() / TIMES**0.5).item(), None, None, protocol, "seconds")
+
+
+def _manner(model: StableDiffusion, num_steps: int | None, guidance: float | None) -> tuple[int, float]:
+    """The number of steps and the guidance: the model's own where they are not given."""
+    defaults = model.defaults
+    steps = whole("evaluate", "steps", defaults["num_steps"] if num_steps is None else num_steps, 1, 1000)
+    return steps, number("evaluate", "guidance", defaults["guidance"] if guidance is None else guidance, 0, 50)
+
+
+def _checked(prompts: object, count: object, seed: object) -> tuple[int, int, int]:
+    return (
+        whole("evaluate", "prompts", prompts, 2),
+        whole("evaluate", "count", count, 2),
+        whole("evaluate", "seed", seed, 0, MAX_SEED),
+    )
+
+
+def _steps(num_steps: int) -> str:
+    return f"{num_steps} step{'s' * (num_steps != 1)}"
+
+
+def _guidance(guidance: float) -> str:
+    return f"guidance {guidance:g}"

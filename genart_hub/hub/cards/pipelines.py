@@ -1,0 +1,271 @@
+"""Cards of text-to-image pipelines: pictures of prompts that were trained on and of ones that were not, and how to use them anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genart_hub.files import sha256_of
+from genart_hub.hub.cards import markdown, models, tables
+from genart_hub.hub.cards.datasets import DATASETS, Dataset
+from genart_hub.hub.cards.markdown import NEAREST, SAMPLES
+from genart_hub.hub.cards.tables import EVALUATION, TRAINING
+from genart_hub.hub.client import weight_files
+from genart_hub.hub.names import PIPELINE
+
+UNSEEN, SCHEDULERS = "unseen.png", "schedulers.json"
+SWEEPS = {"steps.json": "More and fewer steps", "guidance.json": "More and less guidance"}  # what `evaluate --json` wrote, and its title
+FAR = 0.1  # RMSE to the own scheduler's pictures
+COLUMNS, SEEDS = 8, 4
+TASK = "text-to-image"
+TOLD = ("epochs", "batch_size", "lr", "betas", "ema", "schedule", "warmup", "flip")  # of a stage's recipe: the rest is of other families
+
+
+ABOUT = (
+    "Latent diffusion in small: an autoencoder makes pictures into latents of 1/8 of their side, a text encoder reads the prompt, and a "
+    "UNet turns noise into latents of what the prompt says, a step at a time. It is a diffusers `StableDiffusionPipeline`.",
+    "小型潜在扩散模型：自编码器把图片变成边长为其 1/8 的潜在表示，文本编码器读取提示词，UNet 再把噪声一步步变成"
+    "提示词所说内容的潜在表示。它是一个 diffusers 的 `StableDiffusionPipeline`。",
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a card asks a pipeline for: things that its pictures have names for, and what no name of theirs is."""
+
+    known: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+def _row(names: str) -> tuple[str, ...]:
+    return tuple(names.split("|"))
+
+
+SHOWN = {
+    "emoji64": Shown(
+        known=(
+            *_row("red apple|strawberry|pizza|doughnut|birthday cake|avocado|hot dog|cookie"),
+            *_row("红苹果|西瓜|柠檬|樱桃|葡萄|胡萝卜|汉堡|薯条"),
+            *_row("cat face|panda|fox|butterfly|octopus|tropical fish|unicorn|helicopter"),
+            *_row("狗脸|猪头|老虎头|青蛙|鲸鱼|大象|鲨鱼|熊猫"),
+            *_row("rocket|airplane|sailboat|bus|bicycle|house with garden|Christmas tree|snowman"),
+            *_row("火箭|出租车|直升机|火山|摩天轮|彩虹|太阳|雪花"),
+            *_row("grinning face|guitar|violin|key|scissors|top hat|umbrella|anchor"),
+            *_row("向日葵|弯月|星星|绿心|足球|篮球|气球|灯泡"),
+        ),
+        unseen=(
+            *_row("purple apple|blue strawberry|a green cat|a dog with sunglasses|cat with top hat|panda and pizza"),
+            *_row("蓝色的狗|紫色的猪|黄色的熊猫|彩虹和火箭|giraffe, emojitwo style|donkey, blob style"),
+        ),
+    )
+}
+
+
+def write_card(
+    folder: str | Path,
+    model: Any,
+    name: str,
+    license: str | None = None,
+    dataset: str | None = None,
+    *,
+    title: str | None = None,
+) -> Path:
+    """Write README.md, samples.png, unseen.png and golden.safetensors into a pipeline's folder, from what training and evaluation left.
+
+    license, dataset: as for `cards.write_card`. The pictures are those of a dataset whose names are known (SHOWN).
+    """
+    folder = Path(folder)
+    known = markdown.known_of(folder, name, license, dataset)  # a missing licence is told before minutes of pictures
+    model.write_pictures(folder, name, known[2])
+    return write_text(folder, model, name, *known, title=title)
+
+
+def write_text(folder: Path, model: Any, name: str, there: str, license: str, dataset: str | None, *, title: str | None = None) -> Path:
+    """README.md alone. there: the card before, whose body stays where somebody edited it."""
+    reports = {file: tables.read_json(folder / file) for file in (TRAINING, EVALUATION, SCHEDULERS, *SWEEPS)}
+    shown = SHOWN.get(dataset) if (folder / SAMPLES).is_file() else None
+    nearest = (folder / NEAREST).is_file()
+    text = card(model, name, license, hashes(folder), reports, DATASETS.get(dataset), shown, nearest, title=title)
+    return markdown.replace_card(folder, text, there)
+
+
+def rows_of(prompts: Sequence[str]) -> list[str]:
+    """Each prompt SEEDS times, so that a row of the grid is one prompt."""
+    return [prompt for prompt in prompts for _ in range(SEEDS)]
+
+
+def components(folder: Path) -> list[str]:
+    """The folders of a pipeline's components, as its model_index.json names them."""
+    index = tables.read_json(folder / PIPELINE) or {}
+    return [name for name, part in index.items() if isinstance(part, list) and part[0] and (folder / name).is_dir()]
+
+
+def hashes(folder: Path) -> list[tuple[str, int, str]]:
+    """The path, bytes and sha256 of each component's weights."""
+    names = (file.relative_to(folder).as_posix() for file in folder.glob("*/*.safetensors"))
+    weights = sorted(weight_files(names, components(folder)))
+    return [(name, (folder / name).stat().st_size, sha256_of(folder / name)) for name in weights]
+
+
+def card(
+    model: Any,
+    name: str,
+    license: str,
+    files: list[tuple[str, int, str]],
+    reports: dict[str, dict[str, Any] | None],
+    dataset: Dataset | None = None,
+    shown: Shown | None = None,
+    nearest: bool = False,
+    *,
+    title: str | None = None,
+) -> str:
+    """The text of a card. files: path, bytes and sha256 of the weights. reports: by file name, what training and evaluation left.
+
+    nearest: whether the picture of the nearest training pictures lies beside it.
+    """
+    evaluation = reports.get(EVALUATION)
+    measures = next(iter(evaluation["results"].values())) if evaluation else []
+    parts = [f"# {title or name}", _about(dataset)]
+    if shown:
+        parts.append(_gallery(shown))
+    parts.append(_use(model, name, shown.known[0] if shown else "a picture"))
+    if evaluation:
+        parts.append(tables.results_table(evaluation))
+        parts += tables.memorisation(measures, nearest)
+    parts += [tables.results_table(report, title) for file, title in SWEEPS.items() if (report := reports.get(file))]
+    if schedulers := reports.get(SCHEDULERS):
+        parts.append(_schedulers(schedulers))
+    parts.append(_training(reports.get(TRAINING)))
+    parts.append(_files(model, files))
+    if dataset:
+        parts.append(f"## Data\n\n{dataset.attribution}")
+    parts.append(_limits(model, dataset))
+    return markdown.sealed(metadata(title or name, license, measures, dataset, shown), parts)
+
+
+def metadata(
+    name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None = None, shown: Shown | None = None
+) -> dict[str, Any]:
+    """What the Hub reads of a card, with the results as a model-index."""
+    data: dict[str, Any] = {
+        "language": ["en", "zh"],
+        "license": license,
+        "library_name": "diffusers",
+        "pipeline_tag": TASK,
+        "tags": ["genart-hub", "diffusion", "stable-diffusion", "arxiv:2112.10752"],
+    }
+    pictures = {"type": "pictures", "name": dataset.name if dataset else "pictures"}
+    if dataset and dataset.hub_id:
+        data["datasets"], pictures["type"] = [dataset.hub_id], dataset.hub_id
+    elif dataset:
+        data["tags"].append(f"dataset:{dataset.name}")
+    if shown:
+        told = ((f"{shown.known[0]}, {shown.known[COLUMNS]}, …", SAMPLES), (f"{shown.unseen[0]}, {shown.unseen[6]}, …", UNSEEN))
+        data["widget"] = [{"text": text, "output": {"url": file}} for text, file in told]
+    if measures:
+        data["model-index"] = markdown.model_index(name, TASK, pictures, measures)
+    return data
+
+
+def _about(dataset: Dataset | None) -> str:
+    english, chinese = ABOUT
+    trained = (f" Trained on {dataset.subject['en']}.", f"训练数据：{dataset.subject['zh']}。") if dataset else ("", "")
+    return f"{english}{trained[0]}\n\n{chinese}{trained[1]}"
+
+
+def _gallery(shown: Shown) -> str:
+    """The two grids, and what was asked for in each of their rows."""
+    rows = [", ".join(shown.known[k : k + COLUMNS]) for k in range(0, len(shown.known), COLUMNS)]
+    known = "\n".join(f"{k}. {row}" for k, row in enumerate(rows, start=1))
+    unseen = "\n".join(f"{k}. {prompt}" for k, prompt in enumerate(shown.unseen, start=1))
+    last = len(shown.unseen) * SEEDS - 1
+    return (
+        f"<Gallery />\n\n![{len(shown.known)} prompts, seeds 0 to {len(shown.known) - 1}]({SAMPLES})\n\n"
+        f"Names of things that it was trained on, row by row, each with the next seed:\n\n{known}\n\n"
+        f"## Never seen together\n\n![{len(shown.unseen)} prompts, {SEEDS} seeds each]({UNSEEN})\n\n"
+        f"No training picture has such a caption. A row a prompt, {SEEDS} seeds each from 0 to {last} in all, none left out:\n\n{unseen}"
+    )
+
+
+def _use(model: Any, name: str, prompt: str) -> str:
+    steps, guidance = model.defaults["num_steps"], model.defaults["guidance"]
+    return (
+        f"## Use\n\n{markdown.install(name)}```python\nimport genart_hub\nfrom genart_hub import images\n\n"
+        f'images.grid(genart_hub.from_pretrained({markdown.place(name)}).sample(16, seed=0, prompt="{prompt}")).show()\n```\n\n'
+        f"With diffusers alone:\n\n```python\nfrom diffusers import StableDiffusionPipeline\n\n"
+        f"pipeline = StableDiffusionPipeline.from_pretrained({markdown.place(name, 'weights/{}')})\n"
+        f'pipeline("{prompt}", num_inference_steps={steps}, guidance_scale={guidance}).images[0].show()\n```\n\n'
+        f"{steps} steps and a guidance of {guidance:g} are what genart_hub takes where nothing is said."
+    )
+
+
+def _schedulers(report: dict[str, Any]) -> str:
+    """Which of diffusers' schedulers draw what the pipeline's own does. report: what tests/bench/bench_schedulers.py wrote."""
+    own, *others = report["rows"]
+    steps = list(own["rmse"])
+    lines = [
+        "| scheduler | " + " | ".join(f"RMSE, {n} steps | top 5, {n} steps" for n in steps) + " |",
+        "|" + "---|" * (1 + 2 * len(steps)),
+    ]
+    for row in report["rows"]:
+        cells = [f"{row['rmse'][n]:.4f} | {row['top_5'][n]:.3f}" if n in row["rmse"] else "– | –" for n in steps]
+        lines.append(f"| {row['scheduler']} | " + " | ".join(cells) + " |")
+    limit = own["top_5"][steps[0]] / 2
+    failing = {n: [row["scheduler"] for row in others if _fails(row, n, limit)] for n in steps}
+    told = [f"at {n} steps {', '.join(names) or 'none'}" for n, names in failing.items()]
+    errors = [f"`{row['scheduler']}`: {row['error']}." for row in others if "error" in row]
+    return "\n\n".join(
+        [
+            "## Other schedulers",
+            f"```\n{report['command']}\n```",
+            f"Of diffusers' schedulers that take its config, these do not work, {'; '.join(told)}: less than half as many pictures "
+            f"show what was asked for, or an error ends the call, or the pictures lie further than {FAR} from its own without any noise on "
+            "the way, as DDPM, ancestral and SDE schedulers add it.",
+            "\n".join(lines),
+            " ".join([f"Measured on {report['protocol']}.", *errors]),
+        ]
+    )
+
+
+def _fails(row: dict[str, Any], num_steps: str, limit: float) -> bool:
+    if num_steps in row["top_5"]:
+        noisy = any(word in row["scheduler"] for word in ("DDPM", "Ancestral", "SDE"))
+        return row["top_5"][num_steps] < limit or (row["rmse"][num_steps] > FAR and not noisy)
+    return not row["error"].startswith("ImportError")  # which says that a package is missing, and nothing of the scheduler
+
+
+def _training(training: dict[str, Any] | None) -> str:
+    """The stages, each with its command where it is another one than before."""
+    lines, before = ["## Training"], None
+    for stage, about in ((training or {}).get("stages") or {}).items():
+        lines.append(f"### {stage}")
+        if about.get("command") and about["command"] != before:
+            lines.append(f"```\n{about['command']}\n```")
+        elif before:
+            lines.append("By the same command.")
+        before = about.get("command") or before
+        lines.append(models.course(about))
+        settings = ", ".join(f"{key} {_brief(value)}" for key, value in about["settings"].items() if value is not None)
+        lines += [f"Settings: {settings}."] if settings else []
+        lines.append("Recipe: " + ", ".join(f"{key} {about['recipe'][key]}" for key in TOLD if key in about["recipe"]) + ".")
+        lines += [about["note"]] if about.get("note") else []
+    return "\n\n".join(lines if len(lines) > 1 else [*lines, "Nothing is known of it."])
+
+
+def _brief(value: object) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else f"`{value}`" if isinstance(value, str) else str(value)
+
+
+def _files(model: Any, files: list[tuple[str, int, str]]) -> str:
+    rows = "\n".join(f"| `{file}` | {size:,} | `{sha256}` |" for file, size, sha256 in files)
+    total = sum(size for _, size, _ in files)
+    return f"## Files\n\n{model.num_parameters:,} parameters, {total:,} bytes.\n\n| file | bytes | sha256 |\n|---|---|---|\n{rows}"
+
+
+def _limits(model: Any, dataset: Dataset | None) -> str:
+    limit = model.pipeline.tokenizer.model_max_length - 2  # its first and its last token are no words
+    return (
+        f"## Limits\n\n{dataset.limits + ' ' if dataset else ''}It has read the names of its training pictures and nothing else: short "
+        f"ones, at most {limit} tokens of which are seen. Name a thing, or a thing and a colour or a style. Sentences, counts, places, "
+        f"writing and words that no name has are beyond it, and it draws {model.image_size} × {model.image_size} px."
+    )

@@ -1,0 +1,116 @@
+"""Figures as a card shows them."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from genart_hub.errors import GenartError, first_line
+from genart_hub.hub.cards.markdown import NEAREST
+
+TRAINING, EVALUATION = "training.json", "evaluation.json"  # what `train` and `evaluate --json` leave in a folder
+PLUS_MINUS = "±: one standard error, of sampling and not of training: another run of the training may lie further away."
+OFTEN = {0.2: "often", 0.05: "sometimes", 0.0: "seldom"}  # from which share of the pictures on
+
+
+def own_first(evaluation: dict[str, Any] | None, sha256: str, file: Path) -> dict[str, Any] | None:
+    """The evaluation with the model of these weights first among its results. Raises GenartError where it measured other weights."""
+    if evaluation and not isinstance(evaluation.get("results"), dict):
+        raise GenartError("bad_config", file=str(file), reason=GenartError("reason_field", field="results", value="missing"))
+    weights = evaluation.get("weights_sha256") if evaluation else None
+    if not weights:  # of a version that did not note them
+        return evaluation
+    own = next((name for name, measured in weights.items() if measured == sha256), None)
+    if own is None:
+        raise GenartError("other_weights_measured", file=str(file))
+    results = evaluation["results"]
+    return evaluation | {"results": {own: results[own]} | results}
+
+
+# ---- a card's two halves, and what a stranger's edit leaves of them ----
+
+
+def matrix(results: dict[str, list[dict[str, Any]]]) -> str:
+    """Measures as a Markdown table: a row a metric, a column a model, then real pictures, and copies of training pictures if there are any.
+
+    The last column is the number of the note below the table that says what was measured.
+    """
+    rows: dict[tuple[str, str], list[dict[str, Any] | None]] = {}
+    for column, measures in enumerate(results.values()):
+        for measure in measures:
+            row = rows.setdefault((measure["metric"], measure["protocol"]), [None] * len(results))
+            row[column] = row[column] or measure
+    notes = list(dict.fromkeys(protocol for _, protocol in rows))
+    firsts = [next(filter(None, row)) for row in rows.values()]
+    beside = ["real"] + ["copied"] * any(first.get("copied") is not None for first in firsts)
+    titles = {"real": "real pictures", "copied": "copies"}
+    lines = [_row("metric", *results, *map(titles.get, beside), "note"), "|" + "---|" * (len(results) + len(beside) + 2)]
+    for first, row in zip(firsts, rows.values(), strict=True):
+        cells = [_cell(measure, "value", "error") for measure in row] + [_cell(first, side, f"{side}_error") for side in beside]
+        lines.append(_row(first["name"], *cells, str(notes.index(first["protocol"]) + 1)))
+    return "\n".join([*lines, "", *(f"{k}. {note}" for k, note in enumerate(notes, start=1))])
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(measure: dict[str, Any] | None, value: str, error: str) -> str:
+    return "–" if measure is None or measure.get(value) is None else figure(measure[value], measure.get(error))
+
+
+def results_table(evaluation: dict[str, Any], title: str = "Results") -> str:
+    """The table: the first model measured is the card's own, others stand beside it."""
+    results = evaluation["results"]
+    text = f"## {title}\n\n```\n{evaluation['command']}\n```\n\n{matrix(results)}\n\n{PLUS_MINUS}"
+    for name in list(results)[1:]:
+        training = evaluation.get("training", {}).get(name)
+        if training and training.get("command"):
+            text += f"\n\n`{name}` is what `{training['command']}` gave, after {training['seconds'] / 60:.0f} minutes."
+    return text
+
+
+def memorisation(measures: list[dict[str, Any]], nearest: bool) -> list[str]:
+    """What the figures of near-copies say, as a section of a card with the picture of the nearest ones; nothing where none were taken."""
+    found = {measure["metric"]: measure for measure in measures}
+    if "near_copies_rmse" not in found:
+        return []
+    shares = [f"{_of_near_copies(found[f'near_copies_{kind.lower()}'])} by {kind}" for kind in ("RMSE", "features")]
+    text = f"## Memorisation\n\nNear-copies of training pictures are {shares[0]}, and {shares[1]}."
+    if prompted := found.get("near_copies_prompted"):
+        often = next(word for share, word in OFTEN.items() if prompted["value"] >= share)
+        text += f" It {often} redraws the very picture that was prompted: {prompted['value']:.1%} of its pictures are near-copies of it."
+    if nearest:
+        text += (
+            f"\n\n![Generated pictures and the training pictures nearest to them]({NEAREST})\n\n"
+            "Generated pictures stand in rows 1 and 4; below each of them its nearest training picture by RMSE (rows 2 and 5) and by "
+            "features (rows 3 and 6). Those of row 1 are nearest to a training picture of all that were measured, those of row 4 are of "
+            "the first seeds, whatever they show."
+        )
+    return [text]
+
+
+def _of_near_copies(measure: dict[str, Any]) -> str:
+    unseen = "" if measure["real"] is None else f" (unseen real pictures: {measure['real']:.1%})"
+    return f"{measure['value']:.1%} of its pictures{unseen}"
+
+
+def figure(value: float, error: float | None = None) -> str:
+    """A number as the tables print it: four digits that count, or as many as its standard error has a say in."""
+    if error is None or not error > 0:
+        return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def read_json(file: Path) -> dict[str, Any] | None:
+    """A JSON object, or None where there is no such file. Raises GenartError for a file that holds none."""
+    if not file.is_file():
+        return None
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise GenartError("bad_config", file=str(file), reason=first_line(error)) from error
+    if not isinstance(data, dict):
+        raise GenartError("bad_config", file=str(file), reason=GenartError("reason_type", type=type(data).__name__))
+    return data

@@ -1,0 +1,171 @@
+"""Saving and strict loading: config.json and model.safetensors, in a folder or on the Hub. No pickle, nothing silently wrong."""
+
+import inspect
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from genart_hub import __version__
+from genart_hub.errors import GenartError, shorten
+from genart_hub.files import replacing, save_tensors, sweep
+from genart_hub.hub.cards import markdown, models, tables
+from genart_hub.hub.loading import _parameters, aliases_of, load_folder
+from genart_hub.hub.locate import MAX_BYTES, Source, locate
+from genart_hub.hub.names import CONFIG, CONFIG_LIMIT, WEIGHTS, check_publishing, check_repo_id, check_token
+from genart_hub.hub.publish import publish
+
+
+class HubModel:
+    """What a module needs to be saved, published and loaded: `class MyGAN(nn.Module, HubModel)`.
+
+    The constructor's arguments are the config, so they must be JSON values. Those of **kwargs stand among the others, those of *args in
+    a list under its name. When a model is loaded, its constructor runs on
+    torch's meta device: it may build layers and buffers, but not read the values of a tensor (`.item()`, `.tolist()`).
+    """
+
+    config: dict[str, Any]
+    source: Source | None = None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if not issubclass(cls, nn.Module):
+            raise TypeError(f"{cls.__name__} must be a module too: class {cls.__name__}(nn.Module, HubModel).")
+
+    def __new__(cls, /, *args, **kwargs):
+        model = super().__new__(cls)
+        bound = inspect.signature(cls.__init__).bind_partial(model, *args, **kwargs)
+        bound.apply_defaults()
+        model.__dict__["_arguments"] = dict(list(bound.arguments.items())[1:])
+        model.__dict__["config"] = model._arguments  # a class may use the name for something of its own
+        return model
+
+    def save_pretrained(self, folder: str | os.PathLike, *, dtype: torch.dtype | None = None) -> Path:
+        """Write config.json and model.safetensors into `folder`, each beside its place and then moved. Returns the folder.
+
+        dtype: of the file's numbers; torch.float16 halves it, and from_pretrained gives float32 again.
+        """
+        folder = Path(folder)
+        config = json.dumps(json_config(self), indent=2) + "\n"
+        if len(config) > CONFIG_LIMIT:  # it could not be read again
+            raise GenartError("config_too_large", file=str(folder / CONFIG), size=len(config), limit=CONFIG_LIMIT)
+        tensors = _tensors_to_save(self)
+        if dtype is not None:
+            tensors = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+        metadata = {"format": "pt", "genart_hub_version": __version__}
+        sweep(folder)
+        save_tensors(tensors, folder / WEIGHTS, metadata)
+        with replacing(folder / CONFIG) as file:
+            file.write_text(config, encoding="utf-8")
+        return folder
+
+    def write_pictures(self, folder: str | os.PathLike, name: str) -> None:
+        """Write what a card shows of the model, and the tensors that tests compare with: nothing, unless a class knows better."""
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        dataset: str | None = None,
+        overwrite_card: bool = False,
+    ) -> str:
+        """Publish as "owner/name": config.json, model.safetensors and a card, in one commit. Returns the commit's address.
+
+        license: such as "apache-2.0"; the model's own card may have it. private: None leaves an existing repository as it is.
+        revision: the branch, made where there is none. dataset: one that the package can attribute (see cards.DATASETS).
+        A card that somebody edited on the Hub keeps its text unless overwrite_card.
+        """
+        check_repo_id(repo_id)
+        check_publishing(private, revision, commit_message)
+        check_token(token)
+        with tempfile.TemporaryDirectory(prefix="genart-hub-") as folder:
+            self.save_pretrained(folder)
+            if self.source:
+                measured = self.source.holds(_tensors_to_save(self))  # else its figures are of other weights
+                for name in (markdown.CARD, tables.TRAINING, tables.EVALUATION, markdown.NEAREST) if measured else (markdown.CARD,):
+                    if file := self.source.companion(name):
+                        shutil.copy(file, Path(folder, name))
+            with torch.no_grad():
+                models.write_card(folder, self, repo_id, license, dataset)
+            options = {"private": private, "token": token, "revision": revision, "commit_message": commit_message}
+            return publish(Path(folder), repo_id, overwrite_card=overwrite_card, **options)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike,
+        *,
+        revision: str | None = None,
+        subfolder: str | None = None,
+        variant: str | None = None,
+        token: str | bool | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype | None = None,
+        local_files_only: bool = False,
+        cache_dir: str | os.PathLike | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> Self:
+        """Load this class from a bundled name, a folder or a Hub id "owner/name[@revision]", in eval mode.
+
+        token: None for the stored one, False for none. dtype: float32 unless given, whatever is on disk. max_bytes: the most that the
+        weights may take, on disk and in memory.
+        Raises GenartError, with the cure, for anything that does not fit exactly.
+        """
+        source = locate(
+            name, revision=revision, subfolder=subfolder, token=token, local_files_only=local_files_only, cache_dir=cache_dir
+        ).fetch(variant, max_bytes)
+        return load_folder(cls, source, device=device, dtype=dtype, max_bytes=max_bytes)
+
+
+# ---- saving ----
+
+
+def json_config(model: HubModel) -> dict[str, Any]:
+    """What config.json says of `model`: its class, the package's version, and the constructor's arguments."""
+    name = type(model).__name__
+    for argument, value in model._arguments.items():
+        try:
+            same = json.loads(json.dumps(value, allow_nan=False)) == _as_lists(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise GenartError("config_not_json", name=name, argument=argument) from error
+        if not same:  # the keys of an object that are no texts
+            raise GenartError("config_not_json", name=name, argument=argument)
+    config, parameters = {"_class_name": name, "genart_hub_version": __version__}, _parameters(type(model))
+    for argument, value in model._arguments.items():
+        others = parameters[argument].kind is inspect.Parameter.VAR_KEYWORD
+        for key, one in value.items() if others else [(argument, value)]:
+            if key in config or (others and key in parameters and parameters[key].kind is not inspect.Parameter.VAR_KEYWORD):
+                raise GenartError("config_clash", name=name, argument=shorten(key).strip("'"))
+            config[key] = one
+    return config
+
+
+def _as_lists(value: Any) -> Any:
+    """A value as JSON gives it back: its tuples are lists."""
+    if isinstance(value, list | tuple):
+        return [_as_lists(one) for one in value]
+    return {key: _as_lists(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def _tensors_to_save(model: nn.Module) -> dict[str, Tensor]:
+    """The state, with a tied weight under its first name only and nothing that shares memory."""
+    aliases = aliases_of(model)
+    tensors, storages = {}, set()
+    for key, tensor in model.state_dict().items():
+        if key in aliases:
+            continue
+        tensor = tensor.detach().cpu().contiguous()
+        storage = tensor.untyped_storage().data_ptr()
+        tensors[key] = tensor.clone() if storage in storages else tensor
+        storages.add(storage)
+    return tensors

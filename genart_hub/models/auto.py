@@ -1,0 +1,67 @@
+"""Any model by its name: bundled, in a folder, or on the Hub."""
+
+import os
+from typing import Any
+
+import torch
+
+from genart_hub.errors import GenartError, choice, shorten
+from genart_hub.hub import client
+from genart_hub.hub.client import Found
+from genart_hub.hub.loading import load_folder, read_config
+from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, family_of, locate
+from genart_hub.hub.names import CONFIG, check_variant
+from genart_hub.models import MODELS, stable_diffusion
+
+FAMILIES = ("gan", "vae", "diffusion", "features")
+
+
+def from_pretrained(
+    name: str | os.PathLike,
+    *,
+    revision: str | None = None,
+    subfolder: str | None = None,
+    variant: str | None = None,
+    token: str | bool | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    local_files_only: bool = False,
+    cache_dir: str | os.PathLike | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Any:
+    """Load any model, of the class that its config.json names, in eval mode.
+
+    name: a bundled name (see `bundled`); else a folder (written with a separator, or holding a config.json); else a Hub id
+    "owner/name[@revision]". token: None for the stored one, False for none. dtype: float32 unless given, whatever is on disk (half of
+    it for a pipeline on a GPU). max_bytes: the most that the weights may take.
+    A diffusers Stable Diffusion folder or id gives a `stable_diffusion.StableDiffusion`, with the same `sample`.
+    Raises errors.GenartError, one line with the cure.
+    """
+    check_variant(variant)
+    location = locate(name, revision=revision, subfolder=subfolder, token=token, local_files_only=local_files_only, cache_dir=cache_dir)
+    if location.is_pipeline:
+        return stable_diffusion.load(location, variant=variant, device=device, dtype=dtype, max_bytes=max_bytes)
+    class_name = read_config(location.folder)["_class_name"]
+    if class_name not in MODELS:
+        file = str(location.folder / CONFIG)
+        raise GenartError("unknown_class", file=file, name=shorten(class_name).strip("'"), known=", ".join(MODELS), place=str(name))
+    source = location.fetch(variant, max_bytes)
+    return load_folder(MODELS[class_name], source, device=device, dtype=dtype, max_bytes=max_bytes)
+
+
+def bundled(family: str | None = None) -> list[str]:
+    """The names of the models in weights/, of one family ("gan", "vae", "diffusion", "features"), or of the first three."""
+    families = FAMILIES[:3] if family is None else (choice("bundled", "family", family, FAMILIES),)
+    return [name for name in bundled_names() if family_of(bundled_folder(name), MODELS) in families]
+
+
+def search(
+    query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20, token: str | bool | None = None
+) -> list[Found]:
+    """The Hub's models of this library: `id`, `family`, `author`, `downloads`, `likes` and `tags` of each, best match first.
+
+    token: None for the stored one, False for none: public models only.
+    """
+    if family is not None:
+        choice("search", "family", family, FAMILIES)
+    return client.search(query, family, author, limit, token)

@@ -1,0 +1,393 @@
+"""Latent diffusion behind the same `sample`. Rombach et al. 2022, https://arxiv.org/abs/2112.10752. The network code is diffusers'."""
+
+import copy
+import json
+import os
+import queue
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genart_hub import __version__
+from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, number, whole
+from genart_hub.files import saving
+from genart_hub.hub.locate import Source
+from genart_hub.hub.names import SAMPLING
+from genart_hub.models.stable_diffusion.pictures import write_pictures
+from genart_hub.models.stable_diffusion.request import (
+    DEFAULTS,
+    FALLBACKS,
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    OF_A_PART,
+    _check_prompt,
+    _side,
+    _Stopped,
+    _telling,
+    _text,
+)
+from genart_hub.quiet import _silent
+
+ADAPTERS = re.compile(r"(^|\.)(lora_\w+|base_layer|ip_adapter\w*|to_[kv]_ip)(\.|$)")  # as peft and diffusers name their weights
+SLICED_SIDE = 256  # px: from here on the autoencoder decodes picture by picture, which a batch's activations would not fit for
+
+
+class StableDiffusion:
+    """A diffusers text-to-image pipeline with the promise of every model here: picture k of `sample` is that of seed + k."""
+
+    family = "diffusion"
+    channels = 3
+    class_names: tuple[str, ...] = ()
+    num_classes = 0
+
+    def __init__(self, pipeline: Any, source: Source | None = None, defaults: dict[str, Any] | None = None):
+        """defaults: the num_steps and guidance of a request that names none."""
+        self.pipeline, self.source = pipeline, source
+        if source:
+            source.remember(pipeline)
+        self.defaults = DEFAULTS | (defaults or {})
+        self.blanked: tuple[int, ...] = ()  # the pictures of the last call that the safety checker made black
+        pipeline.set_progress_bar_config(disable=True)
+        if self.image_size >= SLICED_SIDE and hasattr(pipeline.vae, "enable_slicing"):
+            pipeline.vae.enable_slicing()
+
+    @property
+    def image_size(self) -> int:
+        """The pictures' width in pixels, and their height unless the pipeline says otherwise."""
+        return self._shape()[1]
+
+    @property
+    def latent_channels(self) -> int:
+        """The channels of the autoencoder's latents: 4 in Stable Diffusion 1 and 2."""
+        return self.pipeline.vae.config.latent_channels
+
+    @property
+    def num_parameters(self) -> int:
+        """The parameters of all components."""
+        modules = (part for part in self.pipeline.components.values() if isinstance(part, torch.nn.Module))
+        return sum(parameter.numel() for module in modules for parameter in module.parameters())
+
+    def sample(
+        self,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        prompt: str | Sequence[str],
+        num_steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str | None = None,
+        size: int | tuple[int, int] | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> Tensor:
+        """n pictures of `prompt`, or of n prompts, one each. Returns (n, 3, H, W) float32 in [-1, 1].
+
+        num_steps, guidance: None for the pipeline's own (`defaults`). size: px, one number or (height, width), multiples of 8.
+        on_step: called with (step, num_steps) after each step; what it raises ends the call and comes out.
+        """
+        pipe, options = self._text_to_image(n, seed, prompt, num_steps, guidance, negative_prompt, size)
+        return self._run(pipe, options, _telling(on_step))
+
+    def denoise(
+        self,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        prompt: str | Sequence[str],
+        num_steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str | None = None,
+        size: int | tuple[int, int] | None = None,
+    ) -> Iterator[tuple[int, int, Tensor]]:
+        """The pictures of `sample` as they come out of the noise: (step, num_steps, x), from step 0, the noise itself.
+
+        x: (n, 3, H, W) float32 in [-1, 1], the latents of that moment through the autoencoder; the last one is what `sample` gives.
+        No step is made before it is asked for, and none after the generator is closed or dropped.
+        """
+        return self._denoise(*self._text_to_image(n, seed, prompt, num_steps, guidance, negative_prompt, size))
+
+    def img2img(
+        self,
+        x: Tensor,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        prompt: str | Sequence[str],
+        strength: float = 0.6,
+        num_steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> Tensor:
+        """n pictures of `prompt` that start from x, under noise. Meng et al. 2022 (SDEdit), https://arxiv.org/abs/2108.01073.
+
+        x: (3, H, W), (1, 3, H, W) or (n, 3, H, W) in [-1, 1], of any height and width in multiples of 8. strength: above 0, at most
+        1, the share of the noise, and of the steps, at least one of which is made. Returns (n, 3, H, W) float32 in [-1, 1].
+        """
+        options = self._request("img2img", n, seed, prompt, num_steps, guidance, negative_prompt)
+        options |= self._start("img2img", x, len(options["generator"]), strength, options["num_inference_steps"])
+        return self._run(self._pipe(options["num_inference_steps"], "AutoPipelineForImage2Image"), options, _telling(on_step))
+
+    def inpaint(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        prompt: str | Sequence[str],
+        strength: float = 0.6,
+        num_steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> Tensor:
+        """The same within a mask only: every pixel outside stays as it is. For pipelines of 4 latent channels.
+
+        mask: (H, W), (1, H, W), (1, 1, H, W) or (n, 1, H, W), 1 or True where to paint anew.
+        """
+        if self.latent_channels != 4:
+            raise GenartError("four_channels", name=self._name(), channels=self.latent_channels, choices=", ".join(FALLBACKS))
+        options = self._request("inpaint", n, seed, prompt, num_steps, guidance, negative_prompt)
+        options |= self._start("inpaint", x, len(options["generator"]), strength, options["num_inference_steps"])
+        x = options["image"]
+        height, width = x.shape[2:]
+        try:
+            mask = torch.as_tensor(mask).float()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise GenartError("bad_mask", height=height, width=width, shape=type(mask).__name__) from error
+        mask = mask.view(*(1,) * (4 - mask.ndim), *mask.shape) if mask.ndim < 4 else mask
+        if mask.shape[1:] != (1, height, width) or len(mask) not in (1, len(x)) or mask.ndim != 4:
+            raise GenartError("bad_mask", height=height, width=width, shape=tuple(mask.shape))
+        mask = (mask > 0.5).float().expand(len(x), -1, -1, -1)
+        scale = self.pipeline.vae_scale_factor  # a latent is painted anew where any of its pixels is: diffusers looks at one of them
+        whole_latents = functional.interpolate(functional.max_pool2d(mask, scale), scale_factor=scale)
+        options |= {"mask_image": whole_latents, "height": height, "width": width}
+        made = self._run(self._pipe(options["num_inference_steps"], "AutoPipelineForInpainting"), options, _telling(on_step))
+        kept = torch.where(mask > 0, made, x.float().cpu() * 2 - 1)
+        for k in self.blanked:
+            kept[k] = made[k]
+        return kept
+
+    def unread(self, prompt: str) -> str:
+        """The end of `prompt` that the text encoder does not see because it is too long; "" where it sees all."""
+        tokenizer = self.pipeline.tokenizer
+        room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+        with _silent():
+            ends = tokenizer(_text(prompt), add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return _text(prompt)[ends[room][0] :] if len(ends) > room else ""
+
+    def recipe(
+        self,
+        seed: int,
+        n: int = 1,
+        *,
+        prompt: str | Sequence[str],
+        num_steps: int | None = None,
+        guidance: float | None = None,
+        negative_prompt: str | None = None,
+        size: int | tuple[int, int] | None = None,
+        columns: int | None = None,
+        scale: int = 1,
+    ) -> dict[str, Any]:
+        """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
+        source = self.source if self.is_current() else None  # else nobody has these weights
+        return {
+            "model": source.name if source else type(self.pipeline).__name__,
+            "weights_sha256": source.sha256 if source else None,
+            "revision": source.revision if source else None,
+            "seed": seed,
+            "n": n,
+            "prompt": _text(prompt) if isinstance(prompt, str) else [_text(one) for one in prompt],
+            "negative_prompt": _text(negative_prompt) if negative_prompt else None,
+            "num_steps": self.defaults["num_steps"] if num_steps is None else num_steps,
+            "guidance": self.defaults["guidance"] if guidance is None else guidance,
+            "size": list(size) if isinstance(size, tuple | list) else size,
+            "columns": columns,
+            "scale": scale,
+            "genart_hub_version": __version__,
+        }
+
+    def is_current(self) -> bool:
+        """Whether the pipeline is the one that was loaded: with the weights, the scheduler and the settings that its folder has."""
+        return self.source is not None and self.source.is_current(self.pipeline)
+
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
+        """Write the pipeline as it is now, as a diffusers folder, with the steps and the guidance that it is meant to be sampled with.
+
+        Raises GenartError where adapters (LoRA) are in it, whose weights diffusers would write under names that it cannot load.
+        """
+        modules = (part for part in self.pipeline.components.values() if isinstance(part, nn.Module))
+        names = (name for module in modules for name in module.state_dict())
+        if adapter := next((name for name in names if ADAPTERS.search(name)), None):
+            raise GenartError("has_adapters", name=self._name(), tensor=adapter)
+        with _silent(), saving(folder) as place:
+            self.pipeline.save_pretrained(place)
+            for old in Path(folder).glob("*/*.safetensors*"):  # of a save before, in other pieces
+                part = place / old.parent.name
+                if OF_A_PART.fullmatch(old.name) and part.is_dir() and not (part / old.name).exists():
+                    old.unlink()
+            (place / SAMPLING).write_text(json.dumps(self.defaults, indent=2) + "\n", encoding="utf-8")
+
+    def write_pictures(self, folder: str | os.PathLike, name: str, dataset: str | None = None) -> None:
+        """The grids that the card shows, and golden pictures. dataset: one whose names are known."""
+        write_pictures(Path(folder), self, name, dataset)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        dataset: str | None = None,
+        overwrite_card: bool = False,
+    ) -> str:
+        """Publish the folder that it was loaded from, as `HubModel.push_to_hub` does; where it was changed since, as it is now.
+
+        Returns the commit's address.
+        """
+        from genart_hub.hub.publish import push_pipeline
+
+        options = {"license": license, "private": private, "token": token, "revision": revision, "commit_message": commit_message}
+        return push_pipeline(self, repo_id, dataset=dataset, overwrite_card=overwrite_card, **options)
+
+    # ---- one call ----
+
+    def _name(self) -> str:
+        return self.source.name if self.source else type(self.pipeline).__name__
+
+    def _shape(self, size: int | Sequence[int] | None = None) -> tuple[int, int]:
+        """(height, width) in px of a request, checked."""
+        scale = self.pipeline.vae_scale_factor
+        if size is None:
+            side = self.pipeline.unet.config.sample_size
+            height, width = (side, side) if isinstance(side, int) else side
+            return height * scale, width * scale
+        height, width = size if isinstance(size, tuple | list) and len(size) == 2 else (size, size)
+        return _side("height", height, max(8, scale)), _side("width", width, max(8, scale))
+
+    def _request(self, where: str, n, seed, prompt, num_steps, guidance, negative_prompt) -> dict[str, Any]:
+        """What all three pipelines take, checked."""
+        n, seed = whole(where, "n", whole(where, "n", n, 1), None, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
+        limits = (self.pipeline.scheduler.config.get(key) for key in ("num_train_timesteps", "original_inference_steps"))
+        most = min([MAX_STEPS, *(limit for limit in limits if limit)])
+        num_steps = whole(where, "num_steps", self.defaults["num_steps"] if num_steps is None else num_steps, 1, most)
+        guidance = number(where, "guidance", self.defaults["guidance"] if guidance is None else guidance, 0, MAX_GUIDANCE)
+        several = isinstance(prompt, list | tuple)
+        if several and len(prompt) != n:
+            raise GenartError("prompt_count", n=n, count=len(prompt))
+        prompts = [_check_prompt(one) for one in (prompt if several else [prompt])]
+        blank = negative_prompt is None or (isinstance(negative_prompt, str) and not negative_prompt.strip())
+        negative = None if blank else _check_prompt(negative_prompt)
+        return {
+            "prompt": prompts if several else prompts[0],
+            "negative_prompt": [negative] * n if several and negative else negative,
+            "num_images_per_prompt": 1 if several else n,
+            "num_inference_steps": num_steps,
+            "guidance_scale": guidance,
+            "generator": [torch.Generator().manual_seed(seed + k) for k in range(n)],
+        }
+
+    def _text_to_image(self, n, seed, prompt, num_steps, guidance, negative_prompt, size) -> tuple[Any, dict[str, Any]]:
+        options = self._request("StableDiffusion", n, seed, prompt, num_steps, guidance, negative_prompt)
+        height, width = self._shape(size)
+        scale, unet = self.pipeline.vae_scale_factor, self.pipeline.unet
+        shape = 1, unet.config.in_channels, height // scale, width // scale
+        noise = torch.cat([torch.randn(shape, generator=generator) for generator in options["generator"]])
+        options |= {"height": height, "width": width, "latents": noise.to(self.pipeline._execution_device, unet.dtype)}
+        return self._pipe(options["num_inference_steps"]), options
+
+    def _start(self, where: str, x: Tensor, n: int, strength: float, num_steps: int) -> dict[str, Any]:
+        """What the pipelines that begin with a picture take too. Their own range of pixels is [0, 1]."""
+        strength = number(where, "strength", strength, 0.01, 1)
+        if not isinstance(x, Tensor):
+            raise GenartError("no_images", where=where, channels=3, size=self.image_size, type=type(x).__name__)
+        x = x[None] if x.ndim == 3 else x
+        if x.ndim != 4 or x.shape[1] != 3 or len(x) not in (1, n):
+            raise GenartError("bad_images", where=where, channels=3, size="size", shape=tuple(x.shape))
+        self._shape(tuple(x.shape[2:]))
+        while int(num_steps * strength) < 1:
+            num_steps += 1
+        x = (x.detach().float().clamp(-1, 1) + 1) / 2
+        return {"image": x.expand(n, -1, -1, -1), "strength": strength, "num_inference_steps": num_steps}
+
+    def _pipe(self, num_steps: int, kind: str | None = None) -> Any:
+        """The pipeline over the same parts, with a scheduler of its own: calls that overlap do not disturb each other."""
+        with _silent(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            import diffusers
+
+            pipe = getattr(diffusers, kind).from_pipe(self.pipeline) if kind else copy.copy(self.pipeline)
+            pipe.scheduler = copy.deepcopy(self.pipeline.scheduler)
+        pipe.set_progress_bar_config(disable=True)
+        config = pipe.scheduler.config
+        spacing, trained = config.get("timestep_spacing"), config.get("num_train_timesteps", MAX_STEPS + 2)
+        if spacing == "linspace" and num_steps >= trained - 1:  # two steps would be one, and the picture not a number
+            pipe.scheduler.register_to_config(timestep_spacing="trailing")
+        offset = config.get("steps_offset")
+        if spacing == "leading" and offset and trained // num_steps * (num_steps - 1) + offset >= trained:  # it would begin after the end
+            pipe.scheduler.register_to_config(steps_offset=0)
+        return pipe
+
+    def _run(self, pipe: Any, options: dict[str, Any], on_latents: Callable[[int, int, Tensor], None]) -> Tensor:
+        def after_step(pipe: Any, step: int, timestep: int, values: dict) -> dict:
+            on_latents(step + 1, pipe.num_timesteps, values["latents"])
+            return values
+
+        self.blanked = ()
+        with _silent():
+            made = pipe(**options, output_type="pt", callback_on_step_end=after_step)
+        self.blanked = tuple(k for k, blank in enumerate(getattr(made, "nsfw_content_detected", None) or ()) if blank)
+        return made.images.float().cpu() * 2 - 1
+
+    def _denoise(self, pipe: Any, options: dict[str, Any]) -> Iterator[tuple[int, int, Tensor]]:
+        """The pipeline runs in a thread that waits after each step until the next one is asked for."""
+        with _silent():
+            pipe.scheduler.set_timesteps(options["num_inference_steps"])
+        total = len(pipe.scheduler.timesteps)
+        yield 0, total, self._decode(options["latents"])
+        seen, turn, stopping = queue.SimpleQueue(), threading.Semaphore(0), threading.Event()
+
+        def on_latents(step: int, total: int, latents: Tensor) -> None:
+            if step < total and not stopping.is_set():
+                seen.put((step, pipe.scheduler.scale_model_input(latents, pipe.scheduler.timesteps[step])))
+                turn.acquire()
+            if stopping.is_set():
+                raise _Stopped
+
+        def work() -> None:
+            try:
+                seen.put((total, self._run(pipe, options, on_latents)))
+            except BaseException as error:  # it is raised where the generator is read
+                seen.put((None, error))
+
+        thread = threading.Thread(target=work, name="denoise", daemon=True)
+        thread.start()
+        try:
+            step = 0
+            while step != total:
+                step, found = seen.get()
+                if step is None:
+                    raise found
+                yield step, total, found if step == total else self._decode(found)
+                turn.release()
+        finally:
+            stopping.set()
+            turn.release()
+            thread.join()
+
+    @torch.no_grad()
+    def _decode(self, latents: Tensor) -> Tensor:
+        """Latents to pictures. latents: (B, C, H, W). Returns (B, 3, H', W') float32 in [-1, 1]."""
+        vae = self.pipeline.vae
+        z = latents.to(vae.dtype) / vae.config.scaling_factor + (getattr(vae.config, "shift_factor", None) or 0)
+        return vae.decode(z, return_dict=False)[0].float().cpu().clamp(-1, 1)

@@ -1,0 +1,190 @@
+"""Fields that leave checking to the package."""
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.components.image_editor import AcceptBlobs
+from torch import Tensor
+
+import genart_hub
+from genart_hub.errors import MAX_SEED, GenartError, shorten, whole
+from genart_hub.ui import gate, texts, turns
+from genart_hub.ui.handlers import guarded, in_turn, stem
+from genart_hub.ui.model_cache import Shelf, is_pipeline, offered
+
+LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
+PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "火箭", "蓝色的狗")
+UNREAD_SHOWN = 120  # characters
+MOST_DRAWINGS = 64
+
+
+def unchecked(component: gr.components.Component) -> gr.components.Component:
+    """A field whose value comes as it is: Gradio's own check is in English and names no cure; the package checks."""
+    component.preprocess = lambda payload: payload
+    return component
+
+
+def unopened(image: gr.Image) -> gr.Image:
+    """An upload as a path that nothing has opened yet: what is wrong with it is then told in a sentence."""
+    image.preprocess = lambda payload: payload.path if payload else None
+    return image
+
+
+def bounded(pad: gr.Sketchpad) -> gr.Sketchpad:
+    """A pad that keeps no more than a few drawings that were sent and not used: Gradio keeps them all, with as many layers as is said."""
+    accept = pad.accept_blobs
+
+    def accept_blobs(data: AcceptBlobs) -> None:
+        index = str(data.data.get("index") or 0)
+        if not (len(data.files) == 1 and len(str(data.data.get("id"))) <= gate.NAME and index in ("null", "0", "1", "2", "3")):
+            return
+        accept(data)
+        while len(pad.blob_storage) > MOST_DRAWINGS:
+            pad.blob_storage.pop(next(iter(pad.blob_storage)), None)
+
+    accept_blobs._is_server_fn = True
+    pad.accept_blobs = accept_blobs
+    return pad
+
+
+def seed_of(value: object, lang: str) -> int:
+    """A seed from a page, or an error that calls the field by its name there."""
+    return whole(texts.say(lang, "sampling"), texts.say(lang, "seed"), parsed(value), 0, MAX_SEED)
+
+
+def parsed(value: object) -> object:
+    """A whole number that came as text, as a number; anything else as it is, for the package to refuse."""
+    text = value.strip() if isinstance(value, str) else ""
+    return int(text) if text.lstrip("+-").isdecimal() and len(text) < 40 else value
+
+
+def model_box(names: list[str], label: str = "model", value: str | None = None) -> gr.Dropdown:
+    """A list of bundled models that also takes any Hub id. value: the one that is chosen at first, else the first one."""
+    value = value or (names[0] if names else None)
+    return gr.Dropdown(names, value=value, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True)
+
+
+def class_box(shelf: Shelf, box: gr.Dropdown, of_text: gr.Column | None = None, of_latents: gr.Column | None = None) -> gr.Dropdown:
+    """The classes of the model that is chosen in `box`; hidden where it has none.
+
+    of_text, of_latents: what is shown for a model that draws what a text says, and for any other.
+    """
+
+    def chosen_model(model_name: str) -> tuple[tuple[str, ...], bool]:
+        """The model's classes, and whether it draws what a text says. A bundled pipeline is not loaded for that."""
+        try:
+            if model_name in genart_hub.bundled("diffusion"):
+                return (), True
+            model = shelf.painter(model_name)
+            return model.class_names, is_pipeline(model)
+        except GenartError:  # told when the model is asked for pictures
+            return (), False
+
+    @in_turn(turns.MODEL)
+    @guarded
+    def follow(model_name: str, chosen: str, request: gr.Request):
+        names, reads = chosen_model(model_name)
+        shown = [gr.update(**class_choices(names, texts.language(request), chosen))]
+        return shown[0] if of_text is None else [*shown, gr.update(visible=reads), gr.update(visible=not reads)]
+
+    label = class_dropdown(chosen_model(box.value)[0] if box.value else ())
+    outputs = label if of_text is None else [label, of_text, of_latents]
+    when_chosen(box, follow, [box, label], outputs)
+    return label
+
+
+def when_chosen(
+    box: gr.Dropdown, handler: Callable, inputs: list, output: gr.components.Component | list[gr.components.Component], **options
+) -> None:
+    """Run `handler` when a person has chosen or typed a model: unlike `change`, not when a handler has filled the box."""
+    gr.on([box.input, box.blur], handler, inputs, output, api_visibility="private", show_progress="hidden", **options)
+
+
+def class_dropdown(names: Sequence[str]) -> gr.Dropdown:
+    """These classes in the page's language, and "any", which is the empty text.
+
+    What is typed is taken, and the package checks it: Gradio makes a box anew when its choices change, which `unchecked` does not outlive.
+    """
+    return gr.Dropdown(label=texts.t("label"), info=texts.t("label_info"), allow_custom_value=True, **class_choices(names))
+
+
+def class_choices(names: Sequence[str], lang: str | None = None, chosen: str = "") -> dict[str, Any]:
+    """What a class box offers. lang: of the classes' names (None: the page chooses). chosen: kept where it is among them."""
+    any_class = texts.say(lang, "label_any") if lang else texts.t("label_any")
+    called = [texts.class_name(lang, name) if lang else texts.t_class(name) for name in names]
+    value = chosen if chosen in names else ""
+    return {"choices": [(any_class, ""), *zip(called, names, strict=True)], "value": value, "visible": bool(names)}
+
+
+def class_of(value: object, model: Any) -> int | str | None:
+    """What a class box holds, as a recipe carries it: a class's name, or its number where that is its name; any class is None."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if is_pipeline(model):
+        raise GenartError("no_classes", where=stem(model), value=shorten(value))
+    index = int(model.check_label(value)[0])
+    return index if model.class_names[index] == str(index) else model.class_names[index]
+
+
+def classes_of(model: Any, label: object, n: int, seed: int) -> Tensor | None:
+    """The classes of the pictures that `sample` gives for this request. Returns (n,), or None where the model has no classes."""
+    if is_pipeline(model):
+        return None
+    return model.labels(n, seed) if label is None else model.check_label(label, n)
+
+
+def caption(lang: str, seed: int, class_name: str | None = None, score: float | None = None) -> str:
+    """What stands below a picture: its class, its seed, and the discriminator's probability, where there are such."""
+    text = texts.say(lang, "caption", seed=seed) if score is None else texts.say(lang, "caption_score", seed=seed, score=score)
+    return text if class_name is None else f"{texts.class_name(lang, class_name)} · {text}"
+
+
+def prompt_box(visible: bool) -> tuple[gr.Textbox, gr.Column]:
+    """A line for what a text-to-image model shall draw, with examples below it, and the column that holds both."""
+    with gr.Column(visible=visible, min_width=240) as column:
+        prompt = gr.Textbox(value=texts.t("prompt_default"), label=texts.t("prompt"), info=texts.t("prompt_info"), max_lines=3)
+        gr.Examples([[one] for one in PROMPTS], prompt, label=texts.t("example_prompts"), api_visibility="private")
+    return prompt, column
+
+
+def unread_note(lang: str, model: Any, prompt: str) -> str:
+    """A sentence that names the end of a prompt where the model does not see it, else nothing."""
+    end = model.unread(prompt).strip()
+    if not end:
+        return ""
+    shown = end if len(end) <= UNREAD_SHOWN else end[:UNREAD_SHOWN] + "…"
+    return texts.say(lang, "unread", end=html.escape(shown, quote=False))
+
+
+def ladder_of(name: object) -> str | None:
+    """The ladder that a model stands on, by the pictures that its name ends with."""
+    return next((ladder for ladder, pictures in LADDERS.items() if isinstance(name, str) and name.strip().endswith(pictures)), None)
+
+
+def on_ladder(names: Sequence[str], ladder: str | None) -> str | None:
+    """The first of these models that stands on that ladder, or None."""
+    return next((name for name in names if ladder and ladder_of(name) == ladder), None)
+
+
+def hub_search(*boxes: gr.Dropdown) -> None:
+    """A line that finds models on the Hub and puts them into the model boxes."""
+
+    @in_turn(turns.HUB)
+    @guarded
+    def search(query: str | None, request: gr.Request):
+        models = genart_hub.search(query, limit=50, token=False)
+        found = [model.id for model in models if model.family in ("gan", "vae", None)]
+        note = texts.say(texts.language(request), "found", count=len(found))
+        return *(gr.update(choices=[*offered(), *found]) for _ in boxes), gr.update(info=note)
+
+    line = gr.Textbox(label=texts.t("search"), placeholder=texts.t("search_hint"))
+    line.submit(search, line, [*boxes, line], api_name="search")
+
+
+def how(key: str) -> None:
+    """The principle of a tab, folded away."""
+    delimiters = [{"left": "$", "right": "$", "display": False}]
+    with gr.Accordion(texts.t("how"), open=False):
+        gr.Markdown(texts.t(key), latex_delimiters=delimiters)

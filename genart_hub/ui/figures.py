@@ -1,0 +1,123 @@
+"""What an answer cost and how good its model is: table rows, cards, the plot."""
+
+import json
+import math
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from genart_hub.evaluate.costs import Costs
+from genart_hub.hub.locate import bundled_folder
+from genart_hub.models.stable_diffusion import Estimate
+from genart_hub.ui import texts
+from genart_hub.ui.model_cache import is_pipeline, num_parameters
+
+MOMENTS = 8  # pictures of a strip from noise to picture
+BAR = 20  # characters of the status line's bar
+METRICS = ("precision", "recall", "coverage")
+
+
+def estimated(lang: str, estimate: Estimate) -> str:
+    """What a big pipeline would take of this machine, in a sentence or two."""
+    size = texts.say(lang, "big_download", size=f"{estimate.download_bytes / 1e9:.1f}") if estimate.download_bytes else ""
+    size = size or texts.say(lang, "big_here")
+    memory = {"need": f"{estimate.memory_bytes / 1e9:.1f}", "free": f"{estimate.free_bytes / 1e9:.1f}"}
+    seconds = estimate.seconds_per_picture
+    took = "" if seconds is None else texts.say(lang, "big_seconds", time=duration(lang, seconds))
+    warning = texts.say(lang, "big_tight") if estimate.memory_bytes > estimate.free_bytes else ""
+    parts = (f"**{estimate.name}**", size, texts.say(lang, "big_memory", **memory), took, warning)
+    return (" " if lang == "en" else "").join(part for part in parts if part)
+
+
+def at_step(lang: str, name: str, step: int, num_steps: int, n: int = 1) -> str:
+    """The status line while a pipeline draws n pictures, with a bar."""
+    full = round(BAR * step / num_steps)
+    return "▰" * full + "▱" * (BAR - full) + " " + texts.say(lang, "at_step", model=name, n=n, step=step, steps=num_steps)
+
+
+def moments_of(num_steps: int) -> set[int]:
+    """The steps that a strip shows: pure noise, the finished picture, and others evenly between."""
+    count = min(MOMENTS, num_steps + 1)
+    return {round(k * num_steps / (count - 1)) for k in range(count)}
+
+
+def evaluation(name: str) -> dict[str, tuple[float, float | None]]:
+    """A bundled model's measured figures, by metric: its value, and that of real pictures."""
+    file = bundled_folder(name) / "evaluation.json"
+    rows = json.loads(file.read_text("utf-8"))["results"].get(name, []) if file.is_file() else []
+    return {row["metric"]: (row["value"], row["real"]) for row in rows}
+
+
+def told(lang: str, model: Any) -> str:
+    """What the model can be told of the picture that is wanted."""
+    return texts.say(lang, "told_text" if is_pipeline(model) else "told_class" if model.class_names else "told_nothing")
+
+
+def megabytes_of(model: Any) -> float:
+    """The model's weights on disk."""
+    files = [model.source.file] if model.source.file and not is_pipeline(model) else list(model.source.folder.rglob("*.safetensors"))
+    return sum(file.stat().st_size for file in files) / 1e6
+
+
+def figures(lang: str, name: str, model: Any, n: int, seconds: float, cost: Costs, measured: dict) -> list[Any]:
+    """A row of the table: what an answer cost, how big the model is, and how good."""
+    size = f"{model.image_size}×{model.image_size}×{model.channels}"
+    return [
+        name,
+        float(f"{seconds:.3g}"),
+        float(f"{n / seconds:.3g}"),
+        f"{num_parameters(model):,}",
+        size,
+        round(megabytes_of(model), 2),
+        short(cost.multiply_adds),
+        round(cost.peak_memory / 1e6, 1),
+        told(lang, model),
+        round(measured["frechet"][0], 2) if "frechet" in measured else None,
+    ]
+
+
+def card(lang: str, model: Any, n: int, seconds: float, cost: Costs, measured: dict, big: bool = False) -> str:
+    """The same for a person: a few lines of HTML below the pictures."""
+    rows = [
+        ("card_time", duration(lang, seconds / n), texts.say(lang, "card_rate", rate=f"{float(f'{n / seconds:.3g}'):,g}")),
+        ("card_size", short(num_parameters(model)), texts.say(lang, "card_disk", megabytes=f"{megabytes_of(model):,.1f}")),
+        ("card_work", short(cost.multiply_adds), texts.say(lang, "card_a_picture")),
+        ("card_memory", f"{cost.peak_memory / 1e6:,.0f} MB", texts.say(lang, "card_at_most")),
+    ]
+    if "frechet" in measured:
+        value, floor = measured["frechet"]
+        beside = "" if floor is None else texts.say(lang, "card_floor", floor=f"{floor:.3g}")
+        rows.append(("card_frechet", f"{value:.3g}", beside))
+    rows += [(f"card_{name}", f"{measured[name][0]:.0%}", texts.say(lang, f"card_{name}_is")) for name in METRICS if name in measured]
+    if big:
+        rows.append(("card_frechet", "–", texts.say(lang, "card_not_measured")))
+    lines = "".join(f"<tr><th>{texts.say(lang, key)}</th><td><b>{value}</b> <span>{beside}</span></td></tr>" for key, value, beside in rows)
+    return f'<div class="card"><p class="told">{told(lang, model)}</p><table>{lines}</table></div>'
+
+
+def plotted(lang: str, points: list[tuple[float, float, str]], colours: dict[str, str]) -> Any:
+    """Quality against time, a point a model."""
+    x, y, model = (texts.say(lang, key) for key in ("axis_time", "axis_frechet", "column_model"))
+    value = pd.DataFrame(points, columns=[x, y, model])
+    low, high = math.floor(min(point[0] for point in points)) - 0.5, math.ceil(max(point[0] for point in points)) + 0.5
+    axes = {"x": x, "y": y, "color": model, "x_title": x, "y_title": y, "color_title": model}
+    limits = {"x_lim": [low, high], "y_lim": [0, 1.15 * max(point[1] for point in points)]}
+    return gr.ScatterPlot(value, **axes, **limits, color_map=colours)
+
+
+def short(count: int) -> str:
+    """A large number, such as 12.3 M."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return str(count)
+
+
+def duration(lang: str, seconds: float) -> str:
+    """A time as a person reads it."""
+    if seconds < 0.1:
+        return texts.say(lang, "milliseconds", value=f"{1000 * seconds:.2g}")
+    if seconds < 100:
+        return texts.say(lang, "seconds", value=f"{seconds:.2g}")
+    return texts.say(lang, "minutes", value=f"{seconds / 60:.2g}")

@@ -1,0 +1,157 @@
+"""What a click runs: errors in the reader's language, and files to hand out."""
+
+import html
+import inspect
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from genart_hub.errors import GenartError, first_line, shorten
+from genart_hub.ui import gate, texts, turns
+from genart_hub.ui.folders import KEEP_SECONDS, own_folder
+
+
+class Agreements:
+    """Which big pipeline a page was told the size of, and whether it agreed to its download."""
+
+    def __init__(self):
+        self._pages: OrderedDict[str, tuple[str, bool]] = OrderedDict()
+
+    def tell(self, request: gr.Request, name: str) -> None:
+        self._pages[request.session_hash] = name, False
+        if len(self._pages) > turns.REMEMBERED:
+            self._pages.popitem(last=False)
+
+    def agree(self, request: gr.Request, name: str) -> None:
+        """Raises GenartError where the page was not told of that one."""
+        if self._pages.get(request.session_hash, ("", False))[0] != name:
+            raise GenartError("not_agreed", name=shorten(name).strip("'"))
+        self._pages[request.session_hash] = name, True
+
+    def forget(self, request: gr.Request) -> None:
+        self._pages.pop(request.session_hash, None)
+
+    def withdraw(self, request: gr.Request) -> None:
+        if told := self._pages.get(request.session_hash):
+            self._pages[request.session_hash] = told[0], False
+
+    def check(self, request: gr.Request, name: str) -> None:
+        if self._pages.get(request.session_hash) != (name, True):
+            raise GenartError("not_agreed", name=name)
+
+
+def guarded(handler: Callable) -> Callable:
+    """`handler`, with its errors told in the reader's language. A surprise is told too, and its traceback goes to the terminal."""
+
+    def told(error: Exception, arguments: tuple) -> gr.Error:
+        lang = texts.language(next((a for a in arguments if isinstance(a, gr.Request)), None))
+        if not isinstance(error, GenartError):
+            traceback.print_exception(error, file=sys.stderr)
+            error = GenartError("unexpected", reason=first_line(error))
+        message = html.escape(texts.sentence(lang, error), quote=False)
+        return gr.Error(message, title=texts.say(lang, "error"), print_exception=False)
+
+    if inspect.isgeneratorfunction(handler):
+
+        @wraps(handler)
+        def streaming(*arguments):
+            try:
+                yield from handler(*arguments)
+            except (gr.Error, GeneratorExit):
+                raise
+            except Exception as error:
+                raise told(error, arguments) from error
+
+        return streaming
+
+    @wraps(handler)
+    def calling(*arguments):
+        try:
+            return handler(*arguments)
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise told(error, arguments) from error
+
+    return calling
+
+
+def in_turn(lane: turns.Turns) -> Callable[[Callable], Callable]:
+    """A handler that begins when its reader's turn in that line has come; a stream makes room for others after each update."""
+
+    def decorate(handler: Callable) -> Callable:
+        if inspect.isgeneratorfunction(inspect.unwrap(handler)):
+
+            @guarded
+            @wraps(handler)
+            def streaming(*arguments):
+                yield from lane.stream(reader_of(arguments), lambda: handler(*arguments), place_in_line(arguments))
+
+            return streaming
+
+        @guarded
+        @wraps(handler)
+        def calling(*arguments):
+            return lane.call(reader_of(arguments), lambda: handler(*arguments), place_in_line(arguments))
+
+        return calling
+
+    return decorate
+
+
+def reader_of(arguments: Sequence[Any]) -> turns.Reader:
+    """Who has sent a handler's arguments: an address, and the page there."""
+    request = next((argument for argument in arguments if isinstance(argument, gr.Request)), None)
+    scope = getattr(getattr(request, "request", None), "scope", None) or {}
+    page = getattr(request, "session_hash", None) or ""
+    address = scope.get(gate.ADDRESS)
+    if address is None:  # nobody stands in front who knows which streams are open
+        return turns.Reader((scope.get("client") or ("",))[0], page)
+    event = event_id()
+    known = event is not None or str(scope.get("path", "")).endswith("/queue/join")
+    return turns.Reader(address, page, (page, *filter(None, [event])) if known else ())
+
+
+def event_id() -> str | None:
+    """Gradio's name for the job at hand, where it tells: the name of the job's own stream."""
+    try:
+        from gradio.context import LocalContext
+
+        return LocalContext.event_id.get(None)
+    except (ImportError, AttributeError):
+        return None
+
+
+def place_in_line(arguments: Sequence[Any]) -> Callable[[int], None]:
+    """Tells a reader who waits how many go first."""
+    lang = texts.language(next((argument for argument in arguments if isinstance(argument, gr.Request)), None))
+    progress = gr.Progress()
+    return lambda count: progress(0, desc=texts.say(lang, "in_line", count=count)) if count else progress(None)
+
+
+_ROOT = own_folder()
+
+
+def new_folder() -> Path:
+    """An empty folder for the files of one answer; those of old answers go."""
+    for folder in _ROOT.iterdir() if _ROOT.exists() else ():
+        with suppress(FileNotFoundError):  # another answer was quicker
+            if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+    _ROOT.mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=_ROOT))
+
+
+def stem(model: Any) -> str:
+    """The model's name as part of a file's name."""
+    return model.source.name.replace("/", "--")
