@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from genart_hub import data
-from genart_hub.data import emoji64, sources
+from genart_hub.data import emoji64
 from genart_hub.errors import GenartError
 
 pyarrow = pytest.importorskip("pyarrow")

@@ -14,8 +14,9 @@ import genart_hub
 from genart_hub import evaluate, images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
-from genart_hub.evaluate import features, measure, paint, reconstructions, samples
+from genart_hub.evaluate import features, paint, reconstructions, samples
 from genart_hub.evaluate.inception import SHA256_PREFIX, Inception
+from genart_hub.evaluate.measure import Measure
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
@@ -369,13 +370,13 @@ def test_the_bundled_feature_network_of_the_same_channels_and_the_nearest_size_i
 
 def test_numbers_of_different_protocols_stand_in_rows_of_their_own():
     kinds = [("a", 1.0, "8 pictures"), ("b", 2.0, "9 pictures"), ("c", 3.0, "8 pictures")]
-    table = evaluate.table({name: [measure.Measure("MSE", value, None, None, None, protocol, "mse")] for name, value, protocol in kinds})
+    table = evaluate.table({name: [Measure("MSE", value, None, None, None, protocol, "mse")] for name, value, protocol in kinds})
     assert table.splitlines()[2:] == ["| MSE | 1 | – | 3 | – | 1 |", "| MSE | – | 2 | – | – | 2 |", "", "1. 8 pictures", "2. 9 pictures"]
 
 
 def test_what_copies_would_get_has_a_column_where_it_was_measured_and_what_models_have_not_stays_empty():
-    asked = measure.Measure("asked", 0.5, None, 0.4, None, "8 prompts", "prompt_accuracy", 0.9, 0.01)
-    png = measure.Measure("bits of PNG", None, None, 2.87, 0.02, "9 files", "bits_per_dimension_png")
+    asked = Measure("asked", 0.5, None, 0.4, None, "8 prompts", "prompt_accuracy", 0.9, 0.01)
+    png = Measure("bits of PNG", None, None, 2.87, 0.02, "9 files", "bits_per_dimension_png")
     lines = evaluate.table({"a": [asked, png]}).splitlines()
     assert lines[0] == "| metric | a | real pictures | copies | note |"
     assert lines[2:4] == ["| asked | 0.5 | 0.4 | 0.900 ± 0.010 | 1 |", "| bits of PNG | – | 2.870 ± 0.020 | – | 2 |"]

@@ -15,7 +15,7 @@ from genart_hub.errors import GenartError
 from genart_hub.evaluate import prompts, samples
 from genart_hub.evaluate.memorisation import Training
 from genart_hub.models.classifier import Classifier
-from genart_hub.models.stable_diffusion import pictures
+from genart_hub.models.stable_diffusion import pictures as painting
 from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 from genart_hub.models.vae import VAE
 
@@ -123,7 +123,7 @@ def fake_vae(model):
 
 
 def test_picture_k_has_the_caption_of_real_picture_k_and_the_seed_plus_k(pictures, eye, monkeypatch):
-    monkeypatch.setattr(pictures, "BATCH", 5)
+    monkeypatch.setattr(painting, "BATCH", 5)
     model = fake_vae(Copyist(pictures))
     prompts.evaluate(model, pictures, eye, count=12, seed=3)
     rows = torch.randperm(48, generator=torch.Generator().manual_seed(3))[:12].tolist()

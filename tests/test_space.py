@@ -202,7 +202,7 @@ def test_a_gpu_is_lent_for_the_big_pipeline_alone_and_at_least_one_function_asks
 
 BORROWED = """
 import os, torch, genart_hub
-from genart_hub.costs import costs
+from genart_hub.evaluate.costs import costs
 from genart_hub.errors import GenartError
 from genart_hub.ui import gpu
 

@@ -355,8 +355,8 @@ def test_the_command_trains_and_says_what(captioned, tmp_path, monkeypatch, caps
     monkeypatch.setattr(stages, "train_diffusion", lambda *a, **k: asked.update(k, given=a))
     words = f"train-diffusion --data {captioned} --out {tmp_path / 'sd'} --stage denoiser --caption text --caption text_zh --style style"
     assert main([*words.split(), "--epochs", "denoiser=7", "--batch-size", "denoiser=32", "--lr", "decoder=0.1"]) == 0
-    _, out, stages, recipes = asked["given"]
-    assert (out, stages, asked["captions"], asked["style"]) == (str(tmp_path / "sd"), ["denoiser"], ["text", "text_zh"], "style")
+    _, out, chosen, recipes = asked["given"]
+    assert (out, chosen, asked["captions"], asked["style"]) == (str(tmp_path / "sd"), ["denoiser"], ["text", "text_zh"], "style")
     assert (recipes["denoiser"].epochs, recipes["denoiser"].batch_size, recipes["decoder"].lr) == (7, 32, 0.1)
     assert str(tmp_path) not in asked["command"]
     assert main([*words.split(), "--epochs", "unet=7"]) == 1
