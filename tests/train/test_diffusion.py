@@ -264,7 +264,7 @@ def test_what_a_later_stage_needs_is_missed_before_the_first_one_runs(captioned,
 
 def test_a_folder_that_takes_no_file_is_told_before_the_first_stage_runs(captioned, tmp_path, no_training):
     (tmp_path / "file").write_text("")
-    with pytest.raises(GenartError, match="file/stages could not be written"):
+    with pytest.raises(GenartError, match="file could not be written"):
         run(captioned, tmp_path / "file")
 
 
