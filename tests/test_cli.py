@@ -246,7 +246,7 @@ def test_an_interrupted_train_promises_no_checkpoint_where_there_is_none(capsys,
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genart_hub.data.sources.smallest_side", interrupted)
+    monkeypatch.setattr("genart_hub.data.smallest_side", interrupted)
     assert cli.main(["train", "vae", "--data", "x", "--out", str(tmp_path / "run")]) == 130
     assert capsys.readouterr().err == "genart-hub: stopped.\n"
 
