@@ -30,7 +30,7 @@ from genart_hub.models.stable_diffusion.estimate import estimate
 from genart_hub.models.vae import VAE
 from genart_hub.remake import remake
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from genart_hub.hub import locate, space
 from genart_hub.hub.cards import markdown
 from genart_hub.ui import gpu
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -573,7 +573,7 @@ def test_importing_the_package_imports_no_torch():
     import sys
 
     code = "import genart_hub, sys; assert 'torch' not in sys.modules and 'gradio' not in sys.modules; dir(genart_hub)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 class WithConfig(nn.Module, HubModel):
