@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, choice, shorten, whole
-from genart_hub.models.base import Generative, check_generative, evaluating
+from genart_hub.models.auto import check_generative
+from genart_hub.models.base import Generative, evaluating
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:

@@ -9,13 +9,14 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-import genart_hub
 from genart_hub import images
 from genart_hub.errors import MAX_SEED, GenartError, number, shorten, whole
 from genart_hub.files import sha256_of
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.hub.names import CONFIG, PIPELINE, WEIGHTS
-from genart_hub.models.base import check_generative, check_truncation
+from genart_hub.models import auto
+from genart_hub.models.auto import check_generative
+from genart_hub.models.base import check_truncation
 
 NAME = re.compile(r"(?!\.)[\w.-]{1,100}")  # of a folder, and no path
 MAX_COUNT, MAX_SCALE, MAX_SIDE = 4096, 64, 4096
@@ -90,7 +91,7 @@ def check_weights(model: Any, recipe: dict[str, Any]) -> None:
         raise GenartError("other_weights", name=recipe["model"], wanted=wanted[:12], found=(found or "none")[:12])
 
 
-def remake(path: str | os.PathLike, load: Callable[[str], Any] = genart_hub.from_pretrained) -> tuple[Image.Image, Tensor, dict]:
+def remake(path: str | os.PathLike, load: Callable[[str], Any] = auto.from_pretrained) -> tuple[Image.Image, Tensor, dict]:
     """The picture of a PNG, sampled again to one grey level; its pixels; its recipe. load: name -> model."""
     recipe = read(path)
     try:
@@ -101,7 +102,7 @@ def remake(path: str | os.PathLike, load: Callable[[str], Any] = genart_hub.from
         raise GenartError("run_elsewhere", file=str(path), name=shorten(recipe["model"]).strip("'")) from error
     from_text = getattr(model, "family", None) == "diffusion"
     if not from_text:
-        check_generative(model, genart_hub.bundled())
+        check_generative(model, auto.bundled)
     if from_text != (recipe.get("prompt") is not None):
         reason = GenartError("reason_no_prompt" if from_text else "reason_prompt", model=recipe["model"])
         raise GenartError("bad_recipe", file=Path(path).name, reason=reason)

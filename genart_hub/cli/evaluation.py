@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import genart_hub
 from genart_hub.cli.options import Commands, _title, _training_of, _training_pictures, add_command, add_model, load
 from genart_hub.errors import number
+from genart_hub.models import auto
 
 
 def add(commands: Commands) -> None:
@@ -55,7 +55,8 @@ def evaluate(options: argparse.Namespace) -> None:
     from genart_hub.files import replacing
     from genart_hub.hub.cards.markdown import NEAREST
     from genart_hub.hub.cards.tables import PLUS_MINUS
-    from genart_hub.models.base import FeatureNetwork, check_generative
+    from genart_hub.models.auto import check_generative
+    from genart_hub.models.base import FeatureNetwork
 
     features = _eye(options.features) if options.features else None
     names = _with_best(options.models)
@@ -76,7 +77,7 @@ def evaluate(options: argparse.Namespace) -> None:
             continue
         pipeline = getattr(model, "family", None) == "diffusion"
         if not pipeline:
-            check_generative(model, genart_hub.bundled())
+            check_generative(model, auto.bundled)
         eye = check_features(features or pick_features(model))
         eye = eyes.setdefault(eye_name(eye), eye)
         size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
@@ -134,7 +135,7 @@ def _eye(name: str) -> Any:
         from genart_hub.evaluate.inception import Inception
 
         return Inception()
-    return genart_hub.from_pretrained(name)
+    return auto.from_pretrained(name)
 
 
 def _with_best(names: list[str]) -> list[str]:
@@ -161,6 +162,6 @@ def card(options: argparse.Namespace) -> None:
     is_pipeline = (folder / PIPELINE).is_file()
     if not is_pipeline:
         read_config(folder)
-    model = genart_hub.from_pretrained(folder)
+    model = auto.from_pretrained(folder)
     write_card = pipelines.write_card if is_pipeline else models.write_card
     print(write_card(folder, model, folder.resolve().name, options.license, options.dataset, title=options.name))

@@ -5,15 +5,15 @@ import json
 import sys
 from typing import Any
 
-import genart_hub
 from genart_hub.cli.options import OF_RECIPE, Commands, _bytes, _count, _label, add_command, add_model, generative, load
 from genart_hub.errors import GenartError
+from genart_hub.models import auto
 
 
 def add(commands: Commands) -> None:
     """The commands of this group, each with its options."""
     command = add_command(commands, "list", list_models, "the bundled models")
-    command.add_argument("--family", choices=genart_hub.FAMILIES)
+    command.add_argument("--family", choices=auto.FAMILIES)
 
     command = add_command(commands, "info", info, "what a model is: class, arguments, parameters, weights")
     add_model(command)
@@ -55,11 +55,11 @@ def add(commands: Commands) -> None:
 
 
 def list_models(options: argparse.Namespace) -> None:
-    families = [options.family] if options.family else genart_hub.FAMILIES
+    families = [options.family] if options.family else auto.FAMILIES
     print(f"{'name':<20} {'family':<10} {'class':<18} {'pixels':<10} {'parameters':>12} {'MB':>7}")
     for family in families:
-        for name in genart_hub.bundled(family):
-            model = genart_hub.from_pretrained(name)
+        for name in auto.bundled(family):
+            model = auto.from_pretrained(name)
             size = f"{model.image_size}x{model.image_size}x{model.channels}"
             count, megabytes = _count(model), _bytes(model) / 1e6
             print(f"{name:<20} {family:<10} {type(model).__name__:<18} {size:<10} {count:>12,} {megabytes:>7.2f}")
@@ -94,7 +94,7 @@ def sample(options: argparse.Namespace) -> None:
         picture, x, recipe = remake(options.picture, lambda name: load(options, options.model or name))
     else:
         if not options.model:
-            raise GenartError("no_model_named", choices=", ".join(genart_hub.bundled()))
+            raise GenartError("no_model_named", choices=", ".join(auto.bundled()))
         options.seed = 0 if options.seed is None else options.seed
         options.columns = 8 if options.columns is None else options.columns
         model = load(options)
@@ -104,9 +104,9 @@ def sample(options: argparse.Namespace) -> None:
 
 
 def _sample_from_latents(options: argparse.Namespace, model: Any) -> tuple[Any, dict[str, Any]]:
-    from genart_hub.models.base import check_generative
+    from genart_hub.models.auto import check_generative
 
-    check_generative(model, genart_hub.bundled())
+    check_generative(model, auto.bundled)
     for option in ("prompt", "negative_prompt", "steps", "guidance", "size"):
         if getattr(options, option) is not None:
             name = f"--{option.replace('_', '-')}"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import genart_hub
 from genart_hub.errors import GenartError, first_line
+from genart_hub.models import auto
 
 PIPELINE_BYTES = 20_000_000_000
 OF_RECIPE = ("prompt", "negative_prompt", "steps", "guidance", "size", "n", "seed", "label", "truncation", "columns")
@@ -22,13 +22,13 @@ def load(options: argparse.Namespace, name: str | None = None) -> Any:
 
     name, device = name or options.model, devices.pick_device(options.device)
     if locate.bundled_folder(name) or not locate.locate(name).is_pipeline:
-        return genart_hub.from_pretrained(name, device=device)
-    return genart_hub.from_pretrained(name, device=device, max_bytes=PIPELINE_BYTES)
+        return auto.from_pretrained(name, device=device)
+    return auto.from_pretrained(name, device=device, max_bytes=PIPELINE_BYTES)
 
 
 def generative(options: argparse.Namespace, name: str | None = None) -> Any:
     """The same, and it must make pictures from latents."""
-    from genart_hub.models.base import check_generative
+    from genart_hub.models.auto import check_generative
 
     return check_generative(load(options, name))
 

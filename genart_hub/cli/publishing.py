@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-import genart_hub
 from genart_hub.cli.options import Commands, _setting, add_command
+from genart_hub.models import auto
 
 
 def add(commands: Commands) -> None:
@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
 
     command = add_command(commands, "search", search, "models of this library on the Hub")
     command.add_argument("query", nargs="?")
-    command.add_argument("--family", choices=genart_hub.FAMILIES)
+    command.add_argument("--family", choices=auto.FAMILIES)
     command.add_argument("--author")
     command.add_argument("--limit", type=int, default=20)
 
@@ -42,9 +42,9 @@ def push(options: argparse.Namespace) -> None:
     from genart_hub.hub.loading import from_state_dict
 
     if options.from_state_dict:
-        model = from_state_dict(options.from_state_dict, genart_hub.MODELS, options.folder, dict(_setting(text) for text in options.set))
+        model = from_state_dict(options.from_state_dict, auto.MODELS, options.folder, dict(_setting(text) for text in options.set))
     else:
-        model = genart_hub.from_pretrained(options.folder)
+        model = auto.from_pretrained(options.folder)
     commit = model.push_to_hub(
         options.repo_id,
         license=options.license,
@@ -59,7 +59,7 @@ def push(options: argparse.Namespace) -> None:
 
 
 def search(options: argparse.Namespace) -> None:
-    found = genart_hub.search(options.query, options.family, options.author, options.limit)
+    found = auto.search(options.query, options.family, options.author, options.limit)
     for model in found:
         print(f"{model.id:<40} {model.family or '':<10} {model.downloads:>8} downloads {model.likes:>5} likes")
     if not found:

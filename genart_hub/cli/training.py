@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import genart_hub
 from genart_hub.cli.options import Commands, _command, _is_first_process, _setting, add_command
 from genart_hub.errors import GenartError, choice, number
+from genart_hub.models import auto
 
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 CLASSES = {"gan": "GAN", "vae": "VAE", "dcgan": "DCGAN", "conv-vae": "ConvVAE", "classifier": "Classifier", "resnet": "ResNet"}
@@ -97,7 +97,7 @@ def train(options: argparse.Namespace) -> None:
     from genart_hub.train.recipes import Recipe, pick_recipe
     from genart_hub.train.run import CHECKPOINT
 
-    cls = genart_hub.MODELS[CLASSES[options.model]]
+    cls = auto.MODELS[CLASSES[options.model]]
     augment = options.augment if options.augment is None else tuple(filter(None, options.augment.split(",")))
     same_name = {field.name for field in dataclasses.fields(Recipe)} & vars(options).keys() - {"augment"}
     changes = {name: getattr(options, name) for name in same_name}

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import genart_hub
 from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
+from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, Generative
 
 BATCH = 500
@@ -17,7 +17,7 @@ BATCH = 500
 
 def pick_features(model: Generative) -> FeatureNetwork:
     """The bundled feature network for pictures like this model's: of its channels, and of the size nearest to its own."""
-    networks = [genart_hub.from_pretrained(name) for name in genart_hub.bundled("features")]
+    networks = [auto.from_pretrained(name) for name in auto.bundled("features")]
     fitting = [features for features in networks if features.channels == model.channels]
     if not fitting:
         raise GenartError("no_features", channels=model.channels, size=model.image_size)
@@ -28,7 +28,7 @@ def check_features(features: Any) -> Any:
     """`features`, if it is a feature network; else an error that names the bundled ones."""
     if not hasattr(features, "features") or not hasattr(features, "image_size"):
         name = features.source.name if getattr(features, "source", None) else type(features).__name__
-        raise GenartError("not_features", model=name, choices=", ".join(genart_hub.bundled("features")))
+        raise GenartError("not_features", model=name, choices=", ".join(auto.bundled("features")))
     return features
 
 

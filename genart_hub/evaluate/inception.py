@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import genart_hub
 from genart_hub.errors import GenartError, choice, first_line
+from genart_hub.models import auto
 
 CHUNK = 50  # pictures at a time
 SHA256_PREFIX = "6726825d"  # of the weights' file
@@ -56,6 +56,6 @@ def load() -> torch.nn.Module:
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL_INCEPTION_V3, str(file), hash_prefix=SHA256_PREFIX, progress=False)
         except (OSError, RuntimeError) as error:  # no network, no space, or another hash
-            choices = ", ".join(genart_hub.bundled("features"))
+            choices = ", ".join(auto.bundled("features"))
             raise GenartError("no_inception", reason=first_line(error), choices=choices) from error
     return NoTrainInceptionV3("inception-v3-compat", ["2048"], str(file), antialias=False)

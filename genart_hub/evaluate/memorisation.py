@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-import genart_hub
 from genart_hub import images, metrics
 from genart_hub.data import Pictures, to_images
 from genart_hub.evaluate.features import BATCH, eye_name, features_of, look, mean, run
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.paint import judging, reconstruct
+from genart_hub.models import auto
 from genart_hub.models.base import Generative
 from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 
@@ -67,7 +67,7 @@ def _reconstruct(autoencoder: Any, x: Tensor) -> Tensor:
 
 def pick_autoencoder(pictures: Pictures) -> Generative | StableDiffusion | None:
     """The bundled autoencoder for pictures like these: of their channels, a pipeline's before a VAE, and of the nearest size."""
-    models = [genart_hub.from_pretrained(name) for family in ("diffusion", "vae") for name in genart_hub.bundled(family)]
+    models = [auto.from_pretrained(name) for family in ("diffusion", "vae") for name in auto.bundled(family)]
     fitting = [model for model in models if model.channels == pictures.pictures.shape[1]]
     return min(fitting, key=lambda model: abs(model.image_size - pictures.pictures.shape[-1]), default=None)
 

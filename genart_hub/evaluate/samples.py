@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import genart_hub
 from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import MAX_SEED, GenartError, whole
@@ -21,7 +20,9 @@ from genart_hub.evaluate.reconstructions import _of_reconstructions, relabelled
 from genart_hub.files import sha256_of
 from genart_hub.hub import HubModel
 from genart_hub.hub.cards.tables import TRAINING, read_json
-from genart_hub.models.base import FeatureNetwork, Generative, check_generative, evaluating
+from genart_hub.models import auto
+from genart_hub.models.auto import check_generative
+from genart_hub.models.base import FeatureNetwork, Generative, evaluating
 
 JUDGED = 100  # up to so many classes, the share of each is worth a line
 UNEVEN = 1.5  # times its even share, from which on the commonest class makes two distances of one
@@ -52,7 +53,7 @@ def evaluate(
     if isinstance(model, FeatureNetwork):
         return _of_labels(model, pictures if rows is None else pictures.take(rows), held_out=rows is not None)
     features = check_features(features or pick_features(model))
-    check_generative(model, genart_hub.bundled())
+    check_generative(model, auto.bundled)
     with evaluating(model), judging(features):
         measures = _of_samples(model, _in_order_of(model, reference or pictures), features, samples, count, seed, training, picture)
         return measures + (_of_reconstructions(model, pictures, seed) if model.family == "vae" else [])

@@ -1,6 +1,7 @@
 """Any model by its name: bundled, in a folder, or on the Hub."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from genart_hub.hub.loading import load_folder, read_config
 from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, family_of, locate
 from genart_hub.hub.names import CONFIG, check_variant
 from genart_hub.models import MODELS, stable_diffusion
+from genart_hub.models.base import Generative
 
 FAMILIES = ("gan", "vae", "diffusion", "features")
 
@@ -65,3 +67,12 @@ def search(
     if family is not None:
         choice("search", "family", family, FAMILIES)
     return client.search(query, family, author, limit, token)
+
+
+def check_generative(model: Any, choices: Callable[[], list[str]] | None = None) -> Generative:
+    """`model`, if it makes pictures from latents; else an error that names `choices` (None: the bundled ones that do)."""
+    if not isinstance(model, Generative):
+        source = getattr(model, "source", None)
+        names = choices() if choices else [*bundled("gan"), *bundled("vae")]
+        raise GenartError("not_generative", model=source.name if source else type(model).__name__, choices=", ".join(names))
+    return model

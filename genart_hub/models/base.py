@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-import genart_hub
 from genart_hub import __version__, images
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, number, shorten, whole
 from genart_hub.files import save_tensors, sha256_of
@@ -211,15 +210,6 @@ def drawn(where: str, like: Tensor, generator: torch.Generator | None, eps: Tens
     if eps is None and generator is None:
         raise GenartError("no_noise", where=where)
     return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype) if eps is None else eps
-
-
-def check_generative(model: Any, choices: list[str] | None = None) -> Generative:
-    """`model`, if it makes pictures from latents; else an error that names `choices` (None: the bundled ones that do)."""
-    if not isinstance(model, Generative):
-        source = getattr(model, "source", None)
-        choices = [name for family in ("gan", "vae") for name in genart_hub.bundled(family)] if choices is None else choices
-        raise GenartError("not_generative", model=source.name if source else type(model).__name__, choices=", ".join(choices))
-    return model
 
 
 def check_images(model: Generative | FeatureNetwork, x: Any) -> Tensor:

@@ -10,11 +10,10 @@ from typing import Any
 import gradio as gr
 from torch import Tensor
 
-import genart_hub
 from genart_hub import images
 from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, choice, first_line, shorten, whole
-from genart_hub.models import stable_diffusion
+from genart_hub.models import auto, stable_diffusion
 from genart_hub.models.labels import index_of_class
 from genart_hub.streams import Running, steps_of
 from genart_hub.ui import gpu, texts
@@ -54,8 +53,8 @@ COLUMNS = (
 
 def build(shelf: Shelf) -> None:
     """The tab."""
-    names = genart_hub.bundled()
-    pipelines = genart_hub.bundled("diffusion")
+    names = auto.bundled()
+    pipelines = auto.bundled("diffusion")
     ladders = [ladder for ladder in LADDERS if on_ladder(names, ladder)]
     host_s_own, agreements = host_s_pipeline(), Agreements()
 
@@ -275,8 +274,8 @@ def build(shelf: Shelf) -> None:
 
 def known_classes(shelf: Shelf, ladder: str | None) -> tuple[str, ...]:
     """The classes that the conditional models of a ladder know. No pipeline is loaded for that."""
-    pipelines = genart_hub.bundled("diffusion")
-    names = [name for name in genart_hub.bundled() if ladder and ladder_of(name) == ladder and name not in pipelines]
+    pipelines = auto.bundled("diffusion")
+    names = [name for name in auto.bundled() if ladder and ladder_of(name) == ladder and name not in pipelines]
     return next((classes for classes in (shelf.generative(name).class_names for name in names) if classes), ())
 
 
@@ -291,7 +290,7 @@ def check_class(where: str, label: object, names: tuple[str, ...]) -> None:
 
 def kind(name: str) -> Any:
     """What kind of model stands above its pictures."""
-    family = next(one for one in ("gan", "vae", "diffusion") if name in genart_hub.bundled(one))
+    family = next(one for one in ("gan", "vae", "diffusion") if name in auto.bundled(one))
     return t(f"kind_{family}")
 
 

@@ -8,8 +8,8 @@ import gradio as gr
 from gradio.components.image_editor import AcceptBlobs
 from torch import Tensor
 
-import genart_hub
 from genart_hub.errors import MAX_SEED, GenartError, shorten, whole
+from genart_hub.models import auto
 from genart_hub.ui import gate, texts, turns
 from genart_hub.ui.handlers import guarded, in_turn, stem
 from genart_hub.ui.model_cache import Shelf, is_pipeline, offered
@@ -75,7 +75,7 @@ def class_box(shelf: Shelf, box: gr.Dropdown, of_text: gr.Column | None = None, 
     def chosen_model(model_name: str) -> tuple[tuple[str, ...], bool]:
         """The model's classes, and whether it draws what a text says. A bundled pipeline is not loaded for that."""
         try:
-            if model_name in genart_hub.bundled("diffusion"):
+            if model_name in auto.bundled("diffusion"):
                 return (), True
             model = shelf.painter(model_name)
             return model.class_names, is_pipeline(model)
@@ -174,7 +174,7 @@ def hub_search(*boxes: gr.Dropdown) -> None:
     @in_turn(turns.HUB)
     @guarded
     def search(query: str | None, request: gr.Request):
-        models = genart_hub.search(query, limit=50, token=False)
+        models = auto.search(query, limit=50, token=False)
         found = [model.id for model in models if model.family in ("gan", "vae", None)]
         note = texts.say(texts.language(request), "found", count=len(found))
         return *(gr.update(choices=[*offered(), *found]) for _ in boxes), gr.update(info=note)

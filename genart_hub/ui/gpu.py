@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 from torch import Tensor
 
-import genart_hub
 from genart_hub.errors import GenartError, first_line
 from genart_hub.evaluate.costs import Costs, costs
+from genart_hub.models import auto
 
 try:  # on such a Space, and only there
     from spaces import GPU as lent
@@ -114,5 +114,5 @@ def _count(name: str, max_bytes: int, request: dict[str, Any]) -> Costs | Genart
 def _pipeline(name: str, max_bytes: int) -> Any:
     """The pipeline of this process; a process that was forked before it was loaded loads it from the Hub's cache."""
     if name not in _pipelines:
-        _pipelines[name] = genart_hub.from_pretrained(name, device="cuda", token=False, local_files_only=True, max_bytes=max_bytes)
+        _pipelines[name] = auto.from_pretrained(name, device="cuda", token=False, local_files_only=True, max_bytes=max_bytes)
     return _pipelines[name]

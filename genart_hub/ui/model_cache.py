@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import genart_hub
 from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, shorten
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.hub.names import HUB_ID, NAME_LIMIT
-from genart_hub.models.base import Generative, check_generative
+from genart_hub.models import auto
+from genart_hub.models.auto import check_generative
+from genart_hub.models.base import Generative
 from genart_hub.ui import gpu, turns
 
 TRUSTED_BYTES = 20_000_000_000  # for the pipeline that the host has named: setting GENART_SD_MODEL is consent
@@ -31,17 +32,17 @@ def host_s_pipeline() -> str:
 
 def offered(family: str | None = None) -> list[str]:
     """The models of the model boxes: the bundled ones, then those that the host names in GENART_MODELS."""
-    return genart_hub.bundled(family) + host_s_models()
+    return auto.bundled(family) + host_s_models()
 
 
 def from_latents() -> list[str]:
     """The bundled models that make a picture from a point of a latent space: all but the pipelines."""
-    return sorted(genart_hub.bundled("gan") + genart_hub.bundled("vae"))
+    return sorted(auto.bundled("gan") + auto.bundled("vae"))
 
 
 def offered_from_latents() -> list[str]:
     """The models of a box whose tab walks through latents."""
-    pipelines = genart_hub.bundled("diffusion")
+    pipelines = auto.bundled("diffusion")
     return [name for name in offered() if name not in pipelines]
 
 
@@ -52,7 +53,7 @@ def is_pipeline(model: Any) -> bool:
 
 def first_shown() -> str | None:
     """The model that a newcomer meets: the first bundled GAN."""
-    return next(iter(genart_hub.bundled("gan")), None)
+    return next(iter(auto.bundled("gan")), None)
 
 
 class Shelf:
@@ -109,7 +110,7 @@ class Shelf:
             if (model := self._known(name)) is not None:
                 return model
             try:
-                model = genart_hub.from_pretrained(name, **({"device": pick_device()} | options))
+                model = auto.from_pretrained(name, **({"device": pick_device()} | options))
             except GenartError as error:
                 if options.get("token") is False and error.code in ("hub_no_repo", "hub_gated"):
                     raise GenartError("hub_not_public", name=name) from error
@@ -124,12 +125,12 @@ class Shelf:
 
     def generative(self, name: object) -> Generative:
         """The same, and it must make pictures from latents."""
-        return check_generative(self.get(name), from_latents())
+        return check_generative(self.get(name), from_latents)
 
     def painter(self, name: object) -> Any:
         """The same, and it must make pictures: from latents, or from a text."""
         model = self.get(name)
-        return model if is_pipeline(model) else check_generative(model, genart_hub.bundled())
+        return model if is_pipeline(model) else check_generative(model, auto.bundled)
 
     @staticmethod
     def check(name: object) -> str:
@@ -140,7 +141,7 @@ class Shelf:
         if not isinstance(name, str) or not 0 < len(name) <= NAME_LIMIT or not HUB_ID.fullmatch(name):
             if isinstance(name, str) and any(mark in name for mark in ("/", "\\", "..", "~")):
                 raise GenartError("path_refused", name=shorten(name))
-            raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(genart_hub.bundled()))
+            raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(auto.bundled()))
         if Path(name.partition("@")[0]).exists():
             raise GenartError("path_refused", name=shorten(name))
         return name

@@ -6,10 +6,10 @@ import gradio as gr
 import torch
 from PIL import Image
 
-import genart_hub
 from genart_hub import images, latents
 from genart_hub.errors import GenartError, whole
 from genart_hub.metrics import reconstruction_mse
+from genart_hub.models import auto
 from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_digits, save_emoji
@@ -32,7 +32,7 @@ def build(shelf: Shelf) -> None:
     def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request):
         model = shelf.generative(model_name)
         if not hasattr(model, "reconstruct"):
-            raise GenartError("not_vae", model=model_name, choices=", ".join(genart_hub.bundled("vae")))
+            raise GenartError("not_vae", model=model_name, choices=", ".join(auto.bundled("vae")))
         x = prepare(picture, model, tidy)
         lang = texts.language(request)
         label = latents.nearest_class(model, x)
@@ -74,7 +74,7 @@ def build(shelf: Shelf) -> None:
 
         return move
 
-    vaes, gans = genart_hub.bundled("vae"), genart_hub.bundled("gan")
+    vaes, gans = auto.bundled("vae"), auto.bundled("gan")
     folder = own_folder()
     with gr.Row():
         with gr.Column(scale=1, min_width=300):

@@ -12,6 +12,7 @@ from pipelines import save_tiny_pipeline
 
 import genart_hub
 from genart_hub import cli, images
+from genart_hub.models import auto
 
 OF_SAMPLES = ["recognised", "evenness", "rarest", "commonest", "frechet", "kid", "precision", "recall", "density", "coverage"]
 OF_RECONSTRUCTIONS = ["mse", "psnr", "elbo", "importance_weighted_bound"]  # no SSIM of 8 px
@@ -427,7 +428,7 @@ def test_ctrl_c_ends_with_status_130(capsys, folder, monkeypatch):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(genart_hub, "from_pretrained", stop)
+    monkeypatch.setattr(auto, "from_pretrained", stop)
     assert cli.main(["info", folder]) == 130
     assert capsys.readouterr().err == "genart-hub: stopped.\n"
 

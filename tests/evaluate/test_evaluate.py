@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-import genart_hub
 from genart_hub import evaluate, images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
 from genart_hub.evaluate import features, paint, reconstructions, samples
 from genart_hub.evaluate.inception import SHA256_PREFIX, Inception
 from genart_hub.evaluate.measure import Measure
+from genart_hub.models import auto
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
@@ -360,7 +360,7 @@ def test_a_model_that_is_no_feature_network_is_no_eye(gan, vae, pictures):
 def test_the_bundled_feature_network_of_the_same_channels_and_the_nearest_size_is_picked_and_its_absence_told(tiny, tmp_path, monkeypatch):
     for size, channels in ((8, 1), (28, 1), (32, 3)):
         tiny(Classifier, image_size=size, channels=channels).save_pretrained(tmp_path / f"eye-{size}")
-    monkeypatch.setattr(genart_hub, "bundled", lambda family=None: sorted(str(folder) for folder in tmp_path.iterdir()))
+    monkeypatch.setattr(auto, "bundled", lambda family=None: sorted(str(folder) for folder in tmp_path.iterdir()))
     assert [features.pick_features(tiny(GAN, image_size=size)).image_size for size in (8, 16, 24, 64)] == [8, 8, 28, 28]
     assert features.pick_features(tiny(GAN, channels=3)).image_size == 32
     with pytest.raises(GenartError, match="genart-hub train classifier") as error:

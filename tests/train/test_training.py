@@ -22,6 +22,7 @@ from genart_hub import data, images, metrics
 from genart_hub.data import batches
 from genart_hub.errors import GenartError
 from genart_hub.files import only_one
+from genart_hub.models import auto
 from genart_hub.models.classifier import Classifier
 from genart_hub.train import Recipe
 
@@ -219,7 +220,7 @@ def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_the_bundled_eye_
     eyes = [("eye", {}), ("far", {"image_size": 16}), ("colour", {"channels": 3})]
     for name, changes in eyes:
         tiny(Classifier, **changes).save_pretrained(tmp_path / name)
-    monkeypatch.setattr(genart_hub, "bundled", lambda family=None: [str(tmp_path / name) for name, _ in eyes])
+    monkeypatch.setattr(auto, "bundled", lambda family=None: [str(tmp_path / name) for name, _ in eyes])
     for k in range(20):
         (tmp_path / "pictures").mkdir(exist_ok=True)
         Image.effect_noise((8, 8), 90).save(tmp_path / "pictures" / f"{k:02}.png")
