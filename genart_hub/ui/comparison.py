@@ -15,7 +15,7 @@ from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, choice, first_line, shorten, whole
 from genart_hub.models import auto, stable_diffusion
 from genart_hub.models.labels import index_of_class
-from genart_hub.streams import Running, steps_of
+from genart_hub.streams import steps_of
 from genart_hub.ui import gpu, texts
 from genart_hub.ui.fields import (
     LADDERS,
@@ -34,7 +34,7 @@ from genart_hub.ui.fields import (
     unread_note,
 )
 from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, plotted
-from genart_hub.ui.handlers import Agreements, guarded, in_turn, new_folder
+from genart_hub.ui.handlers import Agreements, Running, guarded, in_turn, new_folder
 from genart_hub.ui.model_cache import TRUSTED_BYTES, Shelf, host_s_pipeline
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import HUB, MODEL

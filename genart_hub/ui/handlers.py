@@ -5,6 +5,7 @@ import inspect
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import OrderedDict
@@ -48,6 +49,41 @@ class Agreements:
     def check(self, request: gr.Request, name: str) -> None:
         if self._pages.get(request.session_hash) != (name, True):
             raise GenartError("not_agreed", name=name)
+
+
+class Running:
+    """The streams that run for each page, so that a page's button ends its own, with a last update that nothing overtakes."""
+
+    def __init__(self):
+        self._asked: dict[str | None, threading.Event] = {}
+
+    def stop(self, request: gr.Request) -> None:
+        if asked := self._asked.get(request.session_hash):
+            asked.set()
+
+    def until_stopped(self, handler: Callable, last: Callable[[gr.Request], dict[Any, Any]]) -> Callable:
+        """The stream `handler` of updates, whose last argument is the request; when it is stopped, it ends with the update last(request).
+
+        What was shown until then goes with it: a busy page may have left out updates that came one upon the other.
+        """
+
+        @wraps(handler)
+        def streaming(*arguments):
+            request = arguments[-1]
+            asked = self._asked[request.session_hash] = threading.Event()
+            updates, shown = handler(*arguments), {}
+            try:
+                for update in updates:
+                    shown |= update
+                    if asked.is_set():
+                        yield shown | last(request)
+                        return
+                    yield update
+            finally:
+                updates.close()
+                self._asked.pop(request.session_hash, None)
+
+        return streaming
 
 
 def guarded(handler: Callable) -> Callable:

@@ -1,0 +1,49 @@
+"""What the project declares is what it is: its dependencies, its types for others, and the linter's rules."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import genart_hub
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+NAMES = {"PIL": "pillow", "yaml": "pyyaml"}  # what is imported -> what is installed
+ELSEWHERE = {"spaces", "torch_fidelity"}  # on a Space only; named in the sentence that asks for it
+
+
+def declared() -> set[str]:
+    extras = PROJECT["project"]["optional-dependencies"]
+    return {re.match(r"[\w-]+", line)[0] for line in (*PROJECT["project"]["dependencies"], *extras["train"])}
+
+
+def imported() -> set[str]:
+    found = set()
+    for file in Path(genart_hub.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            found |= {name.split(".")[0] for name in names}
+    return {NAMES.get(name, name).replace("_", "-") for name in found - sys.stdlib_module_names - {"genart_hub"} - ELSEWHERE}
+
+
+def test_what_is_imported_is_declared():
+    assert imported() <= declared()
+
+
+def test_an_editor_knows_every_public_name():
+    stub = ast.parse((ROOT / "genart_hub" / "__init__.pyi").read_text(encoding="utf-8"))
+    names = {alias.asname for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names} - {None}
+    assert names == {*genart_hub._LAZY, *genart_hub._MODULES}
+    assert (ROOT / "genart_hub" / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("words", [["check"], ["format", "--check"]], ids=" ".join)
+def test_the_linter_finds_nothing(words):
+    done = subprocess.run([sys.executable, "-m", "ruff", *words, "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
