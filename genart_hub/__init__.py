@@ -8,11 +8,13 @@ _LAZY = {
     "MODELS": "genart_hub.models",
     "bundled": "genart_hub.models.auto",
     "from_pretrained": "genart_hub.models.auto",
+    "list_models": "genart_hub.models.auto",
+    "register": "genart_hub.models.auto",
     "search": "genart_hub.models.auto",
     "stable_diffusion": "genart_hub.models",
 }
 _MODULES = ("data", "errors", "evaluate", "hub", "images", "latents", "losses", "metrics", "models", "train", "ui")
-__all__ = ["MODELS", "__version__", "bundled", "from_pretrained", "search"]
+__all__ = ["MODELS", "__version__", "bundled", "from_pretrained", "list_models", "register", "search"]
 
 
 def __getattr__(name: str) -> object:

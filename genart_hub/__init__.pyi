@@ -16,6 +16,8 @@ from genart_hub.models import stable_diffusion as stable_diffusion
 from genart_hub.models.auto import FAMILIES as FAMILIES
 from genart_hub.models.auto import bundled as bundled
 from genart_hub.models.auto import from_pretrained as from_pretrained
+from genart_hub.models.auto import list_models as list_models
+from genart_hub.models.auto import register as register
 from genart_hub.models.auto import search as search
 
 __version__: Final[str]

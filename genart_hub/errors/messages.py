@@ -72,6 +72,8 @@ MESSAGES = {
     "config_no_class": "{file} names no _class_name, so it is no model of this package. Save the model again with save_pretrained.",
     "config_too_large": "{file} has {size:,} bytes; a config has at most {limit:,}. This is no config of this package.",
     "unknown_class": "{file} names the class {name}, which is none of {known}. A class of your own loads by {name}.from_pretrained('{place}').",
+    "not_registrable": "register takes a class with HubModel among its bases, got {value}. Write class MyGAN(nn.Module, HubModel), or subclass Generative.",
+    "class_taken": "{name} is the name of another class already, of {module}. Give yours another name.",
     "wrong_class": "{folder} holds a {found}, not a {wanted}. Load it with {found}.from_pretrained or genart_hub.from_pretrained.",
     "unknown_keys": "{file} has unknown arguments for {name}: {keys}. Remove them; known are {known}.",
     "newer_version": "{file} was written by genart_hub {written} and has arguments this version ({installed}) does not know: {keys}. "

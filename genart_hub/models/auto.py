@@ -1,13 +1,16 @@
 """Any model by its name: bundled, in a folder, or on the Hub."""
 
+import fnmatch
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from genart_hub.errors import GenartError, choice, shorten
-from genart_hub.hub import client
+from genart_hub.errors import GenartError, choice, shorten, text
+from genart_hub.hub import HubModel, client
+from genart_hub.hub.cards.datasets import DATASETS
+from genart_hub.hub.cards.markdown import known_of
 from genart_hub.hub.client import Found
 from genart_hub.hub.loading import load_folder, read_config
 from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, family_of, locate
@@ -16,6 +19,7 @@ from genart_hub.models import MODELS, stable_diffusion
 from genart_hub.models.base import Generative
 
 FAMILIES = ("gan", "vae", "diffusion", "features")
+Model = TypeVar("Model", bound=HubModel)
 
 
 def from_pretrained(
@@ -55,6 +59,35 @@ def bundled(family: str | None = None) -> list[str]:
     """The names of the models in weights/, of one family ("gan", "vae", "diffusion", "features"), or of the first three."""
     families = FAMILIES[:3] if family is None else (choice("bundled", "family", family, FAMILIES),)
     return [name for name in bundled_names() if family_of(bundled_folder(name), MODELS) in families]
+
+
+def list_models(pattern: str = "*", family: str | None = None, dataset: str | None = None) -> list[str]:
+    """The names of the bundled models, of every family, that match a glob such as "*emoji*"; read from their configs and cards alone.
+
+    dataset: one that the package can attribute, "mnist" or "emoji64".
+    """
+    pattern = text("list_models", "pattern", pattern, 250)
+    if dataset is not None:
+        choice("list_models", "dataset", dataset, DATASETS)
+    if family is not None:
+        choice("list_models", "family", family, FAMILIES)
+    names = [name for name in bundled_names() if fnmatch.fnmatchcase(name, pattern)]
+    names = [name for name in names if family is None or family_of(bundled_folder(name), MODELS) == family]
+    return [name for name in names if dataset is None or known_of(bundled_folder(name), name, None, None)[2] == dataset]
+
+
+def register(cls: type[Model]) -> type[Model]:
+    """Make a class of one's own, a HubModel, one that `from_pretrained` loads by the name in its config. Returns it, as a decorator does.
+
+    Raises GenartError for what is no HubModel, and for the name of another class.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, HubModel)):
+        raise GenartError("not_registrable", value=shorten(cls))
+    there = MODELS.setdefault(cls.__name__, cls)
+    if (there.__module__, there.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise GenartError("class_taken", name=cls.__name__, module=there.__module__)
+    MODELS[cls.__name__] = cls  # a cell that runs again defines it anew
+    return cls
 
 
 def search(

@@ -61,6 +61,8 @@ ERRORS_ZH: dict[str, str] = {
     "config_no_class": "{file} 没有写明 _class_name，所以它不是本软件包的模型。请用 save_pretrained 重新保存模型。",
     "config_too_large": "{file} 有 {size:,} 字节，而配置最多 {limit:,} 字节。这不是本软件包的配置。",
     "unknown_class": "{file} 写明的类是 {name}，不在 {known} 之中。你自己的类请用 {name}.from_pretrained('{place}') 加载。",
+    "not_registrable": "register 接受以 HubModel 为基类的类，得到的是 {value}。请写 class MyGAN(nn.Module, HubModel)，或继承 Generative。",
+    "class_taken": "{name} 已是 {module} 中另一个类的名字。请给你的类换个名字。",
     "wrong_class": "{folder} 里是 {found}，不是 {wanted}。请用 {found}.from_pretrained 或 genart_hub.from_pretrained 加载。",
     "unknown_keys": "{file} 含有 {name} 不认识的参数：{keys}。请删除它们；可用的有 {known}。",
     "newer_version": "{file} 由 genart_hub {written} 写成，含有当前版本（{installed}）不认识的参数：{keys}。请用 pip install --upgrade genart-hub 升级。",
