@@ -36,7 +36,7 @@ def from_pretrained(
     revision: str | None = None,
     subfolder: str | None = None,
     variant: str | None = None,
-    token: str | None = None,
+    token: "str | bool | None" = None,
     device: "str | torch.device" = "cpu",
     dtype: "torch.dtype | None" = None,
     local_files_only: bool = False,
@@ -46,8 +46,8 @@ def from_pretrained(
     """Load any model, of the class that its config.json names, in eval mode.
 
     name: a bundled name (see `bundled`); else a folder (written with a separator, or holding a config.json); else a Hub id
-    "owner/name[@revision]". dtype: float32 unless given, whatever is on disk (half of it for
-    a pipeline on a GPU). max_bytes: the most that the weights may take.
+    "owner/name[@revision]". token: None for the stored one, False for none. dtype: float32 unless given, whatever is on disk (half of
+    it for a pipeline on a GPU). max_bytes: the most that the weights may take.
     A diffusers Stable Diffusion folder or id gives a `stable_diffusion.StableDiffusion`, with the same `sample`.
     Raises errors.GenartError, one line with the cure.
     """
@@ -64,7 +64,7 @@ def from_pretrained(
     cls = MODELS.get(config["_class_name"])
     if cls is None:
         file, class_name = str(location.folder / hub.CONFIG), shorten(config["_class_name"]).strip("'")
-        raise GenartError("unknown_class", file=file, name=class_name, known=", ".join(MODELS))
+        raise GenartError("unknown_class", file=file, name=class_name, known=", ".join(MODELS), place=str(name))
     return hub.load_folder(cls, location.fetch(variant, max_bytes), device=device, dtype=dtype, max_bytes=max_bytes)
 
 
@@ -78,14 +78,19 @@ def bundled(family: str | None = None) -> list[str]:
     return [name for name in hub.bundled_names() if hub.family_of(hub.bundled_folder(name), MODELS) in families]
 
 
-def search(query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20) -> "list[Found]":
-    """The Hub's models of this library: `id`, `family`, `author`, `downloads`, `likes` and `tags` of each, best match first."""
+def search(
+    query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20, token: "str | bool | None" = None
+) -> "list[Found]":
+    """The Hub's models of this library: `id`, `family`, `author`, `downloads`, `likes` and `tags` of each, best match first.
+
+    token: None for the stored one, False for none: public models only.
+    """
     from genart_hub import remote
     from genart_hub.errors import choice
 
     if family is not None:
         choice("search", "family", family, FAMILIES)
-    return remote.search(query, family, author, limit)
+    return remote.search(query, family, author, limit, token)
 
 
 FAMILIES = ("gan", "vae", "diffusion", "features")

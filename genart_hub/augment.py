@@ -4,6 +4,9 @@ Real and made pictures go through the same functions, so the generator never lea
 (B, C, H, W) in [-1, 1], and what is random comes as an argument, one value a picture.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -55,13 +58,26 @@ POLICIES = ("brightness", "saturation", "contrast", "translation", "cutout")
 
 def diff_augment(x: Tensor, policy: tuple[str, ...], noise) -> Tensor:
     """The augmentations of `policy`, in its order. noise: train.noise.Noise, or anything with its `uniform` and `integers`."""
-    B, _, H, W = x.shape
+    return drawn_augmentation(x.shape, policy, noise)(x)
+
+
+def drawn_augmentation(shape: tuple[int, ...], policy: tuple[str, ...], noise) -> Callable[[Tensor], Tensor]:
+    """The same as a function of the pictures, whose randomness is drawn already. shape: theirs, (B, C, H, W)."""
+    B, _, H, W = shape
+    steps: list[Callable[[Tensor], Tensor]] = []
     for name in policy:
         if name == "translation":  # by an eighth of the side
             down, right = noise.integers(-(H // 8), H // 8, B, 1), noise.integers(-(W // 8), W // 8, B, 1)
-            x = translation(x, torch.cat([down, right], dim=1))
+            steps.append(partial(translation, shift=torch.cat([down, right], dim=1)))
         elif name == "cutout":
-            x = cutout(x, torch.cat([noise.integers(0, H - 1, B, 1), noise.integers(0, W - 1, B, 1)], dim=1))
+            steps.append(partial(cutout, centre=torch.cat([noise.integers(0, H - 1, B, 1), noise.integers(0, W - 1, B, 1)], dim=1)))
         else:
-            x = {"brightness": brightness, "saturation": saturation, "contrast": contrast}[name](x, noise.uniform(B))
-    return x
+            colour = {"brightness": brightness, "saturation": saturation, "contrast": contrast}[name]
+            steps.append(partial(colour, u=noise.uniform(B)))
+
+    def augment(x: Tensor) -> Tensor:
+        for step in steps:
+            x = step(x)
+        return x
+
+    return augment

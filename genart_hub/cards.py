@@ -64,10 +64,13 @@ def is_classifier(model: nn.Module) -> bool:
     return getattr(model, "family", None) == "features"
 
 
-def write_card(folder: str | Path, model: nn.Module, name: str, license: str | None = None, dataset: str | None = None) -> Path:
+def write_card(
+    folder: str | Path, model: nn.Module, name: str, license: str | None = None, dataset: str | None = None, *, title: str | None = None
+) -> Path:
     """Write README.md, samples.png and golden.safetensors into a model's folder, from what its training and evaluation left there.
 
-    license, dataset: those of the card that is there, unless given. A card that somebody edited keeps its text.
+    name: what the model is loaded by: a bundled name, a Hub id or the folder's name. license, dataset: those of the card that is there,
+    unless given. title: what the card calls the model (the name). A card that somebody edited keeps its text.
     Raises GenartError where there is no licence at all.
     """
     folder = Path(folder)
@@ -76,7 +79,7 @@ def write_card(folder: str | Path, model: nn.Module, name: str, license: str | N
     training, evaluation = read_json(folder / TRAINING), own_first(read_json(folder / EVALUATION), sha256, folder / EVALUATION)
     write_samples(folder, model, name, sha256)
     about, dtypes, nearest = DATASETS.get(dataset), _stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
-    text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest)
+    text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest, title=title)
     return replace_card(folder, text, there)
 
 
@@ -155,13 +158,15 @@ def card(
     dataset: Dataset | None = None,
     dtypes: list[str] | None = None,
     nearest: bool = False,
+    *,
+    title: str | None = None,
 ) -> str:
     """The text of a card: metadata, then what a reader wants to know, in the order in which it is asked.
 
     nearest: whether the picture of the nearest training pictures lies beside it.
     """
     measures = next(iter(evaluation["results"].values())) if evaluation else []
-    parts = [f"# {name}", _about(model, dataset)]
+    parts = [f"# {title or name}", _about(model, dataset)]
     if is_generative(model):
         n, *_, label = samples_of(model)
         classes = ", a class a column: " + ", ".join(model.class_names) if label and len(set(label)) <= 16 else ""
@@ -173,7 +178,7 @@ def card(
     parts.append(_training(model, sha256, training, dtypes or []))
     if dataset:
         parts += [f"## Data\n\n{dataset.attribution}", f"## Limits\n\n{dataset.limits}"]
-    return sealed(metadata(model, name, license, measures, dataset), parts)
+    return sealed(metadata(model, title or name, license, measures, dataset), parts)
 
 
 def sealed(data: dict[str, Any], parts: list[str]) -> str:
@@ -273,14 +278,38 @@ def _about(model: nn.Module, dataset: Dataset | None) -> str:
     return "\n\n".join(lines)
 
 
+def place(name: str, bundled: str = "{}") -> str:
+    """How code names a model, in quotes: a Hub id or a bundled name as it is, any other folder as one beside the program."""
+    from genart_hub.hub import bundled_folder
+
+    told = name if "/" in name else bundled.format(name) if bundled_folder(name) else f"./{name}"
+    return json.dumps(told, ensure_ascii=False)
+
+
+def install(name: str) -> str:
+    """The line that a reader on the Hub needs first; nothing for a folder."""
+    return "```bash\npip install genart-hub\n```\n\n" if "/" in name else ""
+
+
 def _use(model: nn.Module, name: str) -> str:
+    """Code that runs as it stands, but for a class of somebody's own, whose code the reader must have."""
+    from genart_hub.models import MODELS
+
+    own, cls = MODELS.get(type(model).__name__) is not type(model), type(model)
+    lines, note, loaded = ["import genart_hub"], "", f"genart_hub.from_pretrained({place(name)})"
+    if own:
+        module = "" if cls.__module__ == "__main__" else f"from {cls.__module__} import {cls.__name__}"
+        note = f"`{cls.__name__}` is a class of its author's own, whose code does not come with the weights. With it at hand:\n\n"
+        lines, loaded = [module] if module else [], f"{cls.__name__}.from_pretrained({place(name)})"
     if is_generative(model):
-        call = f'images.grid(genart_hub.from_pretrained("{name}").sample(16, seed=0)).show()'
-        return f"## Use\n\n```python\nimport genart_hub\nfrom genart_hub import images\n\n{call}\n```"
-    if not is_classifier(model):
-        return f'## Use\n\nWith the class at hand: `{type(model).__name__}.from_pretrained("{name}")`.'
-    call = f'genart_hub.from_pretrained("{name}").features(x)  # x: (B, {model.channels}, {model.image_size}, {model.image_size})'
-    return f"## Use\n\n```python\nimport genart_hub\n\n{call} in [-1, 1]\n```"
+        lines = [*lines, "from genart_hub import images"]
+        call = f"images.grid({loaded}.sample(16, seed=0)).show()"
+    elif is_classifier(model):
+        call = f"{loaded}.features(x)  # x: (B, {model.channels}, {model.image_size}, {model.image_size}) in [-1, 1]"
+    else:
+        call = f"model = {loaded}"
+    code = "\n".join([*lines, *([""] if lines else []), call])
+    return f"## Use\n\n{note}{install(name)}```python\n{code}\n```"
 
 
 def matrix(results: dict[str, list[dict[str, Any]]]) -> str:

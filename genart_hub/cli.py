@@ -15,6 +15,7 @@ import genart_hub
 from genart_hub.errors import GenartError, choice, first_line, number
 
 PIPELINE_BYTES = 20_000_000_000
+OF_RECIPE = ("prompt", "negative_prompt", "steps", "guidance", "size", "n", "seed", "label", "truncation", "columns")
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 CLASSES = {"gan": "GAN", "vae": "VAE", "dcgan": "DCGAN", "conv-vae": "ConvVAE", "classifier": "Classifier", "resnet": "ResNet"}
 
@@ -67,11 +68,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--guidance", type=float, help="of a pipeline: how strongly it follows the prompt, 0 to 50 (its own number)")
     command.add_argument("--size", type=int, metavar="PX", help="of a pipeline's pictures, a multiple of 8 (its own size)")
     command.add_argument("-n", type=int, help="how many pictures (16; of a pipeline above 64 px, 1)")
-    command.add_argument("--seed", type=int, default=0, help="the first picture's seed; picture k has seed + k (0)")
+    command.add_argument("--seed", type=int, help="the first picture's seed; picture k has seed + k (0)")
     command.add_argument("--label", help="a class index or name, for conditional models; several with commas, one for each picture")
     command.add_argument("--truncation", type=float, help="above 0, at most 1: less variety, more typical pictures (1)")
-    command.add_argument("--columns", type=int, default=8, help="of the grid (8)")
-    command.add_argument("--from", dest="picture", metavar="PNG", help="make the picture of this PNG again, from its recipe")
+    command.add_argument("--columns", type=int, help="of the grid (8)")
+    command.add_argument("--from", dest="picture", metavar="PNG", help="make the picture of this PNG again, from its recipe alone")
     command.add_argument("--out", default="sample.png", help="the PNG to write (sample.png)")
 
     command = add("walk", walk, "a walk through the latent space, as an animation")
@@ -122,7 +123,8 @@ def parser() -> argparse.ArgumentParser:
     recipe.add_argument("--ema", type=float, metavar="DECAY", help="of the averaged weights, such as 0.998; 0 for none")
     recipe.add_argument("--objective", help="a GAN's: non-saturating, minimax, hinge, wasserstein or relativistic")
     recipe.add_argument("--r1", type=float, help="a GAN's R1 penalty, times the squared gradient norm")
-    recipe.add_argument("--r1-every", type=int, metavar="STEPS")
+    recipe.add_argument("--r2", type=float, help="the same on the generated pictures, R2 (0); with --objective relativistic: R3GAN's")
+    recipe.add_argument("--r1-every", type=int, metavar="STEPS", help="take both every so many steps, at so many times the weight")
     recipe.add_argument("--gp", type=float, help="a GAN's WGAN-GP penalty")
     recipe.add_argument("--augment", help="with commas: brightness, saturation, contrast, translation, cutout; or none")
     recipe.add_argument("--beta", type=float, help="the weight of a VAE's KL")
@@ -189,7 +191,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("card", card, "write a model folder's card, its sample grid and its golden samples")
     command.add_argument("folder", help="a run or a model's folder")
-    command.add_argument("--name", help="what the card calls the model (the folder's name)")
+    command.add_argument("--name", help="the card's title (the folder's name)")
     command.add_argument("--license", help="such as apache-2.0, mit or cc-by-sa-3.0 (that of the card that is there)")
     command.add_argument("--dataset", help="a dataset that the package can attribute: mnist or emoji64")
 
@@ -214,8 +216,9 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("deploy-space", deploy_space, "the app as a Hugging Face Space: create it, or update it")
     command.add_argument("repo_id", metavar="owner/name")
-    command.add_argument("--hardware", choices=("cpu-basic", "zero-a10g"), default="cpu-basic")
-    command.add_argument("--model", action="append", default=[], metavar="owner/name", help="a Hub model to offer and preload")
+    command.add_argument("--hardware", choices=("zero-a10g", "cpu-basic"), default="zero-a10g", help="of the Space (zero-a10g: ZeroGPU)")
+    command.add_argument("--model", action="append", default=[], metavar="owner/name", help="a public Hub model to offer and preload")
+    command.add_argument("--title", help="of the Space (genart_hub)")
     command.add_argument("--private", action=argparse.BooleanOptionalAction)
     command.add_argument("--token")
     command.add_argument("--dry-run", action="store_true", help="print the files and their sizes, and upload nothing")
@@ -236,7 +239,7 @@ def generative(options: argparse.Namespace, name: str | None = None) -> Any:
     """The same, and it must make pictures from latents."""
     from genart_hub.models.base import check_generative
 
-    return check_generative(load(options, name), genart_hub.bundled())
+    return check_generative(load(options, name))
 
 
 def list_models(options: argparse.Namespace) -> None:
@@ -283,10 +286,15 @@ def sample(options: argparse.Namespace) -> None:
     from genart_hub.remake import remake
 
     if options.picture:
+        for option in OF_RECIPE:
+            if getattr(options, option) is not None:
+                raise GenartError("fixed_by_recipe", option="-n" if option == "n" else f"--{option.replace('_', '-')}")
         picture, x, recipe = remake(options.picture, lambda name: load(options, options.model or name))
     else:
         if not options.model:
             raise GenartError("no_model_named", choices=", ".join(genart_hub.bundled()))
+        options.seed = 0 if options.seed is None else options.seed
+        options.columns = 8 if options.columns is None else options.columns
         model = load(options)
         x, recipe = (_sample_from_text if model.family == "diffusion" else _sample_from_latents)(options, model)
         picture = images.sheet(x, recipe["columns"])
@@ -411,7 +419,14 @@ def train(options: argparse.Namespace) -> None:
             print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
         raise
     if _is_first_process():
-        best = f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}." if run.best else ""
+        best = ""
+        if run.best:
+            last = run.best["step"] == run.step
+            best = (
+                " The best state is the last one."
+                if last
+                else f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}."
+            )
         print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes.{best}")
         print(f"Load it with from_pretrained({str(run.folder)!r}).")
 
@@ -639,7 +654,7 @@ def card(options: argparse.Namespace) -> None:
         read_config(folder)
     model = genart_hub.from_pretrained(folder)
     write_card = pipeline_cards.write_card if is_pipeline else cards.write_card
-    print(write_card(folder, model, options.name or folder.resolve().name, options.license, options.dataset))
+    print(write_card(folder, model, folder.resolve().name, options.license, options.dataset, title=options.name))
 
 
 def push(options: argparse.Namespace) -> None:
@@ -681,9 +696,9 @@ def deploy_space(options: argparse.Namespace) -> None:
     if options.dry_run:
         with tempfile.TemporaryDirectory() as root:
             folder = Path(root)
-            files = space.build(folder, options.hardware, options.model)
+            files = space.build(folder, options.hardware, options.model, options.title)
             for file in files:
                 print(f"{(folder / file).stat().st_size:>12,}  {file.as_posix()}")
             print(f"{space.total(folder, files):>12,}  bytes in {len(files)} files; nothing was uploaded.")
         return
-    print(space.deploy(options.repo_id, options.hardware, options.model, options.private, options.token))
+    print(space.deploy(options.repo_id, options.hardware, options.model, options.private, options.token, options.title))

@@ -25,6 +25,9 @@ MESSAGES = {
     "bad_label": "{where}: there is no class {value}. Choose one of: {choices}.",
     "bad_latents": "{where}: latents must be of shape (B, {latent_dim}), got {shape}.",
     "bad_images": "{where}: images must be of shape (B, {channels}, {size}, {size}), got {shape}.",
+    "latents_as_count": "{where}: sample takes the number of pictures, and got a tensor of shape {shape}. To draw the pictures of latents, call generate(z).",
+    "no_latents": "{where}: latents are a tensor of shape (B, {latent_dim}), got {type}. Draw them with latents(n, seed), or call sample(n) for pictures.",
+    "no_images": "{where}: pictures are a tensor of shape (B, {channels}, {size}, {size}) in [-1, 1], got {type}. Make one of a picture with images.from_pil(picture, {size}, {channels}).",
     "bad_seeds": "Seeds are whole numbers with commas between them, such as 0, 7, 42; got {value}.",
     "few_keys": "A walk needs at least two keys, got {count}.",
     "many_seeds": "At most {high} seeds are taken, got {count}.",
@@ -44,6 +47,7 @@ MESSAGES = {
     "path_refused": "The app loads bundled models and Hub ids of the form owner/name, not {name}.",
     "hub_no_repo": "{name} is no folder here, and the Hub has no such model that this token may see. Check the spelling, or pass token= for a private one.",
     "hub_gated": "{name} is gated. Accept its terms on its page on the Hub, then pass token=.",
+    "hub_not_public": "{name} is no public model of the Hub. Check the spelling; the app's host can offer one that is not public by naming it in GENART_MODELS.",
     "hub_no_revision": "{name} has no revision {revision}. Leave revision= out for the newest one.",
     "hub_no_file": "{name} has no {file} on the Hub, so it is no model of this package.",
     "hub_unreachable": "{name} is no folder here, and the Hub at {endpoint} could not be reached. Check the network, set HF_ENDPOINT to a mirror, or pass local_files_only=True for a copy in the cache.",
@@ -57,6 +61,7 @@ MESSAGES = {
     "no_token": "Publishing needs a token with the right to write. Log in with `hf auth login`, set HF_TOKEN, or pass token=.",
     "not_writable": "This token may not write to {name}. Use a token with the right to write, and a namespace that is yours or your organisation's.",
     "other_library": "{name} already holds a model of another library ({library}). Choose another name.",
+    "not_public": "{name} is no model that anybody may load from the Hub, so a Space cannot offer it. Check the spelling, or make it public and ungated first.",
     "other_space": "{name} already holds another app ({file}), which an update would delete. Choose another name.",
     "bad_metadata": "The Hub refuses the card's metadata ({reason}). Mend the block between the two --- lines of README.md.",
     "no_license": "{name} has no licence. Pass license=, such as apache-2.0 (--license on the command line).",
@@ -66,7 +71,7 @@ MESSAGES = {
     "bad_config": "{file} is not a JSON object ({reason}). Save the model again or restore the file.",
     "config_no_class": "{file} names no _class_name, so it is no model of this package. Save the model again with save_pretrained.",
     "config_too_large": "{file} has {size:,} bytes; a config has at most {limit:,}. This is no config of this package.",
-    "unknown_class": "{file} names the class {name}, which is none of {known}. A class of your own loads by {name}.from_pretrained.",
+    "unknown_class": "{file} names the class {name}, which is none of {known}. A class of your own loads by {name}.from_pretrained('{place}').",
     "wrong_class": "{folder} holds a {found}, not a {wanted}. Load it with {found}.from_pretrained or genart_hub.from_pretrained.",
     "unknown_keys": "{file} has unknown arguments for {name}: {keys}. Remove them; known are {known}.",
     "newer_version": "{file} was written by genart_hub {written} and has arguments this version ({installed}) does not know: {keys}. "
@@ -96,6 +101,8 @@ MESSAGES = {
     "bad_recipe": "{file}: its recipe is damaged ({reason}). Sample the picture again and save it anew.",
     "other_weights": "The picture was made with other weights of {name} ({wanted} there, {found} here). "
     "Load the revision that made it, or sample anew.",
+    "run_elsewhere": "{file} was made by {name}, which is no bundled model and lies in no folder at the picture. Say where it is: genart-hub sample runs/{name} --from {file}",
+    "fixed_by_recipe": "{option} cannot be given beside --from: it comes from the picture's recipe. Leave it out, or sample without --from.",
     "several_labels": "{file} has a class for each picture; the app takes one for all. Make it again with genart-hub sample --from {file}.",
     "no_field": "{file} was made with settings that the app has no field for ({names}). Make it again with genart-hub sample --from {file}.",
     "no_frames": "An animation needs at least one frame.",
@@ -167,6 +174,7 @@ MESSAGES = {
     # training
     "unknown_recipe": "There is no recipe {recipe} for {model}; there are {choices}.",
     "run_exists": "{path} already holds a run or a model. Go on with --resume where it is a run, or give another --out.",
+    "run_in_use": "Another process trains into {path} now. Wait until it is done, stop it, or give another --out.",
     "no_checkpoint": "{path} holds no checkpoint to resume. Start without --resume.",
     "no_stage": "{path} holds no {stage} yet. Train it first: genart-hub train-diffusion with --stage {stage}.",
     "other_run": "{path} was started with another {what} ({was}, now {now}). Resume with the same one, or give another --out.",
@@ -190,6 +198,11 @@ MESSAGES = {
     "bad_setting": "--set takes NAME=JSON, such as latent_dim=20; got {text} ({reason}).",
     "bad_weight": "--class-weight takes NAME=W, such as cats=2; got {text}.",
     # the app
+    "too_many_jobs": "{count} requests from here are waiting already. Ask again when one of them is answered.",
+    "too_busy": "The app has {count} requests to answer already. Ask again in a minute.",
+    "nobody_listens": "Nobody was listening for the answer any more, so it was not worked out. Ask again.",
+    "job_too_long": "The answer took more than {limit:g} seconds of work and was given up. Ask for less at a time.",
+    "not_agreed": "{name} is loaded only for a page that has read what it takes and agreed. Choose it on the page, and tick the box below it.",
     "unexpected": "Something went wrong here ({reason}). Please try again.",
 }
 
@@ -231,9 +244,13 @@ def first_line(error: BaseException, limit: int = 120) -> str:
 def whole(where: str, name: str, value: object, low: int | None = None, high: int | None = None) -> int:
     """`value` as a whole number within [low, high], or an error that names `where` and `name`; 3.0 is 3."""
     result = int(value) if isinstance(value, float) and value.is_integer() else value
-    if isinstance(result, bool) or not hasattr(result, "__index__"):
+    try:
+        result = None if isinstance(result, bool) else result.__index__()
+    except (AttributeError, TypeError, ValueError):  # a tensor or an array has the method, and may refuse
+        result = None
+    if result is None:
         raise GenartError("not_whole", where=where, name=name, value=shorten(value))
-    return _bounded(where, name, int(result), low, high)
+    return _bounded(where, name, result, low, high)
 
 
 def power_of_two(where: str, name: str, value: object, low: int, high: int) -> int:

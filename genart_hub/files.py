@@ -2,10 +2,11 @@
 
 While a file is written, its process holds a lock on it (flock, which the system lets go when the process ends, killed or not). The
 next save into the folder removes what nobody holds: half-written files of processes that were killed. Where there are no such locks
-(Windows, some network file systems), and for the files of other libraries, an hour without a change has to pass first.
+(Windows, some network file systems), and for what safetensors leaves of other programs, an hour without a change has to pass first.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,12 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-OURS = ".genart-"
+OURS, LOCK = ".genart-", ".genart-lock"
 UNFINISHED = re.compile(r"\.genart-.+-[a-z0-9_]{8}(\.\w+)?")  # as `replacing` and `save_tensors` name them
 OF_SAFETENSORS = re.compile(r"\.tmp\w{6}")
 IDLE_SECONDS = 3600
-STEM = 100  # characters of a long name that its unfinished file keeps
+STEM = 40  # characters of a long name that its unfinished file keeps: 160 bytes, where a name may have 255
+TICK = 2  # seconds: no file system's clock is slower
 HEADER_LIMIT = 25_000_000  # bytes, of a safetensors header
 MAX_DEPTH = 32  # of brackets within brackets in a JSON text: what is deeper breaks whoever walks through it
 
@@ -46,7 +49,7 @@ class replacing:
     def __enter__(self) -> Path:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(self.path.parent, (UNFINISHED,))
+            _sweep_once(self.path.parent.absolute())
             self.file, self.lock = _locked(lambda: _new_file(self.path))
         except OSError as error:
             raise _cannot_write(self.path, error) from error
@@ -72,7 +75,7 @@ class replacing:
                 raise _cannot_write(self.path, error) from error
             return
         try:
-            with open(self.file, "rb") as written:
+            with open(self.file, "r+b") as written:  # Windows flushes only what may be written
                 os.fsync(written.fileno())
             self.file.chmod(0o644)
             self.file.replace(self.path)
@@ -92,7 +95,7 @@ def _locked(make: Any) -> tuple[Path, int | None]:
     while True:
         place = make()
         lock = _lock(place, wait=True)
-        if lock is None or os.fstat(lock).st_nlink and place.exists():
+        if lock is None or place.exists():
             return place, lock
         _unlock(lock)
 
@@ -125,6 +128,72 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
         yield
     except OSError as error:
         raise _cannot_write(Path(path), error) from error
+
+
+@contextmanager
+def saving(folder: str | os.PathLike) -> Iterator[Path]:
+    """`with saving(folder) as place:` what is written below `place` is moved into `folder` at the end, or vanishes on an error."""
+    folder = Path(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+        place, lock = _locked(lambda: Path(tempfile.mkdtemp(prefix=f"{OURS}saving-", dir=folder)))
+        try:
+            yield place
+            for below in (entry for entry in place.rglob("*") if entry.is_dir()):
+                (folder / below.relative_to(place)).mkdir(parents=True, exist_ok=True)
+                sweep(folder / below.relative_to(place))
+            files = [file for file in place.rglob("*") if file.is_file()]
+            for file in sorted(files, key=lambda file: (file.parent == place, file)):  # what names the others comes last
+                file.chmod(0o644)
+                file.replace(folder / file.relative_to(place))
+        except SafetensorError as error:  # a full disk, as safetensors tells it
+            raise OSError(first_line(error)) from error
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            _unlock(lock)
+
+
+@contextmanager
+def only_one(folder: str | os.PathLike) -> Iterator[None]:
+    """While the lines below run, whoever else wants `folder` for himself is refused; the lock of a killed process is none.
+
+    The folder is made where there is none, and removed again where nothing came into it.
+    """
+    folder = Path(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    handle = None
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        while fcntl and handle is None:
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)  # network file systems lock what is open for writing only
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                gone = os.fstat(handle).st_nlink == 0  # its last holder removed it meanwhile
+            except BlockingIOError:
+                os.close(handle)
+                raise GenartError("run_in_use", path=str(folder)) from None
+            except OSError:  # a file system without locks
+                break
+            if gone:
+                os.close(handle)
+                handle = None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
+            for place in made:
+                place.rmdir()  # which fails where anything is in it
+        _unlock(handle)
+
+
+def set_aside(file: str | os.PathLike) -> Path:
+    """Rename a file that holds no longer, to the first free name of NAME.1.json, NAME.2.json, and so on. Returns that."""
+    file = Path(file)
+    with writing(file):
+        place = next(place for k in itertools.count(1) if not (place := file.with_suffix(f".{k}{file.suffix}")).exists())
+        return file.rename(place)
 
 
 def save_tensors(tensors: dict[str, Tensor], path: str | os.PathLike, metadata: dict[str, str]) -> None:
@@ -195,22 +264,28 @@ def sweep(folder: str | os.PathLike) -> None:
     _sweep(Path(folder), (UNFINISHED, OF_SAFETENSORS))
 
 
+@lru_cache(256)
+def _sweep_once(folder: Path) -> None:
+    """Of any folder, and once in a process: it may hold thousands of pictures, saved one by one, and files of other programs."""
+    _sweep(folder, (UNFINISHED,))
+
+
 def _sweep(folder: Path, patterns: tuple[re.Pattern, ...]) -> None:
     with suppress(OSError):
-        names = [name for name in os.listdir(folder) if name[:1] == "." and any(pattern.fullmatch(name) for pattern in patterns)]
-        for place in (folder / name for name in names):
-            with suppress(OSError):
-                _remove_left(place, held=bool(UNFINISHED.fullmatch(place.name)))
+        for name in os.listdir(folder):
+            if any(pattern.fullmatch(name) for pattern in patterns):
+                with suppress(OSError):
+                    _remove_left(folder / name, held=bool(UNFINISHED.fullmatch(name)))
 
 
 def _remove_left(place: Path, held: bool) -> None:
     """Remove one file or folder that nobody writes to. held: whether its writer would hold a lock on it."""
     if place.is_symlink():
         return
-    left = not held and _is_left(place)  # asked before it is opened here
     lock = _lock(place)  # raises where another holds it
     try:
-        if not (left or (held and (lock is not None or _is_idle(place)))):
+        idle = time.time() - place.stat().st_mtime > IDLE_SECONDS
+        if not idle and not (held and lock is not None):
             return
         if place.is_dir():
             shutil.rmtree(place, ignore_errors=True)
@@ -220,32 +295,25 @@ def _remove_left(place: Path, held: bool) -> None:
         _unlock(lock)
 
 
-def _is_idle(place: Path) -> bool:
-    return time.time() - place.stat().st_mtime > IDLE_SECONDS
-
-
-def _is_left(place: Path) -> bool:
-    """Whether nobody writes to a file that no lock tells of: it has not changed for an hour, or no process has it open."""
-    ours = place.is_file() and hasattr(os, "getuid") and place.stat().st_uid == os.getuid()
-    opened = _opened_files() if ours else None
-    return _is_idle(place) or (opened is not None and os.path.realpath(place) not in opened)
-
-
-def _opened_files() -> set[str] | None:
-    """The files that the processes of this user have open; None where the system does not tell (it does on Linux)."""
-    opened = set()
-    for handles in Path("/proc").glob("[0-9]*/fd"):
-        with suppress(OSError):
-            for handle in os.listdir(handles):
-                with suppress(OSError):  # closed meanwhile
-                    opened.add(os.readlink(handles / handle))
-    return opened or None
+_known: dict[tuple[str | int, ...], str] = {}
 
 
 def sha256_of(path: str | os.PathLike) -> str:
-    """The sha256 of a file, in hexadecimal."""
+    """The sha256 of a file, in hexadecimal: computed once in a process, unless the file changes."""
+    about = os.stat(path)
+    key = os.path.realpath(path), about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+    if key in _known:
+        return _known[key]
+    found = digest(path)
+    if time.time() - max(about.st_mtime, about.st_ctime) > TICK:  # else another change might not show in its times
+        _known[key] = found
+    return found
+
+
+def digest(path: str | os.PathLike, make: Callable[[], Any] = hashlib.sha256) -> str:
+    """The hash of a file, in hexadecimal, read in pieces. make: gives a hash that may have begun."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, make).hexdigest()
 
 
 def _cannot_write(path: Path, error: OSError | SafetensorError) -> GenartError:

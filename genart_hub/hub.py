@@ -91,7 +91,9 @@ class Source:
         if self.repository is not None:
             try:
                 return self.repository.download(name, COMPANION_LIMIT)
-            except GenartError:
+            except GenartError as error:
+                if error.code == "damaged_file":
+                    raise
                 return None
         return self.folder / name if (self.folder / name).is_file() else None
 
@@ -116,15 +118,16 @@ def _state_of(model: Any) -> Any:
     state = {name: tensor.detach() for name, tensor in model.state_dict().items() if isinstance(tensor, Tensor)}
     about = [(name, tensor.shape, tensor.dtype, 0 if tensor.is_inference() else tensor._version) for name, tensor in state.items()]
     spots = [tensor.reshape(-1)[:: max(1, tensor.numel() // SPOTS)] for tensor in state.values() if not tensor.is_meta]
-    by_device: dict[torch.device, list[Tensor]] = {}
+    by_kind: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
     for spot in spots:
-        by_device.setdefault(spot.device, []).append(spot.double() if spot.device.type != "mps" else spot.float())
-    numbers = [number for several in by_device.values() for number in torch.cat(several).nan_to_num().tolist()]
+        by_kind.setdefault((spot.device, spot.dtype), []).append(spot)
+    numbers = [number for several in by_kind.values() for number in torch.cat(several).cpu().double().nan_to_num().tolist()]
     return about, numbers
 
 
 def _component(part: Any) -> Any:
     """The same of a pipeline's component: a network with its config, a scheduler with its own, a tokenizer with its words."""
+    part = getattr(part, "_orig_mod", part)  # what torch.compile wraps
     config = getattr(part, "config", None)
     config = {key: repr(value) for key, value in config.items()} if isinstance(config, Mapping) else None
     if isinstance(part, nn.Module):
@@ -218,7 +221,7 @@ class HubModel:
         revision: str | None = None,
         subfolder: str | None = None,
         variant: str | None = None,
-        token: str | None = None,
+        token: str | bool | None = None,
         device: str | torch.device = "cpu",
         dtype: torch.dtype | None = None,
         local_files_only: bool = False,
@@ -227,7 +230,8 @@ class HubModel:
     ) -> Self:
         """Load this class from a bundled name, a folder or a Hub id "owner/name[@revision]", in eval mode.
 
-        dtype: float32 unless given, whatever is on disk. max_bytes: the most that the weights may take, on disk and in memory.
+        token: None for the stored one, False for none. dtype: float32 unless given, whatever is on disk. max_bytes: the most that the
+        weights may take, on disk and in memory.
         Raises GenartError, with the cure, for anything that does not fit exactly.
         """
         source = locate(
@@ -480,7 +484,7 @@ def _read_tensors(file: Path, name: str, expected: dict[str, Tensor], device: to
 def _check_masks(file: Path, bad: list[str], buffers: dict[str, Tensor], tensors: dict[str, Tensor], make: Callable[[], nn.Module]) -> None:
     """Refuse NaN and infinity, but for a buffer that has them in the same places as the constructor makes it: an attention mask."""
     if all(key in buffers for key in bad):
-        with torch.random.fork_rng(devices=[]):
+        with _NoInitialisation(), torch.random.fork_rng(devices=[]):
             made = dict(make().named_buffers())
         bad = [key for key in bad if not torch.equal(_holes(made[key]), _holes(tensors[key].cpu()))]
     if bad:
@@ -604,7 +608,7 @@ def locate(
     *,
     revision: str | None = None,
     subfolder: str | None = None,
-    token: str | None = None,
+    token: str | bool | None = None,
     local_files_only: bool = False,
     cache_dir: str | os.PathLike | None = None,
 ) -> Location:

@@ -73,10 +73,10 @@ def walk(keys: Tensor | Sequence[Tensor], num_frames: int, method: str = "slerp"
 
 def nearest_class(model: Generative, x: Tensor, seed: int = 0, n: int = 64) -> Tensor | None:
     """The class of whose n seeded samples one comes nearest to each picture. x: (B, C, H, W). Returns (B,), None without classes."""
-    check_generative(model, [])
+    check_generative(model)
     if not model.num_classes:
         return None
-    x, z = model.check_images(x.detach()), model.latents(n, seed).to(next(model.parameters()))
+    x, z = model.check_images(x).detach(), model.latents(n, seed).to(next(model.parameters()))
     with torch.no_grad(), evaluating(model):
         pictures = (model.generate(z, label).flatten(1) for label in range(model.num_classes))
         distances = torch.stack([torch.cdist(x.flatten(1), x_hat).amin(dim=1) for x_hat in pictures])  # (num_classes, B)
@@ -99,8 +99,8 @@ def invert(
     Yields (step, z, error) after each of `num_steps` steps: z (B, Z), the best so far for each picture; error, the mean squared
     error of G(z) over all pictures and pixels, which never rises. The last yield is the best.
     """
-    check_generative(model, [])
-    x = model.check_images(x.detach())
+    check_generative(model)
+    x = model.check_images(x).detach()
     num_steps, num_starts = whole("invert", "num_steps", num_steps, 1), whole("invert", "num_starts", num_starts, 1)
     label = nearest_class(model, x, seed) if label is None else model.check_label(label, len(x))
     classes = [None] if label is None else label.tolist()

@@ -112,6 +112,15 @@ def r1_penalty(logits: Tensor, x: Tensor) -> Tensor:
     return gradient.square().flatten(1).sum(dim=1).mean()
 
 
+def r2_penalty(logits: Tensor, x_hat: Tensor) -> Tensor:
+    """E_z[||grad_x D(G(z))||^2] on made images, with D the discriminator's logit.
+
+    Mescheder et al. 2018, eq. 10, without its factor gamma / 2; beside R1 in Huang et al. 2024, https://arxiv.org/abs/2501.05441, eq. 3.
+    logits: (B,), made from x_hat: (B, ...), which requires grad and hangs on no generator. Returns a scalar.
+    """
+    return r1_penalty(logits, x_hat)
+
+
 def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
     """-log p(x | z) in nats, summed over the pixels, for independent Bernoulli pixels.
 

@@ -60,7 +60,15 @@ SHOWN = {
 }
 
 
-def write_card(folder: str | Path, model: StableDiffusion, name: str, license: str | None = None, dataset: str | None = None) -> Path:
+def write_card(
+    folder: str | Path,
+    model: StableDiffusion,
+    name: str,
+    license: str | None = None,
+    dataset: str | None = None,
+    *,
+    title: str | None = None,
+) -> Path:
     """Write README.md, samples.png, unseen.png and golden.safetensors into a pipeline's folder, from what training and evaluation left.
 
     license, dataset: as for `cards.write_card`. The pictures are those of a dataset whose names are known (SHOWN).
@@ -68,14 +76,17 @@ def write_card(folder: str | Path, model: StableDiffusion, name: str, license: s
     folder = Path(folder)
     known = cards.known_of(folder, name, license, dataset)  # a missing licence is told before minutes of pictures
     write_pictures(folder, model, name, known[2])
-    return write_text(folder, model, name, *known)
+    return write_text(folder, model, name, *known, title=title)
 
 
-def write_text(folder: Path, model: StableDiffusion, name: str, there: str, license: str, dataset: str | None) -> Path:
+def write_text(
+    folder: Path, model: StableDiffusion, name: str, there: str, license: str, dataset: str | None, *, title: str | None = None
+) -> Path:
     """README.md alone. there: the card before, whose body stays where somebody edited it."""
     reports = {file: cards.read_json(folder / file) for file in (TRAINING, EVALUATION, SCHEDULERS, *SWEEPS)}
     shown = SHOWN.get(dataset) if (folder / SAMPLES).is_file() else None
-    text = card(model, name, license, hashes(folder), reports, DATASETS.get(dataset), shown, (folder / NEAREST).is_file())
+    nearest = (folder / NEAREST).is_file()
+    text = card(model, name, license, hashes(folder), reports, DATASETS.get(dataset), shown, nearest, title=title)
     return cards.replace_card(folder, text, there)
 
 
@@ -119,6 +130,8 @@ def card(
     dataset: Dataset | None = None,
     shown: Shown | None = None,
     nearest: bool = False,
+    *,
+    title: str | None = None,
 ) -> str:
     """The text of a card. files: path, bytes and sha256 of the weights. reports: by file name, what training and evaluation left.
 
@@ -126,7 +139,7 @@ def card(
     """
     evaluation = reports.get(EVALUATION)
     measures = next(iter(evaluation["results"].values())) if evaluation else []
-    parts = [f"# {name}", _about(dataset)]
+    parts = [f"# {title or name}", _about(dataset)]
     if shown:
         parts.append(_gallery(shown))
     parts.append(_use(model, name, shown.known[0] if shown else "a picture"))
@@ -141,7 +154,7 @@ def card(
     if dataset:
         parts.append(f"## Data\n\n{dataset.attribution}")
     parts.append(_limits(model, dataset))
-    return cards.sealed(metadata(name, license, measures, dataset, shown), parts)
+    return cards.sealed(metadata(title or name, license, measures, dataset, shown), parts)
 
 
 def metadata(
@@ -190,12 +203,11 @@ def _gallery(shown: Shown) -> str:
 
 def _use(model: StableDiffusion, name: str, prompt: str) -> str:
     steps, guidance = model.defaults["num_steps"], model.defaults["guidance"]
-    place = name if "/" in name else f"weights/{name}"
     return (
-        f"## Use\n\n```python\nimport genart_hub\nfrom genart_hub import images\n\n"
-        f'images.grid(genart_hub.from_pretrained("{name}").sample(16, seed=0, prompt="{prompt}")).show()\n```\n\n'
+        f"## Use\n\n{cards.install(name)}```python\nimport genart_hub\nfrom genart_hub import images\n\n"
+        f'images.grid(genart_hub.from_pretrained({cards.place(name)}).sample(16, seed=0, prompt="{prompt}")).show()\n```\n\n'
         f"With diffusers alone:\n\n```python\nfrom diffusers import StableDiffusionPipeline\n\n"
-        f'pipeline = StableDiffusionPipeline.from_pretrained("{place}")\n'
+        f"pipeline = StableDiffusionPipeline.from_pretrained({cards.place(name, 'weights/{}')})\n"
         f'pipeline("{prompt}", num_inference_steps={steps}, guidance_scale={guidance}).images[0].show()\n```\n\n'
         f"{steps} steps and a guidance of {guidance:g} are what genart_hub takes where nothing is said."
     )

@@ -1,6 +1,7 @@
 """Make a picture again from the recipe that its PNG carries."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from torch import Tensor
 import genart_hub
 from genart_hub import images
 from genart_hub.errors import GenartError, number, shorten, whole
+from genart_hub.files import sha256_of
+from genart_hub.hub import bundled_folder
 from genart_hub.models.base import MAX_SEED, check_generative, check_truncation
+from genart_hub.remote import CONFIG, PIPELINE, WEIGHTS
 
+NAME = re.compile(r"(?!\.)[\w.-]{1,100}")  # of a folder, and no path
 MAX_COUNT, MAX_SCALE, MAX_SIDE = 4096, 64, 4096
 
 
@@ -37,7 +42,7 @@ def _check_prompt(recipe: dict[str, Any]) -> dict[str, Any]:
     """What a text-to-image pipeline was asked. The pipeline looks at the texts' lengths, and at its own limits, itself."""
     for field in ("prompt", "negative_prompt"):
         texts = recipe.get(field) if field == "prompt" and isinstance(recipe.get(field), list) else [recipe.get(field)]
-        if not all(isinstance(text, str) or (text is None and field != "prompt") for text in texts):
+        if not texts or not all(isinstance(text, str) or (text is None and field != "prompt") for text in texts):
             raise GenartError("reason_field", field=field, value=shorten(recipe[field]))
     size = recipe.get("size")
     several = isinstance(size, list) and len(size) == 2
@@ -56,6 +61,28 @@ def name_of(recipe: dict[str, Any]) -> str:
     return f"{recipe['model']}@{revision}" if revision and "@" not in recipe["model"] else recipe["model"]
 
 
+def place_of(recipe: dict[str, Any], path: str | os.PathLike) -> str:
+    """What to load the recipe's weights by: `name_of`, or, for a folder of somebody's own, where it lies at its picture.
+
+    That is a folder of this name or the picture's own, at the picture or beside its folder, best with the weights of the recipe's hash.
+    """
+    name, folder = recipe["model"], Path(path).resolve().parent
+    if not NAME.fullmatch(name) or bundled_folder(name):
+        return name_of(recipe)
+    places = [place for place in (folder, folder / name, folder.parent / name, Path(name)) if _holds_model(place)]
+    own = next((place for place in places if _has_weights(place, recipe.get("weights_sha256"))), None)
+    found = own or next((place for place in places if place.name == name), None)
+    return os.path.join(".", found) if found else name
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / CONFIG).is_file() or (folder / PIPELINE).is_file()
+
+
+def _has_weights(folder: Path, sha256: str | None) -> bool:
+    return sha256 is not None and (folder / WEIGHTS).is_file() and sha256_of(folder / WEIGHTS) == sha256
+
+
 def check_weights(model: Any, recipe: dict[str, Any]) -> None:
     """Refuse weights that are not those which made the picture."""
     wanted, found = recipe.get("weights_sha256"), model.source.sha256 if model.source else None
@@ -66,7 +93,12 @@ def check_weights(model: Any, recipe: dict[str, Any]) -> None:
 def remake(path: str | os.PathLike, load: Callable[[str], Any] = genart_hub.from_pretrained) -> tuple[Image.Image, Tensor, dict]:
     """The picture of a PNG, sampled again to one grey level; its pixels; its recipe. load: name -> model."""
     recipe = read(path)
-    model = load(name_of(recipe))
+    try:
+        model = load(place_of(recipe, path))
+    except GenartError as error:
+        if error.code != "model_not_found":
+            raise
+        raise GenartError("run_elsewhere", file=str(path), name=shorten(recipe["model"]).strip("'")) from error
     from_text = getattr(model, "family", None) == "diffusion"
     if not from_text:
         check_generative(model, genart_hub.bundled())

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from genart_hub import __version__, cards
 from genart_hub.errors import GenartError, first_line, shorten, text, whole
-from genart_hub.files import sha256_of
+from genart_hub.files import digest, sha256_of
 
 CONFIG, WEIGHTS, PIPELINE = "config.json", "model.safetensors", "model_index.json"
 CONFIG_LIMIT = 65_536
@@ -27,8 +27,6 @@ ETAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=-]{0,127}")
 # What git takes for a branch or tag, but for spaces of other kinds.
 REVISION = re.compile(rf"(?!/)(?!.*(\.\.|//|@{{))[^\s~^:?*\[\\\x00-\x1f\x7f]{{1,{NAME_LIMIT}}}(?<![/.])")
 VARIANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}")
-ALWAYS_CHECKED = 64_000_000  # bytes: a larger file of the cache is read through once in a process
-_checked: set[tuple] = set()
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,9 @@ class Found:
     tags: tuple[str, ...]
 
 
-def search(query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20) -> list[Found]:
+def search(
+    query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20, token: str | bool | None = None
+) -> list[Found]:
     """The Hub's models of this library, best match first."""
     from huggingface_hub import HfApi, constants, get_session
 
@@ -54,7 +54,7 @@ def search(query: str | None = None, family: str | None = None, author: str | No
     try:
         with hub_errors(query or LIBRARY, publishing=True):
             get_session().head(f"{constants.ENDPOINT}/api/models", timeout=constants.HF_HUB_ETAG_TIMEOUT)  # else half a minute of trying
-            api = HfApi(token=token_for_endpoint(None), **CLIENT)
+            api = HfApi(token=token_for_endpoint(token), **CLIENT)
             models = api.list_models(filter=wanted, search=query or None, author=author or None, limit=limit, full=True)
             return [_found(model) for model in models if isinstance(model.id, str) and _is_repo_id(model.id)]
     except GenartError as error:
@@ -309,26 +309,21 @@ class Repository:
         """Refuse a file of the cache whose bytes are not those that the Hub named, and remove it, so that it is downloaded anew.
 
         The Hub's ETag is the sha256 of a file in LFS and git's hash of any other; the cache names the target of its link by it.
-        etag: of a cache without links. A file above ALWAYS_CHECKED is read through once in a process, unless it changes.
+        etag: of a cache without links.
         """
         with suppress(OSError):
             etag = Path(os.readlink(path)).name
         if not COMMIT.fullmatch(etag or ""):
             return  # another kind of server, whose ETag says nothing of the bytes
         try:
-            about = path.stat()
-            known = str(path), etag, about.st_ino, about.st_size, about.st_mtime_ns
-            if known in _checked:
+            found = sha256_of(path) if len(etag) == 64 else git_hash(path)
+            if found == etag or (len(etag) == 40 and digest(path, hashlib.sha1) == etag):  # as some mirrors name it
                 return
-            found = _hashes(path, etag)
         except OSError as error:
             raise GenartError("weights_unreadable", file=str(path), reason=first_line(error)) from error
-        if etag not in found:
-            self._discard(path)
-            place = path.as_posix().rpartition("/snapshots/")[2].partition("/")[2]  # after the commit
-            raise GenartError("damaged_file", file=place, name=self.repo_id, found=found[0][:12], wanted=etag[:12])
-        if about.st_size > ALWAYS_CHECKED:
-            _checked.add(known)
+        self._discard(path)
+        place = path.as_posix().rpartition("/snapshots/")[2].partition("/")[2]  # after the commit
+        raise GenartError("damaged_file", file=place, name=self.repo_id, found=found[:12], wanted=etag[:12])
 
     def _discard(self, path: Path) -> None:
         """Take a damaged file out of the cache: its name, and what the name leads to within the cache."""
@@ -415,12 +410,9 @@ class Repository:
         return get_hf_file_metadata(url, token=token, retry_on_errors=True)
 
 
-def _hashes(path: Path, etag: str) -> tuple[str, ...]:
-    """What the ETag of these bytes may be: the sha256; or git's hash of a file (some mirrors send the plain SHA-1)."""
-    if len(etag) == 64:
-        return (sha256_of(path),)
-    content = path.read_bytes()  # a regular file of the Hub has at most 10 MB
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(), hashlib.sha1(content).hexdigest()
+def git_hash(path: Path) -> str:
+    """Git's hash of a file."""
+    return digest(path, lambda: hashlib.sha1(b"blob %d\0" % path.stat().st_size))
 
 
 def _check_listed(repo_id: str, name: object) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 import genart_hub
 from genart_hub import cards
-from genart_hub.errors import GenartError, choice
+from genart_hub.errors import GenartError, choice, text
 from genart_hub.hub import bundled_folder, bundled_names
-from genart_hub.remote import CLIENT, check_repo_id, hub_errors, token_for_endpoint
+from genart_hub.remote import CLIENT, CONFIG, PIPELINE, WEIGHTS, check_repo_id, hub_errors, token_for_endpoint
 
 PYTHON = "3.12"
 APP = '''"""The app of genart_hub as a Space."""
@@ -41,20 +41,27 @@ class Hardware:
 
 
 HARDWARE = {
+    "zero-a10g": Hardware(
+        ("spaces",),
+        "2.11.0",
+        "A free account older than 30 days, with a verified e-mail, may have two ZeroGPU Spaces. All models run on the Space's CPU and "
+        "cost no visitor's quota, but for the big pipeline of the Comparison, which takes a GPU for each answer.",
+    ),
     "cpu-basic": Hardware(
         ("--extra-index-url https://download.pytorch.org/whl/cpu",),
         "2.13.0",
         "A Gradio Space on cpu-basic needs a paid plan (PRO, Team or Enterprise); zero-a10g does not.",
     ),
-    "zero-a10g": Hardware(("spaces",), "2.11.0", "A free account in good standing may have two ZeroGPU Spaces."),
 }
+DEFAULT = "zero-a10g"
+TITLE, TITLE_LIMIT = "genart_hub", 100
 PACKAGES = ("diffusers", "huggingface-hub", "pillow", "safetensors", "transformers")
 
 
-def front_matter(models: list[str]) -> dict[str, Any]:
-    """The block of README.md that configures a Space."""
+def front_matter(models: list[str], title: str = TITLE, pipelines: list[str] | None = None) -> dict[str, Any]:
+    """The block of README.md that configures a Space. pipelines: those of the models that are preloaded whole."""
     settings = {
-        "title": "genart_hub",
+        "title": title,
         "emoji": "🎨",
         "colorFrom": "indigo",
         "colorTo": "pink",
@@ -68,15 +75,19 @@ def front_matter(models: list[str]) -> dict[str, Any]:
         "startup_duration_timeout": "1h",
     }
     if models:
-        files = "config.json,model.safetensors"
-        settings |= {"models": models, "preload_from_hub": [f"{model.partition('@')[0]} {files}" for model in models]}
+        names = {model: model.partition("@")[0] for model in models}
+        preloaded = [names[model] if model in (pipelines or ()) else f"{names[model]} {CONFIG},{WEIGHTS}" for model in models]
+        settings |= {"models": list(names.values()), "preload_from_hub": preloaded}
     return settings
 
 
-def build(folder: Path, hardware: str = "cpu-basic", models: list[str] | None = None) -> list[Path]:
-    """Write a Space's tree into `folder`. Returns its files, relative."""
+def build(
+    folder: Path, hardware: str = DEFAULT, models: list[str] | None = None, title: str | None = None, pipelines: list[str] | None = None
+) -> list[Path]:
+    """Write a Space's tree into `folder`. Returns its files, relative. title, pipelines: of `front_matter`."""
     for model in models or []:
         check_repo_id(model.partition("@")[0])
+    title = text("deploy-space", "title", TITLE if title is None else title, TITLE_LIMIT) or TITLE
     kind = HARDWARE[choice("deploy-space", "hardware", hardware, HARDWARE)]
     package = Path(genart_hub.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", "weights")
@@ -86,32 +97,36 @@ def build(folder: Path, hardware: str = "cpu-basic", models: list[str] | None = 
     pins = [f"{name}=={_version(name)}" for name in PACKAGES]
     lines = [*kind.lines, *pins, f"torch=={kind.torch}"]  # Gradio itself comes with sdk_version
     (folder / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(cards.join(front_matter(models or []), TEXT), encoding="utf-8")
+    (folder / "README.md").write_text(cards.join(front_matter(models or [], title, pipelines), TEXT), encoding="utf-8")
     (folder / "app.py").write_text(APP, encoding="utf-8")
     return sorted(file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
 
 
 def deploy(
     repo_id: str,
-    hardware: str = "cpu-basic",
+    hardware: str = DEFAULT,
     models: list[str] | None = None,
     private: bool | None = None,
     token: str | None = None,
+    title: str | None = None,
 ) -> str:
-    """Create the Space, or update it, in one commit of the tree that `build` makes. Returns its address."""
+    """Create the Space, or update it, in one commit of the tree that `build` makes. Returns its address.
+
+    models: Hub ids, which anybody must be able to load: a Space has no token of its own, and its visitors none.
+    """
     from huggingface_hub import HfApi
 
     check_repo_id(repo_id)
+    pipelines = [model for model in models or [] if _is_public_pipeline(model)]
     api = HfApi(token=token_for_endpoint(token), **CLIENT)
     with tempfile.TemporaryDirectory(prefix="genart-hub-") as root, hub_errors(repo_id, publishing=True):
         folder = Path(root)
-        build(folder, hardware, models)
+        build(folder, hardware, models, title, pipelines)
         url = api.create_repo(
             repo_id, repo_type="space", space_sdk="gradio", space_hardware=_asked(hardware), private=private, exist_ok=True
         )
         _refuse_other_space(api, repo_id)
-        device = "cpu" if hardware == "cpu-basic" else "auto"
-        variables = {"GRADIO_ANALYTICS_ENABLED": "False", "GENART_DEVICE": device, "GENART_MODELS": ",".join(models or [])}
+        variables = {"GRADIO_ANALYTICS_ENABLED": "False", "GENART_DEVICE": "cpu", "GENART_MODELS": ",".join(models or [])}
         for key, value in variables.items():
             api.add_space_variable(repo_id, key, value)
         api.upload_folder(
@@ -124,6 +139,29 @@ def deploy(
         if _asked(hardware) and api.get_space_runtime(repo_id).requested_hardware != hardware:
             api.request_space_hardware(repo_id, hardware)
     return str(url)
+
+
+def _is_public_pipeline(name: str) -> bool:
+    """Whether a model of the Hub is a pipeline. Raises GenartError where not everybody may load it, or where it is no model of ours."""
+    from huggingface_hub import HfApi
+
+    repo_id, _, revision = name.partition("@")
+    check_repo_id(repo_id)
+    try:
+        with hub_errors(repo_id, revision=revision, publishing=True):
+            about = HfApi(token=False, **CLIENT).model_info(repo_id, revision=revision or None)
+    except GenartError as error:
+        if error.code in ("hub_no_repo", "hub_gated", "hub_refused", "no_token", "not_writable"):
+            raise GenartError("not_public", name=repo_id) from error
+        raise
+    if about.gated:
+        raise GenartError("not_public", name=repo_id)
+    files = {sibling.rfilename for sibling in about.siblings or ()}
+    if {CONFIG, WEIGHTS} <= files:
+        return False
+    if PIPELINE not in files:
+        raise GenartError("hub_no_file", name=repo_id, file=CONFIG if CONFIG not in files else WEIGHTS)
+    return True
 
 
 def _asked(hardware: str) -> str | None:

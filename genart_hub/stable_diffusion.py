@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from genart_hub import __version__, pipeline_checks
 from genart_hub.errors import GenartError, first_line, number, shorten, whole
-from genart_hub.files import replacing, sweep, writing
+from genart_hub.files import saving
 from genart_hub.hub import MAX_BYTES, PICKLES, Location, Source, check_variant, locate, pick_device
 from genart_hub.models.base import MAX_COUNT, MAX_SEED
 from genart_hub.remote import CONFIG_LIMIT, PIPELINE, weight_files
@@ -41,6 +41,7 @@ PARTS = ("unet", "vae", "scheduler", "tokenizer", "text_encoder")
 SETTINGS = (".json", ".txt", ".model")
 WITHOUT_WEIGHTS = ("scheduler", "tokenizer", "feature_extractor", "image_processor")
 ADAPTERS = re.compile(r"(^|\.)(lora_\w+|base_layer|ip_adapter\w*|to_[kv]_ip)(\.|$)")  # as peft and diffusers name their weights
+OF_A_PART = re.compile(r"\w+(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 SLICED_SIDE = 256  # px: from here on the autoencoder decodes picture by picture, which a batch's activations would not fit for
 
 
@@ -232,15 +233,13 @@ class StableDiffusion:
         names = (name for module in modules for name in module.state_dict())
         if adapter := next((name for name in names if ADAPTERS.search(name)), None):
             raise GenartError("has_adapters", name=self._name(), tensor=adapter)
-        for place in (Path(folder), *(Path(folder) / part for part in self.pipeline.components)):
-            sweep(place)
-        with _silent(), writing(folder):
-            try:
-                self.pipeline.save_pretrained(folder)
-            except SafetensorError as error:  # a full disk, as safetensors tells it
-                raise OSError(first_line(error)) from error
-        with replacing(Path(folder) / SAMPLING) as file:
-            file.write_text(json.dumps(self.defaults, indent=2) + "\n", encoding="utf-8")
+        with _silent(), saving(folder) as place:
+            self.pipeline.save_pretrained(place)
+            for old in Path(folder).glob("*/*.safetensors*"):  # of a save before, in other pieces
+                part = place / old.parent.name
+                if OF_A_PART.fullmatch(old.name) and part.is_dir() and not (part / old.name).exists():
+                    old.unlink()
+            (place / SAMPLING).write_text(json.dumps(self.defaults, indent=2) + "\n", encoding="utf-8")
 
     def push_to_hub(
         self,
@@ -312,9 +311,11 @@ class StableDiffusion:
     def _start(self, where: str, x: Tensor, n: int, strength: float, num_steps: int) -> dict[str, Any]:
         """What the pipelines that begin with a picture take too. Their own range of pixels is [0, 1]."""
         strength = number(where, "strength", strength, 0.01, 1)
-        x = x[None] if isinstance(x, Tensor) and x.ndim == 3 else x
-        if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != 3 or len(x) not in (1, n):
-            raise GenartError("bad_images", where=where, channels=3, size="size", shape=tuple(getattr(x, "shape", ())))
+        if not isinstance(x, Tensor):
+            raise GenartError("no_images", where=where, channels=3, size=self.image_size, type=type(x).__name__)
+        x = x[None] if x.ndim == 3 else x
+        if x.ndim != 4 or x.shape[1] != 3 or len(x) not in (1, n):
+            raise GenartError("bad_images", where=where, channels=3, size="size", shape=tuple(x.shape))
         self._shape(tuple(x.shape[2:]))
         while int(num_steps * strength) < 1:
             num_steps += 1
@@ -604,7 +605,7 @@ class Estimate:
 
 
 def estimate(
-    name: str | os.PathLike, device: str = "cpu", token: str | None = None, cache_dir: str | os.PathLike | None = None
+    name: str | os.PathLike, device: str = "cpu", token: str | bool | None = None, cache_dir: str | os.PathLike | None = None
 ) -> Estimate:
     """What the pipeline of a folder or Hub id will take. Asks for sizes and configs only, and downloads no weights."""
     device, location = pick_device(device), locate(name, token=token, cache_dir=cache_dir)

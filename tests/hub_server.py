@@ -184,7 +184,7 @@ class Fault:
     """What is to go wrong, and how many more times."""
 
     match: str | Callable[[str, str], bool]
-    how: int | str | tuple[str, str]
+    how: int | str | tuple[str, str] | dict[str, str] | bytes
     left: int
     code: str | None
     seconds: float | None
@@ -244,10 +244,11 @@ class HubServer:
 
         match: a regex searched in "METHOD /path?query", or a callable of (method, path).
         how: a status (`code` goes out as X-Error-Code); "hang" for `seconds`, or until the server closes, then answer; "cut": do
-        what was asked, but close in the middle of the answer; ("redirect", url): 302 to the same path there, with the answer's headers.
+        what was asked, but close in the middle of the answer; ("redirect", url): 302 to the same path there, with the answer's headers;
+        a dict: headers that take the place of the answer's own; bytes: the answer's body.
         """
-        if not (isinstance(how, int) or how in ("hang", "cut") or (isinstance(how, tuple) and how[0] == "redirect")):
-            raise ValueError(f'how must be a status, "hang", "cut" or ("redirect", url), got {how!r}.')
+        if not (isinstance(how, int | dict | bytes) or how in ("hang", "cut") or (isinstance(how, tuple) and how[0] == "redirect")):
+            raise ValueError(f'how must be a status, "hang", "cut", ("redirect", url), headers or a body, got {how!r}.')
         fault = Fault(match, how, times, code, seconds)
         self._faults.append(fault)
         return fault
@@ -935,6 +936,10 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = hub.answer(Call(self.command, url.path, query, self.headers, hub.tokens.get(token), Path(body.name)))
         if isinstance(how, tuple):
             answer = Answer(b"", 302, answer.headers | {"Location": how[1] + self.path})
+        elif isinstance(how, dict):
+            answer.headers |= how
+        elif isinstance(how, bytes):
+            answer = Answer(how, 200, answer.headers)
         self.send(answer, cut=how == "cut")
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = serve

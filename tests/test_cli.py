@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -111,6 +112,43 @@ def test_sample_from_a_picture_makes_the_picture_again_to_the_byte(capsys, folde
     assert images.read_recipe(tmp_path / "b.png") == images.read_recipe(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("place", ["tiny-gan/samples.png", "a.png", "pictures/a.png"])
+def test_the_run_of_a_picture_is_found_at_the_picture(capsys, folder, tmp_path, monkeypatch, place):
+    run(capsys, "sample", folder, "-n", 3, "--out", tmp_path / place)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run(capsys, "sample", "--from", tmp_path / place, "--out", tmp_path / "b.png")
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / place).read_bytes()
+
+
+def test_a_picture_whose_run_is_not_there_says_how_to_name_it(capsys, folder, tmp_path):
+    run(capsys, "sample", folder, "-n", 3, "--out", tmp_path / "a.png")
+    shutil.move(folder, tmp_path / "runs" / "tiny-gan")
+    told = fail(capsys, "sample", "--from", "a.png", "--out", tmp_path / "b.png")
+    assert "Say where it is: genart-hub sample runs/tiny-gan --from a.png" in told
+    run(capsys, "sample", "runs/tiny-gan", "--from", "a.png", "--out", tmp_path / "b.png")
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()
+
+
+def test_a_run_that_went_on_does_not_make_its_old_picture_again(capsys, folder, gan, tmp_path):
+    run(capsys, "sample", folder, "-n", 3, "--out", tmp_path / "a.png")
+    for parameter in gan.parameters():
+        parameter.data.add_(1)
+    gan.save_pretrained(folder)
+    assert "made with other weights of tiny-gan" in fail(capsys, "sample", "--from", tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-n", "3"], ["--seed", "0"], ["--label", "3"], ["--truncation", "1"], ["--columns", "2"], ["--prompt", "x"], ["--steps", "3"]],
+)
+def test_what_the_recipe_says_is_not_given_beside_it(capsys, tmp_path, words):
+    run(capsys, "sample", "gan-mnist", "-n", 1, "--out", tmp_path / "a.png")
+    assert f"{words[0]} cannot be given beside --from: it comes from the picture's recipe" in fail(
+        capsys, "sample", "--from", tmp_path / "a.png", *words
+    )
+
+
 def test_sample_from_words_writes_what_the_pipeline_draws(capsys, pipeline_folder, tmp_path):
     asked = {"prompt": "red 苹果", "num_steps": 3, "guidance": 2.0, "negative_prompt": "grey", "size": 24}
     words = ["--prompt", "red 苹果", "--steps", 3, "--guidance", 2, "--negative-prompt", "grey", "--size", 24]
@@ -173,6 +211,14 @@ def test_what_only_a_pipeline_reads_is_refused_by_any_other_model(capsys, words)
 def test_a_pipeline_has_no_latent_space_to_walk_through(capsys, pipeline_folder, picture_folder, verb):
     words = [picture_folder / "cat" / "0.png"] if verb == "reconstruct" else []
     assert "makes no pictures from latents" in fail(capsys, verb, pipeline_folder, *words)
+
+
+@pytest.mark.parametrize("words", [["walk", "tiny-sd-emoji"], ["reconstruct", "tiny-sd-emoji", "x.png"], ["walk", "features-mnist"]])
+def test_who_is_refused_for_a_walk_is_not_offered_for_one(capsys, words):
+    told = fail(capsys, *words)
+    assert told.startswith(f"genart-hub: {words[1]} makes no pictures from latents. Choose one of: ")
+    offered = told.partition("Choose one of: ")[2].rstrip(".").split(", ")
+    assert sorted(offered) == sorted(genart_hub.bundled("gan") + genart_hub.bundled("vae"))
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
@@ -292,6 +338,18 @@ def test_a_card_is_made_of_the_numbers_of_its_own_weights(capsys, gan, vae, clas
         parameter.data.add_(1)
     gan.save_pretrained(tmp_path / "c")
     assert "measured other weights" in fail(capsys, "card", tmp_path / "c", "--license", "mit")
+
+
+def test_the_title_of_a_card_is_no_name_to_load_by(capsys, gan, tmp_path, monkeypatch):
+    folder, sizes = gan.save_pretrained(tmp_path / "mine"), []
+    run(capsys, "card", folder, "--license", "mit", "--name", "My best GAN")
+    body = (folder / "README.md").read_text().split("---")[2]
+    assert body.count("My best GAN") == 1
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Image.Image, "show", lambda picture: sizes.append(picture.size))
+    exec(re.search(r"```python\n(.*?)```", body, flags=re.S)[1], {})
+    assert len(sizes) == 1
+    run(capsys, "sample", "--from", folder / "samples.png", "--out", tmp_path / "again.png")
 
 
 @pytest.mark.parametrize("front", ["tags: dataset:emoji64", "tags: [dataset:emoji64]", "tags: 3\ndatasets: {}\nlicense: mit"])

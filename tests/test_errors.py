@@ -6,6 +6,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+import torch
 
 import genart_hub
 from genart_hub import errors
@@ -87,7 +88,7 @@ def test_whole_takes_whole_numbers(value, expected):
     assert errors.whole("here", "n", value) == expected
 
 
-@pytest.mark.parametrize("value", [3.5, "3", None, True, [3], float("inf"), float("nan")])
+@pytest.mark.parametrize("value", [3.5, "3", None, True, [3], float("inf"), float("nan"), torch.zeros(2, 3), torch.tensor(2.5)])
 def test_whole_refuses_the_rest(value):
     with pytest.raises(GenartError, match="here: n must be a whole number"):
         errors.whole("here", "n", value)

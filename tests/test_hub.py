@@ -58,6 +58,19 @@ def truncate_weights(folder):
     write_weights(folder, (folder / "model.safetensors").read_bytes()[:-100])
 
 
+def put(value):
+    """A number that is none, in the last place of a weight."""
+    return partial(change_weights, change=lambda tensors: tensors["generator.0.weight"].view(-1)[-1:].fill_(value))
+
+
+def name_a_tensor_twice(folder):
+    content = (folder / "model.safetensors").read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    twice = json.dumps(header)[:-1] + ', "generator.0.bias": ' + json.dumps(header["generator.0.bias"]) + "}"
+    write_weights(folder, len(twice).to_bytes(8, "little") + twice.encode() + content[8 + length :])
+
+
 def rename_weights(folder, name):
     (folder / "model.safetensors").rename(folder / name)
 
@@ -204,6 +217,76 @@ def test_views_of_one_storage_are_saved_as_they_are(tmp_path):
     assert (loaded.left.tolist(), loaded.right.tolist()) == ([0, 1, 2], [3, 4, 5])
 
 
+class Rest(nn.Module, HubModel):
+    """Whatever it is called with, by place and by name."""
+
+    def __init__(self, size: int = 2, *widths: int, last: int = 1, **others):
+        super().__init__()
+        self.called = size, widths, last, others
+        self.layers = nn.ModuleList(nn.Linear(size, width) for width in (*widths, last))
+
+
+class First(nn.Module, HubModel):
+    def __init__(self, size: int, /, **others):
+        super().__init__()
+        self.called = size, others
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Rest,
+        lambda: Rest(3, 4, 5, last=2, name="mine", depth=7, nested={"a": [1, None]}),
+        lambda: Rest(last=3, others=5, args=[1]),
+        lambda: Rest(2, kwargs={"a": 1}),
+        lambda: First(3),
+        lambda: First(3, others={"others": 1}, name="x"),
+    ],
+)
+def test_arguments_by_place_and_of_any_name_come_back(tmp_path, make):
+    model = make()
+    loaded = type(model).from_pretrained(model.save_pretrained(tmp_path))
+    assert loaded.called == model.called
+    assert same_state(model, loaded)
+    assert type(model).from_pretrained(loaded.save_pretrained(tmp_path / "again")).called == model.called
+
+
+def test_arguments_of_any_name_stand_among_the_others_in_the_config(tmp_path):
+    folder = Rest(3, 4, 5, name="mine").save_pretrained(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    assert {key: value for key, value in config.items() if key not in ("_class_name", "genart_hub_version")} == {
+        "size": 3,
+        "widths": [4, 5],
+        "last": 1,
+        "name": "mine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (lambda: Rest(_class_name="Other"), "_class_name"),
+        (lambda: Rest(genart_hub_version="1"), "genart_hub_version"),
+        (lambda: Rest(widths=[3]), "widths"),
+        (lambda: First(1, size=2), "size"),
+    ],
+)
+def test_an_argument_whose_name_means_something_else_in_the_config_is_not_saved(tmp_path, model, name):
+    with pytest.raises(GenartError, match=f"the argument {name} cannot be saved under its name") as error:
+        model().save_pretrained(tmp_path / "own")
+    assert error.value.code == "config_clash"
+    assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize("changes", [{"widths": 3}, {"widths": "ab"}, {"widths": None}, {"widths": [[1]]}, {"self": 1}, {"size": [2]}])
+def test_arguments_by_place_that_are_no_list_are_refused(tmp_path, changes):
+    folder = Rest(2, 3).save_pretrained(tmp_path)
+    change_config(folder, **changes)
+    with pytest.raises(GenartError) as error:
+        Rest.from_pretrained(folder)
+    assert error.value.code == ("unknown_keys" if "self" in changes else "config_refused")
+
+
 def test_a_hub_model_must_be_a_module():
     with pytest.raises(TypeError, match=r"class Loose\(nn.Module, HubModel\)"):
         type("Loose", (HubModel,), {})
@@ -273,6 +356,10 @@ BAD_FOLDERS = {
     "missing tensor": (partial(change_weights, change=lambda t: t.pop("generator.0.bias")), "weights_mismatch"),
     "tensor too many": (partial(set_weights, extra=torch.ones(1)), "weights_mismatch"),
     "tensor of another shape": (partial(set_weights, **{"generator.0.bias": torch.ones(127)}), "weights_mismatch"),
+    "NaN among the weights": (put(float("nan")), "weights_not_finite"),
+    "infinity among the weights": (put(float("inf")), "weights_not_finite"),
+    "minus infinity among the weights": (put(float("-inf")), "weights_not_finite"),
+    "tensor named twice": (name_a_tensor_twice, "weights_unreadable"),
     "weights of another model": (partial(change_config, latent_dim=5), "weights_mismatch"),
 }  # fmt: skip
 
@@ -308,6 +395,8 @@ def test_a_spoiled_folder_is_refused_in_one_line(folder, monkeypatch, tmp_path, 
         ("empty weights", ["empty"]),
         ("pointer of Git LFS", ["git lfs pull"]),
         ("no weights", ["model.safetensors", "save_pretrained"]),
+        ("NaN among the weights", ["generator.0.weight", "NaN"]),
+        ("tensor named twice", ["names 'generator.0.bias' twice"]),
     ],
 )
 def test_a_refusal_names_the_place_and_the_cure(folder, spoil, words):
@@ -315,6 +404,46 @@ def test_a_refusal_names_the_place_and_the_cure(folder, spoil, words):
     with pytest.raises(GenartError) as error:
         GAN.from_pretrained(folder)
     assert [word for word in [*words, str(folder) if "latents" not in spoil else ""] if word not in str(error.value)] == []
+
+
+class Masked(nn.Module, HubModel):
+    """What lies above the diagonal of its buffer is minus infinity, as in a causal attention."""
+
+    def __init__(self, size: int = 3):
+        super().__init__()
+        self.layer = nn.Linear(size, size)
+        self.register_buffer("mask", torch.full((size, size), -torch.inf).triu(1))
+
+
+def test_a_mask_of_infinities_loads_where_the_constructor_makes_the_same(tmp_path):
+    model = Masked()
+    folder = model.save_pretrained(tmp_path)
+    before = torch.get_rng_state()
+    assert same_state(model, Masked.from_pretrained(folder))
+    assert torch.equal(torch.get_rng_state(), before)
+    for spoil in (lambda mask: mask.neg_(), lambda mask: mask.T.contiguous(), lambda mask: mask.nan_to_num_(neginf=torch.nan)):
+        change_weights(folder, lambda tensors, spoil=spoil: tensors.update(mask=spoil(model.mask.clone())))
+        with pytest.raises(GenartError, match="mask holds numbers that are not finite"):
+            Masked.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2])
+def test_a_number_that_is_none_is_found_wherever_it_stands(dtype):
+    x = torch.linspace(-1, 1, 1000).to(dtype)
+    assert hub.is_finite(x)
+    for k in (0, 500, 999):
+        spoiled = x.clone()
+        spoiled[k] = torch.nan
+        assert not hub.is_finite(spoiled)
+    assert hub.is_finite(torch.zeros(0))
+    assert hub.is_finite(torch.ones(3, dtype=torch.int64))
+
+
+def test_double_precision_that_float32_cannot_hold_is_not_loaded_as_infinity(folder):
+    change_weights(folder, lambda tensors: tensors.update({"generator.0.bias": torch.full((128,), 1e300, dtype=torch.float64)}))
+    with pytest.raises(GenartError, match=r"generator\.0\.bias"):
+        GAN.from_pretrained(folder)
+    assert GAN.from_pretrained(folder, dtype=torch.float64).generator[0].bias[0] == 1e300
 
 
 def test_a_pickle_is_never_opened_even_beside_a_readable_name(folder, monkeypatch, tmp_path):
@@ -359,12 +488,28 @@ def test_the_device_is_that_of_the_environment_unless_named(monkeypatch):
 # ---- saving that fails ----
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, torch.ones(1)])
+@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, torch.ones(1), {1: "a"}, [{"a": {None: 1}}]])
 def test_an_argument_that_is_no_json_value_is_not_saved(tmp_path, value):
     with pytest.raises(GenartError, match="Own: the argument name") as error:
         Own(name=value).save_pretrained(tmp_path / "own")
     assert error.value.code == "config_not_json"
     assert not (tmp_path / "own").exists()
+
+
+def test_a_config_that_could_not_be_read_again_is_not_saved(tmp_path):
+    with pytest.raises(GenartError, match="65,536") as error:
+        Own(name="a" * 70_000).save_pretrained(tmp_path / "own")
+    assert error.value.code == "config_too_large"
+    assert not (tmp_path / "own").exists()
+
+
+def test_the_next_save_removes_what_a_killed_one_left(gan, folder):
+    left = folder / ".genart-model-abcdefgh"
+    left.mkdir()
+    (left / "model.safetensors").write_text("half")
+    before = sorted(os.listdir(folder))
+    gan.save_pretrained(folder)
+    assert sorted(os.listdir(folder)) == [name for name in before if name != left.name]
 
 
 def test_a_write_that_fails_leaves_the_old_files_and_nothing_else(gan, folder, monkeypatch):
@@ -488,3 +633,26 @@ def test_a_recipe_names_no_weights_that_did_not_make_the_picture(folder):
     with torch.no_grad():
         model.generator[0].weight.add_(1)
     assert model.recipe(0)["weights_sha256"] is None
+
+
+def shift(weight):
+    weight.data += 1  # as LoRA is melted in: no counter of torch's sees it
+
+
+def replace_data(weight):
+    weight.data = weight.data + 1
+
+
+@pytest.mark.parametrize("change", [shift, replace_data, lambda weight: torch.nn.init.normal_(weight), lambda weight: weight.data.zero_()])
+def test_however_a_weight_was_changed_the_recipe_names_none(folder, change):
+    model = genart_hub.from_pretrained(folder)
+    change(model.generator[0].weight)
+    assert model.recipe(0)["model"] == "GAN"
+    assert model.recipe(0)["weights_sha256"] is None
+
+
+def test_what_does_not_change_the_pictures_leaves_the_recipe_as_it_is(folder):
+    model = genart_hub.from_pretrained(folder)
+    model.requires_grad_(False).train().eval()
+    model.sample(2, seed=3)
+    assert model.recipe(0)["weights_sha256"] == model.source.sha256

@@ -182,6 +182,17 @@ def test_r1_of_a_linear_discriminator_is_its_squared_weight_norm():
     assert losses.r1_penalty(logits, x).item() == pytest.approx(25.0)
 
 
+def test_r2_of_a_linear_discriminator_is_its_squared_weight_norm_at_made_pictures():
+    weight = torch.tensor([3.0, 4.0]).view(1, 1, 1, 2)
+    x_hat = torch.full((5, 1, 1, 2), 0.3, requires_grad=True)
+    assert losses.r2_penalty((x_hat * weight).flatten(1).sum(dim=1), x_hat).item() == pytest.approx(25.0)
+
+
+def test_r2_is_the_mean_over_the_pictures_of_the_squared_slope_at_each():
+    x_hat = torch.tensor([[1.0, 2.0], [3.0, 0.0]], requires_grad=True)  # of slope x, whose squares are 5 and 9
+    assert losses.r2_penalty(x_hat.square().sum(dim=1) / 2, x_hat).item() == pytest.approx(7.0)
+
+
 def test_r1_can_be_differentiated_with_respect_to_the_weights():
     weight = torch.tensor([3.0, 4.0], requires_grad=True)
     x = torch.ones(5, 2, requires_grad=True)

@@ -79,22 +79,31 @@ def test_the_hub_reads_a_diffusers_pipeline_of_this_library_in_two_languages(mad
 
 def test_the_code_on_the_card_has_the_pipelines_own_steps_and_guidance(made):
     blocks = re.findall(r"```python\n(.*?)```", card_of(made)[1], flags=re.S)
-    assert 'from_pretrained("tiny-sd").sample(16, seed=0, prompt="red apple")' in blocks[0]
+    assert 'from_pretrained("./tiny-sd").sample(16, seed=0, prompt="red apple")' in blocks[0]
     assert 'pipeline("red apple", num_inference_steps=2, guidance_scale=3.5)' in blocks[1]
     for block in blocks:
         compile(block, "README.md", "exec")
 
 
-def test_the_diffusers_code_on_the_card_runs(made, monkeypatch, tmp_path):
+def test_the_code_on_the_card_runs_beside_the_folder(made, monkeypatch, tmp_path):
     from PIL import Image
 
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "tiny-sd").symlink_to(made)
+    (tmp_path / "tiny-sd").symlink_to(made)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Image.Image, "show", lambda picture: sizes.append(picture.size))
     sizes = []
-    exec(re.findall(r"```python\n(.*?)```", card_of(made)[1], flags=re.S)[1], {})
-    assert sizes == [(16, 16)]
+    for block in re.findall(r"```python\n(.*?)```", card_of(made)[1], flags=re.S):
+        exec(block, {})
+    assert sizes == [(146, 38), (16, 16)]
+
+
+def test_a_title_is_no_name_to_load_by(folder):
+    assert cli.main(["card", str(folder), "--name", "me/My best"]) == 0
+    data, body = card_of(folder)
+    assert body.startswith("# me/My best\n")
+    assert body.count("me/My best") == 1
+    assert data["model-index"][0]["name"] == "me/My best"
+    assert images.read_recipe(folder / "samples.png")["model"] == "tiny-sd"
 
 
 def test_each_stage_is_told_with_its_settings_and_minutes_and_a_command_once(made):

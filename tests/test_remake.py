@@ -134,6 +134,7 @@ def test_other_weights_of_a_pipeline_are_refused(pipeline, tmp_path):
     [
         ("prompt", 3),
         ("prompt", ["a", 3]),
+        ("prompt", []),
         ("negative_prompt", ["a"]),
         ("num_steps", 0),
         ("num_steps", 1001),

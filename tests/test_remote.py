@@ -1,22 +1,31 @@
 """Publishing, finding and loading through the unmodified client against a Hub on loopback."""
 
+import copy
+import hashlib
 import json
 import os
+import pickle
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hub_server import HubServer, User, patched_client
+from PIL import Image
 from pipelines import save_tiny_pipeline
 
 import genart_hub
-from genart_hub import cards
+from genart_hub import cards, images
 from genart_hub.errors import GenartError
+from genart_hub.models.base import Generative
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
-from genart_hub.remote import weight_files
+from genart_hub.remake import remake
+from genart_hub.remote import Repository, check_subfolder, weight_files
 from genart_hub.stable_diffusion import estimate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -286,6 +295,40 @@ class Scale(torch.nn.Module, genart_hub.hub.HubModel):
         self.weight = torch.nn.Parameter(torch.full((3,), factor))
 
 
+class OwnGAN(Generative):
+    """A model of somebody's own that makes pictures."""
+
+    family = "gan"
+
+    def __init__(self, image_size: int = 8, channels: int = 1, latent_dim: int = 3):
+        super().__init__()
+        self.image_size, self.channels, self.latent_dim = image_size, channels, latent_dim
+        self.generator = torch.nn.Linear(latent_dim, channels * image_size**2)
+
+    def generate(self, z, label=None):
+        return self.generator(z).tanh().unflatten(1, (self.channels, self.image_size, self.image_size))
+
+
+@pytest.mark.parametrize(("model", "name"), [(GAN(8, 1, 4), "GAN"), (OwnGAN(), "OwnGAN")])
+def test_the_code_on_a_published_card_runs_and_says_what_to_install(client, model, name, monkeypatch):
+    push(model.eval(), "me/mine")
+    body, shown = cards.split(client.read("me/mine", "README.md").decode())[1], []
+    assert "```bash\npip install genart-hub\n```" in body
+    assert ('OwnGAN.from_pretrained("me/mine")' in body) == ("from test_remote import OwnGAN" in body) == (name == "OwnGAN")
+    assert ('genart_hub.from_pretrained("me/mine")' in body) == (name == "GAN")
+    monkeypatch.setattr(Image.Image, "show", lambda picture: shown.append(picture.size))
+    exec(re.search(r"```python\n(.*?)```", body, flags=re.S)[1], {})
+    assert len(shown) == 1
+
+
+def test_the_picture_of_a_class_of_ones_own_says_how_it_is_loaded(client, tmp_path):
+    push(OwnGAN().eval(), "me/mine")
+    model = OwnGAN.from_pretrained("me/mine")
+    path = images.save_png(images.grid(model.sample(4)), tmp_path / "a.png", model.recipe(0, 4))
+    with pytest.raises(GenartError, match=r"A class of your own loads by OwnGAN\.from_pretrained\('me/mine@\w{40}'\)"):
+        remake(path)
+
+
 def test_a_class_of_ones_own_is_pushed_and_loads_by_its_class(client):
     Scale(3.0).push_to_hub("me/scale", license="mit")
     again = Scale.from_pretrained("me/scale")
@@ -445,6 +488,31 @@ def test_the_token_does_not_follow_a_redirect_to_another_host(client, gan):
         assert all(request.token is None for request in other.requests)
 
 
+def test_what_shows_a_model_s_source_shows_no_token(gan, monkeypatch, tmp_path):
+    with HubServer({"hf_sesame": User("me")}) as hub:
+        patched_client(hub, monkeypatch, tmp_path / "cache")
+        push(gan, token="hf_sesame", private=True)
+        source = genart_hub.from_pretrained("me/gan", token="hf_sesame").source
+        assert source.companion("README.md") is not None  # it is there, and works
+    for shown in (repr(source), str(source), f"{source.repository}", repr(vars(source.repository)), repr(copy.deepcopy(source))):
+        assert "me/gan" in shown
+        assert "sesame" not in shown
+    assert b"sesame" not in pickle.dumps(source)
+    assert pickle.loads(pickle.dumps(source)).repository.token is None
+
+
+def test_no_token_is_sent_where_none_is_wanted(client, gan):
+    push(gan)
+    push(gan, "me/secret", private=True)
+    before = len(client.requests)
+    assert torch.equal(genart_hub.from_pretrained("me/gan", token=False).sample(1), gan.sample(1))
+    assert torch.equal(GAN.from_pretrained("me/gan", token=False).sample(1), gan.sample(1))
+    assert code_of(lambda: genart_hub.from_pretrained("me/secret", token=False)) == "hub_no_repo"
+    assert [model.id for model in genart_hub.search(token=False)] == ["me/gan"]
+    assert len(client.requests) > before
+    assert {request.token for request in client.requests[before:]} == {None}
+
+
 def test_a_stored_token_stays_off_another_endpoint(hub, gan, monkeypatch, tmp_path):
     patched_client(hub, monkeypatch, tmp_path / "cache")
     from huggingface_hub import constants
@@ -456,6 +524,308 @@ def test_a_stored_token_stays_off_another_endpoint(hub, gan, monkeypatch, tmp_pa
     code_of(lambda: genart_hub.from_pretrained("me/open"))
     assert hub.requests
     assert all(request.token is None for request in hub.requests)
+
+
+# ---- what a server, or a disk, makes of the bytes ----
+
+
+def flip(file):
+    """Another bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(content)
+
+
+def blob_of(hub, name, repo="me/gan"):
+    return hub.blobs / hub.repos[repo].at("main").files[name].sha256
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_flipped_byte_in_a_download_is_refused_and_the_next_load_fetches_it_anew(client, gan, name):
+    push(gan)
+    flip(blob_of(client, name))
+    with pytest.raises(GenartError, match=rf"^{name} of me/gan is damaged") as error:
+        genart_hub.from_pretrained("me/gan")
+    assert error.value.code == "damaged_file"
+    flip(blob_of(client, name))
+    assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("local", [True, False])
+def test_a_flipped_byte_in_the_cache_is_refused_and_the_copy_removed(client, gan, tmp_path, name, local):
+    push(gan)
+    genart_hub.from_pretrained("me/gan")
+    (cached,) = (tmp_path / "cache").rglob(name)
+    flip(cached.resolve())
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan", local_files_only=local)) == "damaged_file"
+    assert not os.path.lexists(cached)
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan", local_files_only=True)) == "hub_not_cached"
+    assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
+
+
+def test_a_file_is_what_its_etag_says_also_in_a_cache_without_links(tmp_path):
+    file, repository = tmp_path / "config.json", Repository("me/gan", None, None, None, False, tmp_path)
+    file.write_bytes(b"{}")
+    git = hashlib.sha1(b"blob 2\0{}").hexdigest()
+    for etag in (git, hashlib.sha256(b"{}").hexdigest(), hashlib.sha1(b"{}").hexdigest(), "5d41402abc4b2a76b9719d911017c592-2", None):
+        repository.check(file, etag)
+    for length in (40, 64):
+        file.write_bytes(b"{}")
+        with pytest.raises(GenartError, match=f"the Hub names {'0' * 12}…"):
+            repository.check(file, "0" * length)
+        assert not file.exists()
+
+
+def test_what_lies_outside_the_cache_is_never_removed(tmp_path):
+    own = tmp_path / "mine.json"
+    own.write_bytes(b"{}")
+    link = tmp_path / "cache" / "models--me--gan" / "snapshots" / "x" / "config.json"
+    link.parent.mkdir(parents=True)
+    (tmp_path / ("0" * 40)).symlink_to(own)
+    link.symlink_to(tmp_path / ("0" * 40))
+    assert code_of(lambda: Repository("me/gan", None, None, None, False, tmp_path / "cache").check(link)) == "damaged_file"
+    assert own.exists()
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("header", ["X-Linked-Etag", "ETag", "X-Repo-Commit"])
+@pytest.mark.parametrize("value", ['"../../../evil"', 'W/"../../../evil"', '"/evil"', "..", "a/evil", "evil\\a", '"' + "0" * 200 + '"'])
+def test_an_answer_that_names_a_path_is_refused_before_anything_is_written(client, gan, tmp_path, header, value):
+    push(gan)
+    value = value.replace('"', "") if header == "X-Repo-Commit" else value
+    client.fail("/resolve/", {"X-Linked-Etag": ""} | {header: value}, times=99)
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan")) == "hub_answer"
+    assert not list((tmp_path / "cache").rglob("*"))
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_the_answer_to_every_request_is_looked_at(client, gan, tmp_path, method):
+    push(gan)
+    client.fail(f"^{method} .*model.safetensors", {"X-Linked-Etag": '"../../evil"'}, times=99)
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan")) == "hub_answer"
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_a_file_that_is_not_there_names_no_path_either(client, tmp_path):
+    client.add("me/empty", {"README.md": b"#"})
+    client.fail("/resolve/", {"X-Repo-Commit": "../../../evil"}, times=99)
+    assert code_of(lambda: genart_hub.from_pretrained("me/empty")) == "hub_answer"
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+def test_a_mirror_whose_etags_are_no_hashes_is_read_all_the_same(client, gan):
+    push(gan)
+    for k, name in enumerate(("config.json", "model.safetensors")):
+        client.fail(f"/resolve/.*{name}", {"X-Linked-Etag": "", "ETag": f'"5d41402abc4b2a76b9719d911017c592-{k}"'}, times=99)
+    assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
+
+
+@pytest.mark.parametrize("name", ["../../evil.bin", "/evil.bin", "C:\\evil.bin", "a/../../evil.bin"])
+def test_a_list_that_names_a_path_is_refused(client, pipeline_folder, name):
+    client.add("me/list", {"config.json": GOOD, name: b"x"})
+    assert code_of(lambda: genart_hub.from_pretrained("me/list")) == "hub_answer"
+    client.add("me/sd-list", files_of(pipeline_folder) | {name: b"x"})
+    assert code_of(lambda: genart_hub.from_pretrained("me/sd-list")) == "hub_answer"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"id": 3}', b'{"siblings": [{"rfilename": 3}]}', b'{"siblings": 3}'])
+def test_an_answer_that_is_no_answer_is_told_in_a_sentence(client, pipeline_folder, body):
+    client.add("me/sd", files_of(pipeline_folder))
+    client.fail("^GET /api/models/me/sd", body, times=99)
+    assert code_of(lambda: estimate("me/sd")) in ("hub_answer", "not_pipeline")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"{}", b'[{"id": 3}]', b'[{"id": "a/b", "tags": 3}]', b'[{"id": "a/b/c"}, {"id": "../x"}]']
+)
+def test_a_search_whose_answer_is_none_finds_nothing_or_says_so(client, body):
+    client.fail("^GET /api/models", body, times=99)
+    try:
+        assert genart_hub.search() == []
+    except GenartError as error:
+        assert error.code == "hub_answer"  # noqa: PT017
+
+
+def test_the_client_is_watched_again_after_it_was_made_anew(client, gan, tmp_path):
+    from huggingface_hub import close_session, get_session
+
+    from genart_hub.remote import refuse_paths
+
+    push(gan)
+    for _ in range(2):
+        assert get_session().event_hooks["response"].count(refuse_paths) == 1
+        close_session()
+
+
+def test_a_client_of_the_users_own_making_is_kept(client, gan):
+    import httpx2
+    from huggingface_hub import set_client_factory
+    from huggingface_hub.utils import _http
+
+    made, before = [], _http._GLOBAL_CLIENT_FACTORY
+    set_client_factory(lambda: made.append(httpx2.Client(headers={"X-Mine": "1"})) or made[-1])
+    try:
+        push(gan)
+        client.fail("/resolve/", {"X-Linked-Etag": "../evil"}, times=99)
+        assert code_of(lambda: genart_hub.from_pretrained("me/gan")) == "hub_answer"
+    finally:
+        set_client_factory(before)
+    assert made
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """The client tries again without waiting."""
+    from huggingface_hub.utils import _http
+
+    monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda seconds: None))
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [(403, "not_writable"), (500, "hub_refused"), (400, "hub_refused"), ("cut", "hub_unreachable_now")]
+)
+@pytest.mark.parametrize("request_", ["PUT /lfs/", "POST .*/objects/batch", "POST .*/objects/verify"])
+def test_an_upload_that_dies_midway_is_told_and_changes_nothing(client, gan, hurried, how, code, request_):
+    push(gan)
+    before = client.repos["me/gan"].at("main").sha
+    with torch.no_grad():
+        gan.generator[0].weight.add_(1)
+    client.fail(request_, how, times=99)
+    assert code_of(lambda: push(gan)) == code
+    assert client.repos["me/gan"].at("main").sha == before
+
+
+# ---- what is passed ----
+
+
+@pytest.mark.parametrize(
+    "subfolder", ["../gan", "a/../../b", "..", "/etc", "C:\\a", "a\\..\\b", "a\0b", "a\nb", "a" * 300, "/", 5, b"a", ["a"]]
+)
+def test_a_subfolder_lies_inside_the_model(client, subfolder):
+    for name in ("me/gan", "gan-mnist", "./models"):
+        assert code_of(lambda name=name: genart_hub.from_pretrained(name, subfolder=subfolder)) == "bad_subfolder"
+    assert not client.requests
+
+
+def test_a_subfolder_may_be_written_in_other_ways():
+    assert {check_subfolder(name) for name in ("a/b", "./a//b/", Path("a/b"))} == {"a/b"}
+    assert {check_subfolder(name) for name in (None, "", ".", "./")} == {None}
+
+
+@pytest.mark.parametrize("token", ["ключ", "a b", "a\n", "a" * 2000, 5, b"write", ["write"]])
+def test_a_token_that_no_header_can_carry_is_refused_without_being_shown(client, gan, token):
+    calls = [
+        lambda: genart_hub.from_pretrained("me/gan", token=token),
+        lambda: push(gan, token=token),
+        lambda: estimate("me/gan", token=token),
+    ]
+    for call in calls:
+        with pytest.raises(GenartError) as error:
+            call()
+        assert error.value.code == "bad_token"
+        assert str(token) not in str(error.value)
+    assert not client.requests
+
+
+def test_a_token_of_the_environment_is_looked_at_too(client, gan, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "ключ")
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan")) == "bad_token"
+    assert code_of(lambda: push(gan)) == "bad_token"
+    monkeypatch.setenv("HF_TOKEN", " write\n")
+    push(gan)
+
+
+def test_no_token_at_all_is_sent_where_none_is_wanted(client, gan):
+    push(gan)
+    client.requests.clear()
+    genart_hub.from_pretrained("me/gan", token=False)
+    assert {request.token for request in client.requests} == {None}
+
+
+@pytest.mark.parametrize(
+    "revision", ["../../x", "a..b", "a b", "/a", "a/", "a~1", "a^", "a:b", "a?", "a\n", "a\0", "x" * 300, 5, b"main", ["main"]]
+)
+def test_a_revision_that_git_would_not_take_is_refused(client, gan, revision):
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan", revision=revision)) == "bad_revision"
+    assert code_of(lambda: push(gan, revision=revision)) == "bad_revision"
+    assert not client.requests
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "feature/x", "中文", None, ""])
+def test_a_revision_of_any_writing_is_asked_for(client, gan, revision):
+    push(gan)
+    sha = client.repos["me/gan"].tags[revision or "main"] = client.repos["me/gan"].at("main").sha
+    assert genart_hub.from_pretrained("me/gan", revision=revision).source.revision == sha
+
+
+@pytest.mark.parametrize("variant", ["../x", "a/b", "", "..", "a b", "fp16\n", 5, b"fp16", "x" * 100])
+def test_a_variant_is_a_word(client, pipeline_folder, variant):
+    for name in ("me/gan", "gan-mnist", pipeline_folder):
+        assert code_of(lambda name=name: genart_hub.from_pretrained(name, variant=variant)) == "bad_variant"
+
+
+@pytest.mark.parametrize("cache_dir", [5, "", "a\0b", b"cache", ["cache"]])
+def test_a_cache_is_a_folder(client, cache_dir):
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan", cache_dir=cache_dir)) == "bad_cache_dir"
+
+
+def test_a_cache_that_cannot_be_written_is_named(client, gan, tmp_path):
+    push(gan)
+    (tmp_path / "taken").write_text("a file")
+    for place in (tmp_path / "taken", tmp_path / "taken" / "cache"):
+        with pytest.raises(GenartError, match="taken.* could not be written"):
+            genart_hub.from_pretrained("me/gan", cache_dir=place)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"private": "yes"}, "not_choice"),
+        ({"private": 2}, "not_choice"),
+        ({"commit_message": 5}, "not_text"),
+        ({"commit_message": "a" * 501}, "not_text"),
+        ({"commit_message": "half \ud83d"}, "not_text"),
+    ],
+)
+def test_what_cannot_be_said_of_a_commit_is_refused_before_anything_is_sent(client, gan, options, code):
+    assert code_of(lambda: push(gan, **options)) == code
+    assert not client.requests
+
+
+@pytest.mark.parametrize("query", [5, ["a"], "a" * 201, "half \ud83d"])
+def test_a_search_for_what_is_no_text_is_refused(client, query):
+    assert code_of(lambda: genart_hub.search(query)) == "not_text"
+    assert code_of(lambda: genart_hub.search(author=query)) == "not_text"
+    assert not client.requests
+
+
+# ---- what is kept to oneself ----
+
+
+def test_a_token_shows_nowhere_and_travels_nowhere(client, gan, monkeypatch):
+    client.tokens["secret-of-mine"] = User("me")
+    push(gan, token="secret-of-mine")
+    model = genart_hub.from_pretrained("me/gan", token="secret-of-mine")
+    shown = (repr(model.source), str(vars(model.source.repository)), pickle.dumps(model).decode("latin-1"))
+    assert not any("secret-of-mine" in text for text in shown)
+    assert pickle.loads(pickle.dumps(model)).source.repository.token is None
+    assert copy.deepcopy(model).source.repository.token == "secret-of-mine"
+    assert {request.token for request in client.requests if "/resolve/" in request.path} == {"secret-of-mine"}
+
+
+def test_a_password_in_the_endpoint_is_not_told(client, free_port, monkeypatch):
+    from huggingface_hub import constants
+
+    endpoint = f"http://me:secret@127.0.0.1:{free_port}"
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
+    for call in (lambda: genart_hub.from_pretrained("me/gan"), genart_hub.search):
+        with pytest.raises(GenartError, match=f"http://127.0.0.1:{free_port}") as error:
+            call()
+        assert "secret" not in str(error.value)
 
 
 # ---- text-to-image pipelines ----
@@ -564,6 +934,36 @@ def test_a_pipeline_on_the_hub_that_lacks_a_part_is_told_which(client, pipeline_
     assert error.value.code == "not_pipeline"
     client.add("me/nothing", {"README.md": b"#"})
     assert code_of(lambda: estimate("me/nothing")) == "hub_no_file"
+
+
+@pytest.mark.parametrize(
+    "name", ["unet/diffusion_pytorch_model.safetensors", "tokenizer/tokenizer_config.json", "sampling.json", "unet/config.json"]
+)
+def test_a_flipped_byte_in_a_pipeline_of_the_cache_is_refused_and_fetched_anew(pipeline_on_hub, tmp_path, name):
+    x = genart_hub.from_pretrained("me/sd").sample(prompt="red")
+    (cached,) = (file for file in (tmp_path / "cache").rglob(Path(name).name) if file.as_posix().endswith(name))
+    flip(cached.resolve())
+    assert code_of(lambda: genart_hub.from_pretrained("me/sd", local_files_only=True)) == "damaged_file"
+    assert torch.equal(genart_hub.from_pretrained("me/sd").sample(prompt="red"), x)
+
+
+def test_a_flipped_byte_in_the_settings_of_a_pipeline_does_not_pass_for_their_absence(pipeline_on_hub):
+    flip(blob_of(pipeline_on_hub, "sampling.json", "me/sd"))
+    assert code_of(lambda: genart_hub.from_pretrained("me/sd")) == "damaged_file"
+
+
+def test_a_pipeline_that_was_changed_is_published_as_it_is_and_without_figures_of_what_it_was(client, pipeline_folder, tmp_path):
+    folder = shutil.copytree(pipeline_folder, tmp_path / "sd")
+    (folder / "evaluation.json").write_text(json.dumps({"command": "genart-hub evaluate", "results": {"sd": []}}))
+    model = genart_hub.from_pretrained(folder)
+    push(model, "me/same")
+    model.pipeline.unet.conv_out.bias.data += 0.1
+    push(model, "me/changed")
+    found = {name: set(client.repos[name].at("main").files) for name in ("me/same", "me/changed")}
+    assert "evaluation.json" in found["me/same"] - found["me/changed"]
+    asked = {"prompt": "red", "num_steps": 2}
+    assert torch.equal(genart_hub.from_pretrained("me/changed").sample(**asked), model.sample(**asked))
+    assert not torch.equal(genart_hub.from_pretrained("me/same").sample(**asked), model.sample(**asked))
 
 
 def test_a_pipeline_in_a_subfolder_loads(client, pipeline_folder):

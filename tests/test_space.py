@@ -1,6 +1,5 @@
 """The app as a Space: what is uploaded, and that it starts when it stands alone."""
 
-import ast
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import genart_hub
 from genart_hub import cards, hub, space
 from genart_hub.cli import main
 from genart_hub.errors import GenartError
+from genart_hub.ui import gpu
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -61,13 +61,60 @@ def test_requirements_fit_the_hardware(tmp_path, hardware, torch, line):
 def test_the_readme_configures_a_space_and_preloads_the_models(tmp_path):
     space.build(tmp_path, models=["me/gan", "me/vae@v1"])
     front, _ = cards.split((tmp_path / "README.md").read_text(encoding="utf-8"))
+    assert front["models"] == ["me/gan", "me/vae"]
     own, _ = cards.split((ROOT / "README.md").read_text(encoding="utf-8"))
     assert front["preload_from_hub"] == ["me/gan config.json,model.safetensors", "me/vae config.json,model.safetensors"]
     assert {key: front[key] for key in own} == own
 
 
-def test_deploy_creates_a_space_and_a_second_time_updates_it(client):
+MODEL = {"config.json": b"{}", "model.safetensors": b"x"}
+
+
+def test_a_space_is_named_by_its_title(client):
+    space.deploy("me/demo", title="My digits: 手写数字")
+    front, _ = cards.split(client.read("spaces/me/demo", "README.md").decode())
+    assert front["title"] == "My digits: 手写数字"
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "code"),
+    [
+        (None, {}, "not_public"),
+        (MODEL, {"private": True}, "not_public"),
+        (MODEL, {"gated": "auto"}, "not_public"),
+        ({"config.json": b"{}", "pytorch_model.bin": b"x"}, {}, "hub_no_file"),
+        ({"readme.txt": b"x"}, {}, "hub_no_file"),
+    ],
+)
+def test_a_model_that_a_visitor_could_not_load_is_refused_before_there_is_a_space(client, files, settings, code):
+    if files:
+        client.add("me/gan", files, **settings)
+    with pytest.raises(GenartError) as error:
+        space.deploy("me/demo", models=["me/gan"])
+    assert error.value.code == code
+    assert "spaces/me/demo" not in client.repos
+
+
+def test_a_revision_that_a_model_does_not_have_is_refused(client):
+    client.add("me/gan", MODEL)
+    with pytest.raises(GenartError) as error:
+        space.deploy("me/demo", models=["me/gan@v9"])
+    assert error.value.code == "hub_no_revision"
+
+
+def test_a_pipeline_is_preloaded_whole(client):
+    client.add("me/gan", MODEL)
+    client.add("me/sd", {"model_index.json": b"{}"})
+    space.deploy("me/demo", models=["me/gan", "me/sd"])
+    front, _ = cards.split(client.read("spaces/me/demo", "README.md").decode())
+    assert front["preload_from_hub"] == ["me/gan config.json,model.safetensors", "me/sd"]
+
+
+def test_deploy_creates_a_space_that_a_free_account_can_have_and_a_second_time_updates_it(client):
+    client.add("me/gan", MODEL)
     url = space.deploy("me/demo", models=["me/gan"])
+    assert client.repos["spaces/me/demo"].hardware == "zero-a10g"
+    assert client.repos["spaces/me/demo"].variables["GENART_DEVICE"]["value"] == "cpu"  # a GPU is the big pipeline's alone
     assert url.endswith("/spaces/me/demo")
     demo = client.repos["spaces/me/demo"]
     assert demo.variables["GENART_MODELS"]
@@ -102,18 +149,98 @@ def test_zero_gpu_is_asked_for(client):
 def test_a_dry_run_lists_files_and_contacts_nobody(client, capsys):
     assert main(["deploy-space", "me/demo", "--dry-run"]) == 0
     told = capsys.readouterr().out
-    assert "paid plan" in told
+    assert "free account" in told
     assert "weights/gan-mnist/model.safetensors" in told
     assert not client.requests
 
 
-def test_gpu_decorator_is_applied_only_where_spaces_is_there(tmp_path):
-    (tmp_path / "spaces.py").write_text("calls = []\n\n\ndef GPU(handler):\n    calls.append(handler.__name__)\n    return handler\n")
-    code = "import genart_hub.ui as ui; ui.build(); import spaces; print(sorted(spaces.calls))"
-    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
-    handlers = {"compare", "follow", "invert", "reconstruct", "sample", "show_ladder", "walk"}  # all that load or call a model
-    assert set(ast.literal_eval(told.strip().splitlines()[-1])) == handlers
+LENDER = """
+import os, pickle, gradio
+
+calls = []
+
+
+def GPU(function):
+    calls.append(function.__name__)
+
+    def called(*arguments):
+        if os.environ.get("NO_QUOTA"):
+            raise gradio.Error("You have exceeded your GPU quota")
+        there, here = os.pipe()
+        if not os.fork():  # plain data go to a process of its own and come back
+            os.close(there)
+            given = function(*pickle.loads(pickle.dumps(arguments)))
+            with os.fdopen(here, "wb") as out:
+                pickle.dump([os.getpid(), list(given) if hasattr(given, "__next__") else given], out)
+            os._exit(0)
+        os.close(here)
+        with os.fdopen(there, "rb") as back:
+            called.process, given = pickle.load(back)
+        os.wait()
+        return given
+
+    return (lambda *arguments: (one for one in called(*arguments))) if function.__name__ == "_unfold" else called
+"""
+
+
+def with_lender(tmp_path, code, **variables):
+    """What code prints in a process where a GPU is lent. Returns its lines."""
+    (tmp_path / "spaces.py").write_text(LENDER)
+    environment = (
+        os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "SPACES_ZERO_GPU": "true", "OMP_NUM_THREADS": "1"} | variables
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()
+
+
+def test_a_gpu_is_lent_for_the_big_pipeline_alone_and_at_least_one_function_asks_for_it(tmp_path):
+    told = with_lender(tmp_path, "import genart_hub.ui as ui; ui.build(); import spaces; print(sorted(spaces.calls))")
+    assert told[-1] == "['_count', '_draw', '_unfold']"
+
+
+BORROWED = """
+import os, torch, genart_hub
+from genart_hub.costs import costs
+from genart_hub.errors import GenartError
+from genart_hub.ui import gpu
+
+torch.set_num_threads(1)
+model = genart_hub.from_pretrained({folder!r})
+borrowed = gpu.borrowing({folder!r}, model, 10**9)
+try:
+    x = borrowed.sample(2, 7, prompt="cat")
+except GenartError as error:
+    print(error)
+    raise SystemExit
+print(torch.equal(x, model.sample(2, 7, prompt="cat")), gpu._draw.process != os.getpid())
+moments = list(borrowed.denoise(1, 7, prompt="cat"))
+print([step for step, _, _ in moments], torch.equal(moments[-1][2], model.sample(1, 7, prompt="cat")))
+print(gpu.costs_of(borrowed, prompt="cat").multiply_adds == costs(model, prompt="cat").multiply_adds, borrowed.image_size)
+try:
+    borrowed.sample(1, 7, prompt=" ")
+except GenartError as error:
+    print(error.code)
+"""
+
+
+def test_what_is_drawn_on_a_lent_gpu_crosses_from_its_process_as_it_is(tmp_path):
+    folder = save_tiny_pipeline(tmp_path / "tiny-sd")
+    (folder / "sampling.json").write_text('{"num_steps": 2}')
+    told = with_lender(tmp_path, BORROWED.format(folder=str(folder)))
+    assert told == ["True True", "[0, 1, 2] True", "True 16", "empty_prompt"]
+
+
+def test_a_visitor_without_quota_is_told_and_loses_no_other_answer(tmp_path):
+    folder = save_tiny_pipeline(tmp_path / "tiny-sd")
+    told = with_lender(tmp_path, BORROWED.format(folder=str(folder)), NO_QUOTA="1")
+    assert told == ["Something went wrong here (You have exceeded your GPU quota). Please try again."]
+
+
+def test_without_a_lender_the_pipeline_is_called_as_it_is():
+    model = object()
+    assert gpu.borrowing("me/sd", model, 1) is model
+    assert gpu.options(5) == {"max_bytes": 5}
 
 
 @pytest.mark.skipif(
@@ -123,7 +250,7 @@ def test_the_deployed_tree_starts_alone_in_a_fresh_environment(client, tmp_path,
     from gradio_client import Client
     from huggingface_hub import snapshot_download
 
-    space.deploy("me/demo")
+    space.deploy("me/demo", "cpu-basic")
     tree = Path(snapshot_download("me/demo", repo_type="space", local_dir=tmp_path / "tree"))
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"

@@ -1,5 +1,6 @@
 """Stable Diffusion behind the same `sample`, on pipelines of random weights and tiny width."""
 
+import copy
 import gc
 import hashlib
 import json
@@ -257,7 +258,7 @@ def tensors(pipe):
     [
         (lambda model: model.img2img(picture(3), 2, prompt="a"), "bad_images"),
         (lambda model: model.img2img(picture()[:, :1], prompt="a"), "bad_images"),
-        (lambda model: model.img2img("x.png", prompt="a"), "bad_images"),
+        (lambda model: model.img2img("x.png", prompt="a"), "no_images"),
         (lambda model: model.img2img(picture(1, 16, 12), prompt="a"), "bad_side"),
         (lambda model: model.img2img(picture(), prompt="a", strength=0), "out_of_range"),
         (lambda model: model.img2img(picture(), prompt="a", strength=1.1), "out_of_range"),
@@ -319,6 +320,7 @@ def test_unread_is_the_end_that_does_not_fit_between_start_and_end(pipeline):
         ({"prompt": "a", "guidance": 51}, "out_of_range"),
         ({"prompt": "a", "guidance": float("nan")}, "not_number"),
         ({"prompt": "a", "n": 0}, "too_small"),
+        ({"prompt": "a", "n": 10**9}, "too_large"),
         ({"prompt": "a", "seed": -1}, "out_of_range"),
         ({"prompt": "a", "size": 0}, "out_of_range"),
         ({"prompt": "a", "size": (16, 16, 16)}, "not_whole"),
@@ -370,6 +372,120 @@ def test_a_recipe_says_all_that_was_asked_and_whose_weights_they_are(pipeline):
     assert asked.items() <= recipe.items()
     assert (recipe["model"], recipe["weights_sha256"], recipe["columns"]) == ("tiny-sd", pipeline.source.sha256, 2)
     assert json.loads(json.dumps(recipe)) == recipe
+
+
+# ---- whose weights they are, and saving ----
+
+
+def other_scheduler(pipe):
+    from diffusers import DPMSolverMultistepScheduler
+
+    pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)
+
+
+def other_unet(pipe):
+    pipe.unet = copy.deepcopy(pipe.unet)
+    torch.nn.init.normal_(pipe.unet.conv_out.weight)
+
+
+def put_lora_in(pipe):
+    """As peft does it: layers beside a weight."""
+    pipe.unet.conv_in.lora_A = torch.nn.Linear(2, 2)
+
+
+def melt_lora_in(pipe):
+    """As peft does it: past the counter of a tensor's changes."""
+    pipe.unet.conv_in.weight.data += 0.1
+
+
+CHANGES = {
+    "a LoRA": put_lora_in,
+    "a LoRA that is melted in": melt_lora_in,
+    "a LoRA in the text encoder": lambda pipe: torch.nn.init.normal_(pipe.text_encoder.get_input_embeddings().weight),
+    "the autoencoder's weights": lambda pipe: torch.nn.init.zeros_(pipe.vae.decoder.conv_out.bias),
+    "another network": other_unet,
+    "another scheduler": other_scheduler,
+    "the scheduler's settings": lambda pipe: pipe.scheduler.register_to_config(prediction_type="v_prediction"),
+    "the autoencoder's scale": lambda pipe: pipe.vae.register_to_config(scaling_factor=1.0),
+    "a new word": lambda pipe: pipe.tokenizer.add_tokens(["newword"]),
+    "FreeU": lambda pipe: pipe.enable_freeu(s1=0.9, s2=0.2, b1=1.5, b2=1.6),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_recipe_names_no_weights_once_the_pipeline_was_changed(saved, change):
+    model = genart_hub.from_pretrained(saved)
+    assert model.is_current()
+    change(model.pipeline)
+    assert not model.is_current()
+    recipe = model.recipe(0, prompt="red")
+    assert (recipe["model"], recipe["weights_sha256"], recipe["revision"]) == ("StableDiffusionPipeline", None, None)
+
+
+def test_what_makes_no_other_picture_leaves_the_recipe_as_it_is(saved):
+    model = genart_hub.from_pretrained(saved)
+    x = sample(model)
+    model.img2img(x, prompt="red", num_steps=2)
+    list(model.denoise(prompt="red", num_steps=2))
+    pipe = model.pipeline
+    pipe.enable_attention_slicing()
+    pipe.vae.enable_tiling()
+    pipe.unet.requires_grad_(False).train().eval()
+    pipe.unet = torch.compile(pipe.unet)
+    assert model.recipe(0, prompt="red")["weights_sha256"] == model.source.sha256
+
+
+def test_a_changed_pipeline_is_saved_as_it_is_and_comes_back(saved, tmp_path):
+    model = genart_hub.from_pretrained(shutil.copytree(saved, tmp_path / "sd"))
+    melt_lora_in(model.pipeline)
+    other_scheduler(model.pipeline)
+    model.defaults = {"num_steps": 3, "guidance": 2.0}
+    model.save_pretrained(tmp_path / "sd")  # over what it was loaded from
+    again = genart_hub.from_pretrained(tmp_path / "sd")
+    assert again.is_current()
+    assert again.defaults == model.defaults
+    assert torch.equal(sample(again), sample(model))
+
+
+def test_adapters_are_not_saved_under_names_that_nobody_can_load(saved, tmp_path):
+    model = genart_hub.from_pretrained(saved)
+    put_lora_in(model.pipeline)
+    with pytest.raises(GenartError, match=r"conv_in\.lora_A.*fuse_lora") as error:
+        model.save_pretrained(tmp_path / "sd")
+    assert error.value.code == "has_adapters"
+    assert not (tmp_path / "sd").exists()
+
+
+def test_a_save_that_fails_midway_leaves_the_old_pipeline(saved, tmp_path, monkeypatch):
+    folder = shutil.copytree(saved, tmp_path / "sd")
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    model = genart_hub.from_pretrained(folder)
+    torch.nn.init.zeros_(model.pipeline.vae.decoder.conv_out.bias)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(model.pipeline.unet, "save_pretrained", full)  # the autoencoder is written before it
+    with pytest.raises(GenartError, match=r"sd could not be written \(No space left on device\)"):
+        model.save_pretrained(folder)
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+
+
+def test_a_place_that_is_a_file_cannot_hold_a_pipeline(pipeline, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    assert code_of(lambda: pipeline.save_pretrained(tmp_path / "taken")) == "cannot_write"
+
+
+def test_the_pieces_of_a_save_before_do_not_stay_beside_the_new_one(saved, tmp_path):
+    folder = shutil.copytree(saved, tmp_path / "sd")
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    model = genart_hub.from_pretrained(saved)
+    model.pipeline.unet.save_pretrained(folder / "unet", max_shard_size="10KB")
+    (folder / "unet" / "notes.txt").write_text("mine")
+    melt_lora_in(model.pipeline)
+    model.save_pretrained(folder)
+    assert sorted(file.name for file in (folder / "unet").iterdir()) == ["config.json", "diffusion_pytorch_model.safetensors", "notes.txt"]
+    assert torch.equal(sample(genart_hub.from_pretrained(folder)), sample(model))
 
 
 # ---- loading ----

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+import genart_hub
 from genart_hub import __version__
 from genart_hub.errors import GenartError, number, shorten, whole
 from genart_hub.hub import HubModel
@@ -44,6 +45,8 @@ class Generative(nn.Module, HubModel):
         Returns (n, Z) float32 on the CPU. 0 < truncation <= 1.
         """
         where = type(self).__name__
+        if getattr(n, "ndim", 0):  # a tensor or an array
+            raise GenartError("latents_as_count", where=where, shape=tuple(n.shape))
         n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
         truncation = check_truncation(where, truncation)
         z, generator = torch.empty(n, self.latent_dim), torch.Generator()
@@ -98,16 +101,15 @@ class Generative(nn.Module, HubModel):
 
     def check_latents(self, z: Tensor) -> Tensor:
         """Refuse latents that are not (B, Z). Returns them where the weights are, in their precision."""
+        if not isinstance(z, Tensor):
+            raise GenartError("no_latents", where=type(self).__name__, latent_dim=self.latent_dim, type=type(z).__name__)
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise GenartError("bad_latents", where=type(self).__name__, latent_dim=self.latent_dim, shape=tuple(z.shape))
         return z.to(next(self.parameters()))
 
     def check_images(self, x: Tensor) -> Tensor:
         """Refuse pictures that are not (B, C, H, W) of this model's size. Returns them where the weights are, in their precision."""
-        if x.ndim != 4 or tuple(x.shape[1:]) != (self.channels, self.image_size, self.image_size):
-            where = type(self).__name__
-            raise GenartError("bad_images", where=where, channels=self.channels, size=self.image_size, shape=tuple(x.shape))
-        return x.to(next(self.parameters()))
+        return check_images(self, x).to(next(self.parameters()))
 
     def recipe(
         self, seed: int, n: int = 1, label: object = None, truncation: float = 1.0, columns: int | None = None, scale: int = 1
@@ -149,10 +151,30 @@ class FeatureNetwork(nn.Module, HubModel):
 
     def features(self, x: Tensor) -> Tensor:
         """What the last layer sees. x: (B, C, H, W) in [-1, 1]. Returns (B, D)."""
-        if x.ndim != 4 or tuple(x.shape[1:]) != (self.channels, self.image_size, self.image_size):
-            values = {"channels": self.channels, "size": self.image_size, "shape": tuple(x.shape)}
-            raise GenartError("bad_images", where=type(self).__name__, **values)
-        return self.backbone(x)
+        return self.backbone(check_images(self, x))
+
+    @torch.no_grad()
+    def shift(self, x: Tensor) -> float:
+        """How far pictures lie from those that the network was trained on: 0 for the same, 1 for a standard deviation in all channels.
+
+        The mean over the channels of ((m - mean) / std)^2, m over x of what a batch normalisation gets, mean and std what it got in
+        training; the largest of all layers. x: (B, C, H, W) in [-1, 1].
+        """
+        shifts: list[float] = []
+
+        def compare(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            m = inputs[0].transpose(0, 1).flatten(1).mean(dim=1)
+            shifts.append(((m - layer.running_mean).square() / (layer.running_var + layer.eps)).mean().item())
+
+        layers = [layer for layer in self.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+        hooks = [layer.register_forward_pre_hook(compare) for layer in layers]
+        try:
+            with evaluating(self):
+                self.features(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return max(shifts, default=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits of the classes. x: (B, C, H, W) in [-1, 1]. Returns (B, num_classes)."""
@@ -196,12 +218,23 @@ def drawn(where: str, like: Tensor, generator: torch.Generator | None, eps: Tens
     return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype) if eps is None else eps
 
 
-def check_generative(model: Any, choices: list[str]) -> Generative:
-    """`model`, if it makes pictures from latents; else an error that names `choices`."""
+def check_generative(model: Any, choices: list[str] | None = None) -> Generative:
+    """`model`, if it makes pictures from latents; else an error that names `choices` (None: the bundled ones that do)."""
     if not isinstance(model, Generative):
         source = getattr(model, "source", None)
+        choices = [name for family in ("gan", "vae") for name in genart_hub.bundled(family)] if choices is None else choices
         raise GenartError("not_generative", model=source.name if source else type(model).__name__, choices=", ".join(choices))
     return model
+
+
+def check_images(model: Generative | FeatureNetwork, x: Any) -> Tensor:
+    """`x`, if it is a tensor (B, C, H, W) of the model's size; else an error, which for any other kind of picture names the way to one."""
+    where, values = type(model).__name__, {"channels": model.channels, "size": model.image_size}
+    if not isinstance(x, Tensor):
+        raise GenartError("no_images", where=where, type=type(x).__name__, **values)
+    if x.ndim != 4 or tuple(x.shape[1:]) != (model.channels, model.image_size, model.image_size):
+        raise GenartError("bad_images", where=where, shape=tuple(x.shape), **values)
+    return x
 
 
 def check_truncation(where: str, value: object) -> float:

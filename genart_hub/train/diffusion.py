@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,17 +17,17 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from genart_hub import data
-from genart_hub.cards import TRAINING
+from genart_hub.cards import EVALUATION, TRAINING
 from genart_hub.data import Batches, Pictures, seeded
 from genart_hub.errors import GenartError, choice, first_line, number, sizes, whole
-from genart_hub.files import replacing, save_tensors, sha256_of, writing
+from genart_hub.files import only_one, replacing, save_tensors, set_aside, sha256_of, writing
 from genart_hub.hub import pick_device
 from genart_hub.models.base import MAX_SEED, evaluating
 from genart_hub.train.fit import CHECKPOINT, Run, check_same_run, fit, read_checkpoint
 from genart_hub.train.parts import MAX_TOKENS, UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, captions_of, make_scheduler, train_tokenizer
 from genart_hub.train.recipes import Recipe, pick_recipe, rate
 from genart_hub.train.steps import autoencoder_step, diffusion_step
-from genart_hub.train.training import LOOKS, make_accelerator, speaking_first
+from genart_hub.train.training import LOOKS, ending, make_accelerator, speaking_first
 
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 WORK, LATENTS, TOKENIZER = "stages", "latents.safetensors", "tokenizer"
@@ -78,14 +79,15 @@ def train_diffusion(
     whole("train", "captions", len(captions), 1)
     for stage in stages:
         choice("train", "stage", stage, STAGES)
-        if (out / WORK / stage / CHECKPOINT).exists() and not resume:
-            raise GenartError("run_exists", path=str(out / WORK / stage))
     _check_order(out, stages)
     recipes = {stage: pick_recipe(stage) for stage in STAGES[:-1]} | (recipes or {})
     accelerator = make_accelerator(pick_device(device), precision, 1)
     torch.set_flush_denormal(True)  # for all stages alike, or latents made by a resumed run would differ in their last bits
-    main = accelerator.is_main_process
-    try:
+    main, trains = accelerator.is_main_process, set(stages) != {"pipeline"}  # a pipeline may be written while another stage runs
+    with ending(accelerator), only_one(out) if main and trains else nullcontext():
+        for stage in stages:
+            if (out / WORK / stage / CHECKPOINT).exists() and not resume:
+                raise GenartError("run_exists", path=str(out / WORK / stage))
         with speaking_first(accelerator):
             pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
         stage = _Stage(out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command)
@@ -104,9 +106,6 @@ def train_diffusion(
         if "pipeline" in stages and main:
             write_pipeline(out)
         accelerator.wait_for_everyone()
-    finally:
-        if accelerator.num_processes > 1:
-            accelerator.end_training()
     return out
 
 
@@ -154,7 +153,7 @@ class _Stage:
             try:
                 fit(
                     step, batches, num_steps, run, self.seed, partial(rate, recipe.schedule, recipe.warmup), self.save_minutes,
-                    progress=self.progress, accelerator=accelerator, look_every=max(1, num_steps // LOOKS), **looks,
+                    progress=self.progress, accelerator=accelerator, look_every=-(-num_steps // LOOKS), **looks,
                 )  # fmt: skip
             finally:
                 if accelerator.is_main_process and (folder / CHECKPOINT).exists():
@@ -339,12 +338,23 @@ def write_pipeline(out: str | Path) -> Path:
         told = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in stages.items() if file.is_file()}
         training = {"class": "StableDiffusionPipeline", "stages": told}
         (Path(folder) / TRAINING).write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
+        _set_aside_measures(out, Path(folder))
         for entry in sorted(Path(folder).iterdir(), key=lambda entry: entry.name == "model_index.json"):  # the index comes last
             old = out / entry.name
             if old.is_dir():
                 shutil.rmtree(old)
             os.replace(entry, old)
     return out
+
+
+def _set_aside_measures(out: Path, new: Path) -> None:
+    """What was measured in `out` is of the weights before, where those of `new` differ: rename it, and say so."""
+    weights = [file.relative_to(new) for file in new.glob("*/*.safetensors")]
+    if all((out / name).is_file() and sha256_of(out / name) == sha256_of(new / name) for name in weights):
+        return
+    for file in (out / name for name in (EVALUATION, "steps.json", "guidance.json", "schedulers.json")):
+        if file.is_file():
+            print(f"{file} measured the weights of before; it is {set_aside(file).name} now. Measure the new ones again.", file=sys.stderr)
 
 
 def _load_autoencoder(out: Path) -> Autoencoder:

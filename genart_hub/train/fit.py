@@ -20,14 +20,19 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from genart_hub import images
+from genart_hub.cards import EVALUATION
 from genart_hub.data import Batches
 from genart_hub.errors import GenartError, first_line, shorten
-from genart_hub.files import save_tensors, sweep
+from genart_hub.files import save_tensors, set_aside, sweep
 from genart_hub.train.diagnose import diagnose, explain, spread
 from genart_hub.train.log import Log
 from genart_hub.train.noise import Noise
 
 CHECKPOINT, BEST = "checkpoint.safetensors", "best"
+LINES = 20  # of losses that a run logs at least, or one a step
+LOOK_SHARE = 0.1  # of a run's time that its looks may take
+FIRST_BEST = 500  # steps: no state before is the best, for the average still holds the beginning
+SHEET, SCORE = (0.05, 2), (2.0, 20)  # what a sheet and a score are taken to cost until one was made: the more of these seconds and steps
 
 
 @dataclass
@@ -35,7 +40,8 @@ class Run:
     """A run's folder and all that must survive a cut: the model, its optimizers, its average, and how far it is.
 
     description: JSON values that a resumed run must agree on (class, arguments, recipe, data). networks: the sub-networks as accelerate
-    prepared them. best: the step and the score of the model in the folder `best`.
+    prepared them. best: the step and the score of the model in the folder `best`; lowest: the lowest score of all. looked: the seconds
+    that went into looks.
     """
 
     folder: Path
@@ -47,6 +53,8 @@ class Run:
     seconds: float = 0.0
     networks: list[nn.Module] = field(default_factory=list)
     best: dict[str, float] | None = None
+    lowest: float | None = None
+    looked: float = 0.0
 
     def __post_init__(self):
         self.folder = Path(self.folder)
@@ -73,7 +81,8 @@ class Run:
         for name, optimizer in self.optimizers.items():
             for index, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in state.items()}
-        about = {"step": self.step, "seconds": round(self.seconds, 3), "description": self.description, "best": self.best}
+        about = {"step": self.step, "seconds": round(self.seconds, 3), "description": self.description}
+        about |= {"best": self.best, "lowest": self.lowest, "looked": round(self.looked, 3)}
         metadata = {"format": "pt", "run": json.dumps(about)}
         save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, self.folder / CHECKPOINT, metadata)
         self.averaged.save_pretrained(self.folder)
@@ -98,12 +107,21 @@ class Run:
                         entries[entry] = torch.empty_like(parameters[index]).copy_(value)
             optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.step, self.seconds = about["step"], about["seconds"]
-        self.best = about.get("best")
+        self.best, self.looked = about.get("best"), about.get("looked", 0.0)
+        self.lowest = about.get("lowest", self.best and self.best["score"])
 
     def look(
-        self, log: Log, batches: Batches, score: Callable[[nn.Module], float] | None, draw: Callable[[nn.Module], Tensor] | None = None
+        self,
+        log: Log,
+        batches: Batches,
+        score: Callable[[nn.Module], float] | None,
+        draw: Callable[[nn.Module], Tensor] | None = None,
+        margin: float = 0.0,
     ) -> dict[str, float]:
-        """Draw the samples of the same seeds, say how varied they are, and keep the model if it is the best so far."""
+        """Draw the samples of the same seeds, say how varied they are, and keep the model if it is the best so far.
+
+        The best is the latest state whose score is the lowest, or above it by less than the share `margin` of it.
+        """
         model, numbers = self.averaged, {}
         if draw is not None:
             log.grid(self.step, images.sheet(draw(model), 8))
@@ -115,11 +133,23 @@ class Run:
                 numbers["spread"] = spread(x_hat, batches.some(n))
             log.grid(self.step, images.sheet(x_hat, columns))
         if score is not None:
-            numbers["score"] = score(model)
-            if math.isfinite(numbers["score"]) and (not self.best or numbers["score"] < self.best["score"]):
-                self.best = {"step": self.step, "score": numbers["score"]}
-                model.save_pretrained(self.folder / BEST)
+            value = numbers["score"] = score(model)
+            if math.isfinite(value):
+                if self.lowest is None or value < self.lowest or value - self.lowest < margin * abs(self.lowest):
+                    self.best = {"step": self.step, "score": value}
+                    set_aside_evaluation(self.folder / BEST)
+                    model.save_pretrained(self.folder / BEST)
+                self.lowest = value if self.lowest is None else min(value, self.lowest)
         return numbers
+
+
+def set_aside_evaluation(folder: Path) -> None:
+    """What was measured in a model's folder is of the weights before: rename it, and say so."""
+    if (folder / EVALUATION).is_file():
+        place = set_aside(folder / EVALUATION)
+        tqdm.write(
+            f"{folder / EVALUATION} measured the weights of before; it is {place.name} now. Measure the new ones again.", file=sys.stderr
+        )
 
 
 @torch.no_grad()
@@ -178,16 +208,19 @@ def fit(
     look_every: int | None = None,
     score: Callable[[nn.Module], float] | None = None,
     draw: Callable[[nn.Module], Tensor] | None = None,
+    margin: float = 0.0,
 ) -> dict[str, float]:
     """Call `step(*batches[k], noise=...)` for k up to `num_steps`, from where `run` stands. Returns the last numbers logged.
 
     Everything random in step k depends on (seed, k) alone, so a run that was cut and goes on gives the same bits as one that was not.
     schedule: the share of the run that is over -> the factor of the learning rate. Ctrl-C and SIGTERM save, then end the run.
     accelerator: accelerate's, whose processes each see their part of a batch. accumulate: cut each part again, into as many pieces.
-    look_every: how often the run's samples are drawn, by `draw` where the model cannot, and `score`, lower is better, is asked; the best
-    model is kept in the folder `best`.
+    look_every: how often the run's samples are drawn, by `draw` where the model cannot, and `score`, lower is better, is asked, so far as
+    the looks take less than LOOK_SHARE of the run's time (the last sheet is always drawn); the best model, by `margin`, is kept in the
+    folder `best`, and none of a step before FIRST_BEST. Looks change no bit of what is trained. log_every: at least LINES lines are logged.
     Raises GenartError when a number to log or a weight is not finite; the last checkpoint is kept.
     """
+    log_every = min(log_every, max(1, num_steps // LINES))
     processes, rank = (accelerator.num_processes, accelerator.process_index) if accelerator else (1, 0)
     main, parts = rank == 0, processes * accumulate
     start = run.step if run else 0
@@ -197,7 +230,8 @@ def fit(
         for folder in (run.folder, run.folder / BEST):
             sweep(folder)
     log = Log(run.folder, start) if run and main else None
-    told = diagnose(log.history) if log else set()  # of a run that goes on: already said
+    told = {line["diagnosis"] for line in log.history if "diagnosis" in line} if log else set()
+    costs = _Costs(run) if log else None
     torch.set_flush_denormal(True)
     device = getattr(batches, "device", "cpu")
     with _interruptible() as interrupted, tqdm(total=num_steps, initial=start, unit="step", disable=not (progress and main)) as bar:
@@ -218,7 +252,7 @@ def fit(
                 run.step, run.seconds = k + 1, seconds_before + time.perf_counter() - begun
             last = k + 1 == num_steps
             stop = _any(accelerator, interrupted()) if processes == 1 or (k + 1) % 10 == 0 else False
-            look = run and look_every and ((k + 1) % look_every == 0 or last)
+            look = log and look_every and ((k + 1) % look_every == 0 or last) and (last or costs.allow_sheet())
             save = run and main and (stop or look or time.perf_counter() - saved_at > 60 * save_minutes)  # a run with a best can go on
             note = (k + 1) % log_every == 0 or last
             if note:
@@ -231,16 +265,20 @@ def fit(
                 raise GenartError("diverged", step=k + 1, saved=saved_step, path=str(run.folder) if run else "memory")
             if log and note:
                 log.numbers(k + 1, run.seconds, numbers)
-            if log and look:
-                log.numbers(k + 1, run.seconds, run.look(log, batches, score, draw))
+            if look:
+                scored = score is not None and k + 1 >= FIRST_BEST and costs.allow_score(last)
+                with costs.of(scored):
+                    if of_look := run.look(log, batches, score if scored else None, draw, margin):
+                        log.numbers(k + 1, run.seconds, of_look)
             if log and (note or look):
-                found = diagnose(log.history)
+                found = diagnose(log.history, num_steps)
                 for code in sorted(found - told):
                     bar.write(f"step {k + 1:,}: {explain(code, log.history)}", file=sys.stderr)
                     log.numbers(k + 1, run.seconds, {"diagnosis": code})
-                told = found
+                told |= found
             if save and not last:
-                run.save()
+                with costs.of(scored) if look else nullcontext():
+                    run.save()
                 saved_at, saved_step = time.perf_counter(), k + 1
             if stop and not last:
                 if accelerator:  # a process that ends ends the others, which must have saved by then
@@ -251,6 +289,36 @@ def fit(
     if log:
         log.close()
     return numbers
+
+
+class _Costs:
+    """What the looks of a run cost, and whether there is time for another one; that of the last one is kept back for it."""
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.last: dict[bool, tuple[int, float]] = {}  # the step and the seconds of the last look with a score, and of the last without
+
+    def allow_sheet(self) -> bool:
+        return self.run.looked + 2 * self._expected(False) <= LOOK_SHARE * self.run.seconds
+
+    def allow_score(self, last: bool) -> bool:
+        return self.run.looked + (1 if last else 2) * self._expected(True) <= LOOK_SHARE * self.run.seconds
+
+    def _expected(self, scored: bool) -> float:
+        if scored in self.last:
+            return self.last[scored][1]
+        seconds, steps = SCORE if scored else SHEET
+        return max(seconds, steps * self.run.seconds / self.run.step)
+
+    @contextmanager
+    def of(self, scored: bool):
+        """Count the time of the lines below, a look or its checkpoint."""
+        begun = time.perf_counter()
+        yield
+        took = time.perf_counter() - begun
+        step, before = self.last.get(scored, (0, 0.0))
+        self.last[scored] = self.run.step, took + (before if step == self.run.step else 0.0)
+        self.run.looked += took
 
 
 def _any(accelerator: Any, flag: bool) -> bool:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from genart_hub.errors import GenartError
+from genart_hub.files import saving
 
 WIDTHS = (16, 32, 64, 96)  # of the autoencoder, from the picture down to its latents: a side of 1/8
 GROUPS = 4  # of its normalisation: were each channel a group, pictures would lose their colours
@@ -65,7 +66,8 @@ class Autoencoder(nn.Module):
         first.weight.mul_(std.view(1, -1, 1, 1))
 
     def save_pretrained(self, folder: str | Path) -> None:
-        self.networks.save_pretrained(folder)
+        with saving(folder) as place:
+            self.networks.save_pretrained(place)
 
 
 class Denoiser(nn.Module):
@@ -109,8 +111,9 @@ class Denoiser(nn.Module):
         return self.unet(z_t, t, self.text_encoder(tokens)[0]).sample
 
     def save_pretrained(self, folder: str | Path) -> None:
-        self.text_encoder.save_pretrained(Path(folder) / "text_encoder")
-        self.unet.save_pretrained(Path(folder) / "unet")
+        with saving(folder) as place:
+            self.text_encoder.save_pretrained(place / "text_encoder")
+            self.unet.save_pretrained(place / "unet")
 
 
 def make_scheduler() -> Any:

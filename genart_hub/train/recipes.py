@@ -19,7 +19,7 @@ class Recipe:
     """Everything of a training run but the model and the data.
 
     batch_size: pictures an update, over all processes. schedule, warmup: of the learning rate; warmup is its share of the run. objective,
-    r1, r1_every, gp: of a GAN; beta, binarised, label_dropout: of a VAE; dropout, smoothing: of a classifier. augment: differentiable
+    r1, r2, r1_every, gp: of a GAN; beta, binarised, label_dropout: of a VAE; dropout, smoothing: of a classifier. augment: differentiable
     augmentations; flip: mirror half of the pictures. balance: draw all classes equally often; class_weights: how often a class is drawn,
     relative to its share.
     """
@@ -33,6 +33,7 @@ class Recipe:
     warmup: float = 0.0
     objective: str = "non-saturating"
     r1: float = 0.0
+    r2: float = 0.0
     r1_every: int = 1
     gp: float = 0.0
     beta: float = 1.0
@@ -91,7 +92,7 @@ def rate(schedule: str, warmup: float, t: float) -> float:
     return factor * min(1.0, t / warmup) if warmup > 0 else factor
 
 
-OWN = dict.fromkeys(("objective", "r1", "r1_every", "gp"), "gan") | dict.fromkeys(("beta", "binarised", "label_dropout"), "vae")
+OWN = dict.fromkeys(("objective", "r1", "r2", "r1_every", "gp"), "gan") | dict.fromkeys(("beta", "binarised", "label_dropout"), "vae")
 NAMES = {"gan": "GAN", "vae": "VAE", "features": "classifier"}
 SCHEDULES = ("constant", "linear", "cosine")
 
@@ -101,7 +102,8 @@ def make_step(model: torch.nn.Module, recipe: Recipe) -> tuple[Callable, dict[st
     adam = partial(torch.optim.Adam, lr=recipe.lr, betas=recipe.betas, fused=True)
     if model.family == "gan":
         optimizers = {"generator": adam(model.generator.parameters()), "discriminator": adam(model.discriminator.parameters())}
-        settings = {"objective": OBJECTIVES[recipe.objective], "r1": recipe.r1, "r1_every": recipe.r1_every, "gp": recipe.gp}
+        settings = {"objective": OBJECTIVES[recipe.objective]}
+        settings |= {name: getattr(recipe, name) for name in ("r1", "r2", "r1_every", "gp")}
         return partial(gan_step, augment=recipe.augment, **settings), optimizers
     if model.family == "vae":
         if recipe.binarised and model.likelihood != "bernoulli":
@@ -131,7 +133,7 @@ def pick_recipe(family: str, name: str = "default", **changes: Any) -> Recipe:
     choice("train", "objective", recipe.objective, OBJECTIVES)
     for policy in recipe.augment:
         choice("train", "augment", policy, POLICIES)
-    for key in ("r1", "gp", "beta"):
+    for key in ("r1", "r2", "gp", "beta"):
         number("train", key, getattr(recipe, key), 0, 1_000_000)
     for key in ("warmup", "label_dropout"):
         number("train", key, getattr(recipe, key), 0, 1)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genart_hub import losses
-from genart_hub.augment import diff_augment
+from genart_hub.augment import diff_augment, drawn_augmentation
 from genart_hub.metrics import accuracy
 from genart_hub.models.base import FeatureNetwork, Generative
 from genart_hub.train.noise import Noise
@@ -28,6 +28,7 @@ def gan_step(
     noise: Noise,
     objective: losses.Objective = losses.OBJECTIVES["non-saturating"],
     r1: float = 0.0,
+    r2: float = 0.0,
     r1_every: int = 1,
     gp: float = 0.0,
     augment: tuple[str, ...] = (),
@@ -35,20 +36,26 @@ def gan_step(
 ) -> dict[str, Tensor]:
     """One step of the discriminator, then one of the generator. Goodfellow et al. 2014, algorithm 1.
 
-    x: (B, C, H, W) real pictures; label: (B,) for a conditional GAN. r1: the weight of E[||grad_x D(x)||^2] (Mescheder et al. 2018),
-    taken every r1_every-th step at r1_every times the weight (Karras et al. 2020, section B); gp: that of WGAN-GP's penalty.
+    x: (B, C, H, W) real pictures; label: (B,) for a conditional GAN. r1, r2: the weights of E[||grad_x D(x)||^2] on real and on made
+    pictures (Mescheder et al. 2018), both taken every r1_every-th step at r1_every times the weight (Karras et al. 2020, section B), by
+    the pixels before their augmentation and through it, as Karras et al. 2020 (ADA) and Huang et al. 2024 do. gp: the weight of WGAN-GP's
+    penalty.
     With accumulated gradients, the generator's come from the discriminator before its update in all parts of a batch but the last.
     Returns the numbers to log.
     """
     given = () if label is None else (label,)
     x_hat = gan.generate(noise.normal(len(x), gan.latent_dim), *given)
-    penalised = r1 > 0 and noise.step % r1_every == 0
-    real = diff_augment(x, augment, noise).detach().requires_grad_(penalised)
-    fake = diff_augment(x_hat, augment, noise)
+    now = noise.step % r1_every == 0
+    augment_real, augment_fake = (drawn_augmentation(x.shape, augment, noise) for _ in range(2))
+    x, made = x.detach().requires_grad_(now and r1 > 0), x_hat.detach().requires_grad_(now and r2 > 0)
+    real, fake = augment_real(x), augment_fake(x_hat)
+    judged = augment_fake(made) if made.requires_grad else fake.detach()
 
-    real_logits, fake_logits = gan.discriminate(real, *given), gan.discriminate(fake.detach(), *given)
+    real_logits, fake_logits = gan.discriminate(real, *given), gan.discriminate(judged, *given)
     d_loss = objective.discriminator(real_logits, fake_logits)
-    penalty = r1 * r1_every * losses.r1_penalty(real_logits, real) if penalised else 0.0
+    penalty = r1 * r1_every * losses.r1_penalty(real_logits, x) if x.requires_grad else 0.0
+    if made.requires_grad:
+        penalty += r2 * r1_every * losses.r2_penalty(fake_logits, made)
     if gp > 0:
         u = noise.uniform(len(x))
         penalty += gp * losses.gradient_penalty(lambda between: gan.discriminate(between, *given), real, fake.detach(), u)

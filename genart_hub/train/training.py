@@ -8,24 +8,24 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import asdict, fields
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from genart_hub import data, metrics
+from genart_hub import data, images, metrics
 from genart_hub.cards import TRAINING
 from genart_hub.data import Batches, Pictures
 from genart_hub.errors import GenartError, choice, first_line, number, whole
 from genart_hub.evaluate import fidelity, pick_features
-from genart_hub.files import replacing, sha256_of
+from genart_hub.files import only_one, replacing, sha256_of
 from genart_hub.hub import pick_device
 from genart_hub.models import MODELS
 from genart_hub.models.base import MAX_SEED, evaluating
 from genart_hub.remote import CONFIG
-from genart_hub.train.fit import CHECKPOINT, Run, fit
+from genart_hub.train.fit import CHECKPOINT, FIRST_BEST, Run, fit, set_aside_evaluation
 from genart_hub.train.noise import Noise
 from genart_hub.train.recipes import Recipe, make_step, rate
 from genart_hub.train.steps import trained_parts
@@ -33,7 +33,9 @@ from genart_hub.train.steps import trained_parts
 PRECISIONS = ("auto", "no", "bf16", "fp16")
 LARGEST = 64  # px that a model gets without being asked for more
 OTHER_SEEDS = 1_000_000_000  # on from the run's seed: the samples that choose the best state are not those that measure it
-LOOKS = 20  # in a run: samples drawn, and the best model kept
+LOOKS = 20  # in a run, at most: samples drawn, and the best model kept
+FITS = 0.1  # a feature network's `shift`: emoji of any style 0.01, digits of one class 0.06; photographs 0.7, line drawings on white 0.2
+MARGINS = {"gan": 0.1, "vae": 0.001, "features": 0.01}  # of a score; of 1,000 samples' Fréchet distance, other draws change 5 % to 16 %
 
 
 def train(
@@ -70,41 +72,49 @@ def train(
     cls, out = MODELS[choice("train", "class_name", class_name, MODELS)], Path(out)
     seed, accumulate = whole("train", "seed", seed, 0, MAX_SEED), whole("train", "accumulate", accumulate, 1, 1024)
     save_minutes = number("train", "save_minutes", save_minutes, 0)
-    if ((out / CHECKPOINT).exists() or (out / CONFIG).exists()) and not resume:
-        raise GenartError("run_exists", path=str(out))
-    if resume and not (out / CHECKPOINT).exists():
-        raise GenartError("no_checkpoint", path=str(out))
+    _check_out(out, resume)
     accelerator = make_accelerator(pick_device(device), precision, accumulate)
-    try:
+    with ending(accelerator), only_one(out) if accelerator.is_main_process else nullcontext():
+        _check_out(out, resume)  # another process may just have finished here
         with speaking_first(accelerator):
             options = {"fit": fit_pictures, "split": split, "token": token, "progress": progress and accelerator.is_main_process}
-            pictures = _load(cls, path, size, options)
+            pictures, why_this_size = _load(cls, path, size, options)
         run, batches, step = _prepare(
             cls, pictures, path, out, recipe, arguments, seed, accelerator, accumulate, conditional, label, hold_out, split, fit_pictures
         )
         if resume:
             run.load()
         if progress and accelerator.is_main_process:
-            print(_told(accelerator, batches, run), file=sys.stderr)
+            print(why_this_size + _told(accelerator, batches, run), file=sys.stderr)
         num_steps = recipe.epochs * batches.per_epoch
         if run.step > num_steps:  # what it has done must stay what its record says
             raise GenartError("fewer_epochs", path=str(out), done=run.step, asked=num_steps, epochs=recipe.epochs)
+        if run.step < num_steps and accelerator.is_main_process:
+            set_aside_evaluation(out)
         schedule = partial(rate, recipe.schedule, recipe.warmup)
-        score = _score(run.model, batches, pictures, hold_out, seed) if accelerator.is_main_process else None
-        look_every = max(1, num_steps // LOOKS)
+        score, why_not = None, ""
+        if accelerator.is_main_process:
+            score, why_not = _score(run.model, batches, pictures, hold_out, seed, num_steps)
+        if why_not and progress:
+            print(f"No best state is kept: {why_not}.", file=sys.stderr)
         try:
             fit(
-                step, batches, num_steps, run, seed, schedule, save_minutes, progress=progress,
-                accelerator=accelerator, accumulate=accumulate, look_every=look_every, score=score,
+                step, batches, num_steps, run, seed, schedule, save_minutes, progress=progress, accelerator=accelerator,
+                accumulate=accumulate, look_every=-(-num_steps // LOOKS), score=score, margin=MARGINS[run.model.family],
             )  # fmt: skip
         finally:
             if accelerator.is_main_process and (out / CHECKPOINT).exists():  # a run that was cut can be published too
                 _write_about(run, pictures, path, recipe, seed, command, accelerator)
         accelerator.wait_for_everyone()
-    finally:
-        if accelerator.num_processes > 1:
-            accelerator.end_training()
     return run
+
+
+def _check_out(out: Path, resume: bool) -> None:
+    """Refuse to start over what is there, or to go on where nothing is."""
+    if ((out / CHECKPOINT).exists() or (out / CONFIG).exists()) and not resume:
+        raise GenartError("run_exists", path=str(out))
+    if resume and not (out / CHECKPOINT).exists():
+        raise GenartError("no_checkpoint", path=str(out))
 
 
 def make_accelerator(device: torch.device, precision: str, accumulate: int) -> Any:
@@ -128,19 +138,43 @@ def make_accelerator(device: torch.device, precision: str, accumulate: int) -> A
 
 
 @contextmanager
+def ending(accelerator: Any) -> Iterator[None]:
+    """Several processes leave their group at the end, whatever happens."""
+    try:
+        yield
+    finally:
+        if accelerator.num_processes > 1:
+            accelerator.end_training()
+
+
+@contextmanager
 def speaking_first(accelerator: Any) -> Iterator[None]:
     """The first process goes first, and what it says on stderr is said for all."""
     with accelerator.main_process_first(), nullcontext() if accelerator.is_main_process else redirect_stderr(io.StringIO()):
         yield
 
 
-def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]) -> Pictures:
-    """The pictures, at a size that the class can take where none was asked for: the smallest that loses nothing, else the largest."""
-    if size is None:
-        side = data.smallest_side(path, **options)
-        sizes = cls.sizes or (min(side, LARGEST),)
-        size = next((allowed for allowed in sizes if allowed >= side), sizes[-1])
-    return data.load(path, size, **options)
+def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]) -> tuple[Pictures, str]:
+    """The pictures, at a size that the class can take where none was asked for: the smallest that loses nothing, else the largest.
+
+    Returns a line about that size too, or "".
+    """
+    if size is not None:
+        return data.load(path, size, **options), ""
+    side = data.smallest_side(path, **options)
+    sizes = cls.sizes or (min(side, LARGEST),)
+    size = next((allowed for allowed in sizes if allowed >= side), sizes[-1])
+    told = f"Pictures of {size} x {size} px: {_why(cls, size, side)}. Another size with --size.\n"
+    return data.load(path, size, **options), told
+
+
+def _why(cls: type, size: int, side: int) -> str:
+    """Why pictures whose first one is `side` px are made `size` px."""
+    if size == side:
+        return "the size of the first one"
+    if size < side:
+        return f"the first one has {side}, and {size} is the largest that is taken unasked"
+    return f"the first one has {side}, and {size} is the smallest of a {cls.__name__} ({', '.join(map(str, cls.sizes))}) that loses nothing"
 
 
 def _prepare(
@@ -247,28 +281,44 @@ def _wired(model: nn.Module, accelerator: Any) -> nn.Module:
     return wired
 
 
-def _score(model: nn.Module, batches: Batches, pictures: Pictures, hold_out: str | None, seed: int) -> Callable[[nn.Module], float] | None:
-    """What chooses the best state of a run, lower is better.
+def _score(
+    model: nn.Module, batches: Batches, pictures: Pictures, hold_out: str | None, seed: int, num_steps: int
+) -> tuple[Callable[[nn.Module], float] | None, str]:
+    """What chooses the best state of a run, lower is better; or None, and why nothing does.
 
-    A GAN: the Fréchet distance of 1,000 samples to training pictures; a VAE: minus the ELBO of some of them; a classifier: the share
-    of the pictures held out that it gets wrong, where there are any.
+    A GAN: the Fréchet distance of 1,000 samples to training pictures, where a bundled feature network was trained on such pictures; a
+    VAE: minus the ELBO of some of them; a classifier: the share of the pictures held out that it gets wrong, where there are any.
     """
+    if num_steps < FIRST_BEST:
+        return None, f"a run of {num_steps:,} steps is too short to choose from ({FIRST_BEST} are needed)"
     if model.family == "gan":
-        if len(pictures) < 16:
-            return None
-        try:
-            eye = pick_features(model)
-        except GenartError:  # no eye sees such pictures
-            return None
-        return fidelity(pictures, eye.to(batches.device), min(1000, len(pictures)), seed + OTHER_SEEDS)
+        return _distance(model, batches, pictures, seed)
     if model.family == "vae":
         x = batches.some(500)
         labels = batches.data.labels[batches.picked(500)] if batches.labels is not None else None
-        return partial(_minus_elbo, x=x, labels=labels, seed=seed)
+        return partial(_minus_elbo, x=x, labels=labels, seed=seed), ""
     if hold_out:
         held = batches.data.take(batches.data.hold_out(hold_out)[1])
-        return partial(_error_rate, pictures=held)
-    return None
+        return partial(_error_rate, pictures=held), ""
+    return None, "no pictures were held out (--hold-out) to choose it by"
+
+
+def _distance(model: nn.Module, batches: Batches, pictures: Pictures, seed: int) -> tuple[Callable[[nn.Module], float] | None, str]:
+    """The Fréchet distance in a bundled network's features; or None, and why there is none."""
+    if len(pictures) < 16:
+        return None, f"{len(pictures)} pictures are too few to compare with (16 are needed)"
+    try:
+        eye = pick_features(model).to(batches.device)
+    except GenartError:
+        return None, f"no bundled feature network sees pictures of {model.channels} channels"
+    shift = eye.shift(images.resize(batches.some(100), eye.image_size, eye.channels).to(batches.device))
+    if shift > FITS:
+        return None, (
+            f"{eye.source.name}, the feature network nearest to these pictures, was trained on others "
+            f"(they lie {shift:.2f} from its own, where {FITS} is the limit); look at samples/, and take the last state"
+        )
+    distance = cache(lambda: fidelity(pictures, eye, min(1000, len(pictures)), seed + OTHER_SEEDS))  # when it is first asked for
+    return lambda averaged: distance()(averaged), ""
 
 
 @torch.no_grad()

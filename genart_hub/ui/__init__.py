@@ -2,18 +2,24 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 with suppress(ImportError):  # on a Space with ZeroGPU: before torch is imported
     import spaces  # noqa: F401
 
+from genart_hub.ui.folders import keep_clear, leave_nothing, own_folder
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # Gradio reads it when it is imported
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ["GRADIO_TEMP_DIR"] = str(own_folder(os.environ.get("GRADIO_TEMP_DIR")))
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")  # statistics for the monitoring page, which is shut
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from genart_hub import images
 from genart_hub.ui import comparison, interpolation, reconstruction, sampling, texts, theme
+from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.parts import Shelf
 
 TABS = {"sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction, "comparison": comparison}
@@ -34,14 +40,19 @@ def build() -> gr.Blocks:
 def launch(**options) -> None:
     """Serve the page. options: of gradio's `launch`, such as server_port."""
     images.forget_other_formats()
-    page = build().queue(max_size=32)
+    leave_nothing()
+    page = build().queue(max_size=256, default_concurrency_limit=None, api_open=False)  # who waits, waits in our own line
+    keep_clear(Path(os.environ["GRADIO_TEMP_DIR"]))
     page.launch(
         theme=theme.THEME,
         css=theme.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
+        max_threads=100,
+        state_session_capacity=SESSIONS,
         enable_monitoring=False,
+        run_history=False,
         footer_links=["api", "settings"],
-        app_kwargs={"middleware": [Middleware(theme.LanguageRule)]},
+        app_kwargs={"middleware": [Middleware(Gate, page=page), Middleware(theme.LanguageRule)]},
         **options,
     )

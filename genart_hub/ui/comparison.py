@@ -3,7 +3,6 @@
 import html
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +14,15 @@ from torch import Tensor
 
 import genart_hub
 from genart_hub import images, stable_diffusion
-from genart_hub.costs import Costs, costs
+from genart_hub.costs import Costs
 from genart_hub.errors import GenartError, choice, first_line, shorten, whole
 from genart_hub.hub import bundled_folder, pick_device
 from genart_hub.models.base import index_of_class
-from genart_hub.ui import texts
+from genart_hub.ui import gpu, texts
 from genart_hub.ui.parts import (
     LADDERS,
-    MODEL_CALL,
+    TRUSTED_BYTES,
+    Agreements,
     Running,
     Shelf,
     caption,
@@ -31,12 +31,13 @@ from genart_hub.ui.parts import (
     class_of,
     classes_of,
     guarded,
+    host_s_pipeline,
     how,
+    in_turn,
     is_pipeline,
     ladder_of,
     new_folder,
     num_parameters,
-    on_gpu,
     on_ladder,
     parsed,
     prompt_box,
@@ -46,6 +47,7 @@ from genart_hub.ui.parts import (
     unread_note,
 )
 from genart_hub.ui.texts import t
+from genart_hub.ui.turns import HUB, MODEL
 
 MOST = 16
 DIFFUSION_MOST = 4  # a big pipeline on a laptop's CPU takes minutes a picture
@@ -65,9 +67,9 @@ def build(shelf: Shelf) -> None:
     names = genart_hub.bundled()
     pipelines = genart_hub.bundled("diffusion")
     ladders = [ladder for ladder in LADDERS if on_ladder(names, ladder)]
-    host_s_own = os.environ.get("GENART_SD_MODEL", "").strip()
+    host_s_own, agreements = host_s_pipeline(), Agreements()
 
-    @on_gpu
+    @in_turn(MODEL)
     @guarded
     def compare(
         n: float,
@@ -90,6 +92,7 @@ def build(shelf: Shelf) -> None:
         big = host_s_own or (big or "").strip()
         if big and not host_s_own:
             choice(where, texts.say(lang, "big"), big, stable_diffusion.FALLBACKS)
+            agreements.check(request, big)
         answering = [name for name in names if ladder_of(name) == ladder]
         colours = dict(zip(answering, COLOURS * len(names), strict=False))
         folder, rows, points, notes = new_folder(), [], [], []
@@ -107,7 +110,7 @@ def build(shelf: Shelf) -> None:
         def answer(k: int, name: str, model: Any, x: Tensor, seconds: float, captions: list[str], request_of_it: dict) -> dict[Any, Any]:
             """What the page shows of a model's pictures."""
             paths = [images.save_png(picture, folder / f"{k}-{j}.png") for j, picture in enumerate(images.to_pil(x))]
-            told_costs, measured = costs(model, **request_of_it), evaluation(name) if k < len(names) else {}
+            told_costs, measured = gpu.costs_of(model, **request_of_it), evaluation(name) if k < len(names) else {}
             rows.append(figures(lang, name, model, len(x), seconds, told_costs, measured))
             fresh = {galleries[k]: [(str(path), text) for path, text in zip(paths, captions, strict=True)], table_box: table}
             fresh[facts[k]] = card(lang, model, len(x), seconds, told_costs, measured, big=k == len(names))
@@ -126,19 +129,18 @@ def build(shelf: Shelf) -> None:
                     yield show({strips[k]: list(moments), status: at_step(lang, name, step, num_steps)})
                 else:
                     yield show({status: at_step(lang, name, step, num_steps)})
-            begun = time.perf_counter()
-            steps = steps_of(lambda on_step: (model.sample(count, seed, prompt=prompt, on_step=on_step), time.perf_counter()))
+            steps = steps_of(lambda on_step: model.sample(count, seed, prompt=prompt, on_step=on_step))
             try:
                 while True:
                     yield show({status: at_step(lang, name, *next(steps), n=count)})
             except StopIteration as done:
-                x, ended = done.value
+                x, seconds = done.value
             finally:
                 steps.close()
             captions = [caption(lang, seed + j) for j in range(count)]
             for j in getattr(model, "blanked", ()):
                 captions[j] += " · " + texts.say(lang, "blanked")
-            yield answer(k, name, model, x, ended - begun, captions, {"prompt": prompt})
+            yield answer(k, name, model, x, seconds, captions, {"prompt": prompt})
             notes.append(unread_note(lang, model, prompt))
 
         def attempt(k: int, name: str, load: Any, count: int) -> Iterator[dict[Any, Any]]:
@@ -172,7 +174,9 @@ def build(shelf: Shelf) -> None:
             )  # at once: the page draws a plot that grows one step behind
         if big:
             yield show({columns[-1]: gr.update(visible=True), titles[-1]: big_title(lang, big)})
-            yield from attempt(len(names), Path(big).name, lambda: shelf.get(big, trusted=True), min(n, DIFFUSION_MOST))
+            own = bool(host_s_own)
+            load = lambda: gpu.borrowing(big, shelf.get(big, trusted=own, agreed=not own), TRUSTED_BYTES)  # noqa: E731
+            yield from attempt(len(names), Path(big).name, load, min(n, DIFFUSION_MOST))
         shown[status] = "\n\n".join(dict.fromkeys(note for note in notes if note))
         if not (pipelines or big):
             shown[status] = texts.say(lang, "no_diffusion")
@@ -186,7 +190,7 @@ def build(shelf: Shelf) -> None:
     def reads_a_prompt(ladder: str | None, big: object) -> bool:
         return bool(host_s_own or big or on_ladder(pipelines, ladder))
 
-    @on_gpu
+    @in_turn(MODEL)
     @guarded
     def show_ladder(ladder: str, offer: str, request: gr.Request):
         shown = [gr.update(visible=ladder_of(name) == ladder) for name in names]
@@ -194,15 +198,18 @@ def build(shelf: Shelf) -> None:
         hidden = [gr.update(visible=False)] * (len(strips) + 1)
         return *shown, classes, gr.update(visible=reads_a_prompt(ladder, offer)), *hidden
 
+    @in_turn(HUB)
     @guarded
     def show_offer(offer: str, ladder: str, request: gr.Request):
         """What that pipeline would take, before anything is downloaded; it is not confirmed yet."""
+        agreements.forget(request)
         lang = texts.language(request)
         sentence, offered = "", bool(offer)
         if offer:
             try:
                 choice(texts.say(lang, "comparison"), texts.say(lang, "big"), offer, stable_diffusion.FALLBACKS)
-                sentence = estimated(lang, stable_diffusion.estimate(offer, device=pick_device()))
+                sentence = estimated(lang, stable_diffusion.estimate(offer, device=pick_device(), token=False))
+                agreements.tell(request, offer)
             except GenartError as error:
                 sentence, offered = html.escape(texts.sentence(lang, error), quote=False), False
         prompt_shown = gr.update(visible=reads_a_prompt(ladder, offer))
@@ -211,6 +218,7 @@ def build(shelf: Shelf) -> None:
 
     @guarded
     def confirm(agreed: bool, offer: str, request: gr.Request):
+        agreements.agree(request, offer) if agreed else agreements.withdraw(request)
         return (offer if agreed else ""), gr.update(visible=bool(agreed)), big_title(texts.language(request), offer)
 
     first = ladders[0] if ladders else None
@@ -263,14 +271,15 @@ def build(shelf: Shelf) -> None:
 
     followers = [*columns[: len(names)], label, prompt_column, *strip_rows.values(), plot_row]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    ladder.change(show_ladder, [ladder, offer], followers, **quiet, **MODEL_CALL)
-    offer.change(show_offer, [offer, ladder], [offer_note, agreed, confirmed, columns[-1], prompt_column], **quiet)
-    agreed.input(confirm, [agreed, offer], [confirmed, columns[-1], titles[-1]], **quiet)
+    ladder.change(show_ladder, [ladder, offer], followers, **quiet)
+    told = [offer_note, agreed, confirmed, columns[-1], prompt_column]
+    offer.change(show_offer, [offer, ladder], told, api_name="tell_big", show_progress="hidden")
+    agreed.input(confirm, [agreed, offer], [confirmed, columns[-1], titles[-1]], api_name="agree_to_big", show_progress="hidden")
     inputs = [count, seed, truncation, prompt, ladder, label, confirmed]
     of_strips = [*strips.values(), *strip_titles.values(), *strip_rows.values()]
     outputs = [*galleries, *facts, *of_strips, columns[-1], titles[-1], plot, plot_row, table_box, status]
     comparing = running.until_stopped(compare, stopped)
-    go.click(comparing, inputs, outputs, api_name="compare", show_progress="hidden", **MODEL_CALL)  # the status line tells it
+    go.click(comparing, inputs, outputs, api_name="compare", show_progress="hidden")  # the status line tells it
     stop.click(running.stop, queue=False, api_name="stop_comparison", show_progress="hidden")
 
 

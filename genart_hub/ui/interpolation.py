@@ -6,7 +6,6 @@ from genart_hub import images, latents
 from genart_hub.errors import choice, number, whole
 from genart_hub.ui import texts
 from genart_hub.ui.parts import (
-    MODEL_CALL,
     Shelf,
     class_box,
     class_of,
@@ -14,15 +13,16 @@ from genart_hub.ui.parts import (
     first_shown,
     guarded,
     how,
+    in_turn,
     model_box,
     new_folder,
     offered_from_latents,
-    on_gpu,
     parsed,
     stem,
     unchecked,
 )
 from genart_hub.ui.texts import t
+from genart_hub.ui.turns import MODEL, breathe
 
 MOST_FRAMES = 240
 
@@ -30,7 +30,7 @@ MOST_FRAMES = 240
 def build(shelf: Shelf) -> None:
     """The tab."""
 
-    @on_gpu
+    @in_turn(MODEL)
     @guarded
     def walk(
         model_name: str, seeds: str, method: str, frames: float, fps: float, loop: bool, truncation: float, label: str, request: gr.Request
@@ -45,9 +45,13 @@ def build(shelf: Shelf) -> None:
         classes = classes_of(model, class_of(label, model), 1, seeds[0])  # one class all the way
         z = latents.walk(keys, frames, method, bool(loop))
         x = latents.frames(model, z, label=None if classes is None else int(classes[0]))
+        breathe()
         pictures = [images.enlarge(picture) for picture in images.to_pil(x)]
-        folder = new_folder()
-        webp, gif = (str(images.save_animation(pictures, folder / f"{stem(model)}-walk.{suffix}", fps)) for suffix in ("webp", "gif"))
+        folder, written = new_folder(), []
+        for suffix in ("webp", "gif"):
+            breathe()
+            written.append(str(images.save_animation(pictures, folder / f"{stem(model)}-walk.{suffix}", fps)))
+        webp, gif = written
         return webp, gif, webp
 
     with gr.Row():
@@ -71,4 +75,4 @@ def build(shelf: Shelf) -> None:
                 webp = gr.DownloadButton(t("webp"), size="sm")
     how("interpolation_how")
 
-    go.click(walk, [model, seeds, method, frames, fps, loop, truncation, label], [animation, gif, webp], api_name="walk", **MODEL_CALL)
+    go.click(walk, [model, seeds, method, frames, fps, loop, truncation, label], [animation, gif, webp], api_name="walk")

@@ -1,6 +1,5 @@
 """What the tabs share: models in memory, errors in the reader's language, fields that leave checking to the package, files to hand out."""
 
-import atexit
 import html
 import inspect
 import os
@@ -20,33 +19,36 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components.image_editor import AcceptBlobs
 from torch import Tensor
 
 import genart_hub
 from genart_hub.errors import GenartError, first_line, shorten, whole
 from genart_hub.hub import HUB_ID, NAME_LIMIT, bundled_folder, pick_device
 from genart_hub.models.base import MAX_SEED, Generative, check_generative
-from genart_hub.ui import texts
+from genart_hub.ui import gate, gpu, texts, turns
+from genart_hub.ui.folders import KEEP_SECONDS, own_folder
 
-try:  # on a Space with ZeroGPU, and only there
-    from spaces import GPU as on_gpu
-except ImportError:
-
-    def on_gpu(handler: Callable) -> Callable:
-        """Nothing to ask for: the device is there all the time."""
-        return handler
-
-
-MODEL_CALL = {"concurrency_id": "model", "concurrency_limit": 1}  # one model call at a time
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
 PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "火箭", "蓝色的狗")
 UNREAD_SHOWN = 120  # characters
+MOST_DRAWINGS = 64
 TRUSTED_BYTES = 20_000_000_000  # for the pipeline that the host has named: setting GENART_SD_MODEL is consent
+
+
+def host_s_models() -> list[str]:
+    """The models that the host names in GENART_MODELS: they are loaded as the host, with a stored token."""
+    return [name.strip() for name in os.environ.get("GENART_MODELS", "").split(",") if name.strip()]
+
+
+def host_s_pipeline() -> str:
+    """The pipeline that the host names in GENART_SD_MODEL, a folder or a Hub id, or nothing."""
+    return os.environ.get("GENART_SD_MODEL", "").strip()
 
 
 def offered(family: str | None = None) -> list[str]:
     """The models of the model boxes: the bundled ones, then those that the host names in GENART_MODELS."""
-    return genart_hub.bundled(family) + [name.strip() for name in os.environ.get("GENART_MODELS", "").split(",") if name.strip()]
+    return genart_hub.bundled(family) + host_s_models()
 
 
 def from_latents() -> list[str]:
@@ -71,25 +73,70 @@ def first_shown() -> str | None:
 
 
 class Shelf:
-    """Loaded models, the least used put away when together they take more than `max_bytes` of memory."""
+    """Loaded models, the least used put away when together they take more than `max_bytes` of memory.
+
+    What a reader names is loaded as anybody on the Hub could load it, without the host's token and beside the host's own cache.
+    """
 
     def __init__(self, max_bytes: int | None = None):
         self.max_bytes = max_bytes or int(float(os.environ.get("GENART_MODEL_MEMORY_MB", "2000")) * 1e6)
         self._models: OrderedDict[str, Any] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._from_disk, self._from_hub = threading.Lock(), threading.Lock(), threading.Lock()
 
-    def get(self, name: object, trusted: bool = False) -> Any:
-        """The model of a bundled name or a Hub id. trusted: the name comes from the host, not from the page, and may be a folder."""
+    def get(self, name: object, trusted: bool = False, agreed: bool = False) -> Any:
+        """The model of a bundled name or a Hub id.
+
+        trusted: the name comes from the host, not from the page, and may be a folder. agreed: a big pipeline that the app offers.
+        """
         name = name.strip() if trusted else self.check(name)
+        if (model := self._known(name)) is not None:
+            return model
+        if (mine := self._host_s(name)) is not None:
+            return mine
+        if not trusted and bundled_folder(name):
+            return self._load(name, {}, self._from_disk)
+        with turns.away(turns.LOADING):
+            return self._load(name, self._options(name, trusted, agreed), self._from_hub)
+
+    @staticmethod
+    def _options(name: str, trusted: bool, agreed: bool) -> dict[str, Any]:
+        """How a name is loaded that is not bundled. A token is sent for those that the host names, and no others."""
+        if trusted or name == host_s_pipeline():
+            return gpu.options(TRUSTED_BYTES)
+        if name in host_s_models():
+            return {}
+        return {"token": False} | gpu.options(TRUSTED_BYTES) if agreed else {"token": False, "cache_dir": readers_cache()}
+
+    def _known(self, name: str) -> Any:
         with self._lock:
             if name in self._models:
                 self._models.move_to_end(name)
-                return self._models[name]
-            limit = {"max_bytes": TRUSTED_BYTES} if trusted else {}
-            model = genart_hub.from_pretrained(name, device=pick_device(), **limit)
-            self._models[name] = model
-            while len(self._models) > 1 and sum(map(_memory, self._models.values())) > self.max_bytes:
-                self._models.popitem(last=False)
+            return self._models.get(name)
+
+    def _host_s(self, name: str) -> Any:
+        """A model of the host's by the commit that a recipe names, where that is the one that is offered."""
+        repo_id, _, commit = name.partition("@")
+        for one in host_s_models() if commit else ():
+            if one != name and one.partition("@")[0] == repo_id and (model := self.get(one)).source.revision == commit:
+                return model
+        return None
+
+    def _load(self, name: str, options: dict[str, Any], one_at_a_time: threading.Lock) -> Any:
+        with one_at_a_time:
+            if (model := self._known(name)) is not None:
+                return model
+            try:
+                model = genart_hub.from_pretrained(name, **({"device": pick_device()} | options))
+            except GenartError as error:
+                if options.get("token") is False and error.code in ("hub_no_repo", "hub_gated"):
+                    raise GenartError("hub_not_public", name=name) from error
+                raise
+            if cache := options.get("cache_dir"):
+                keep_within(Path(cache), READERS_BYTES, model.source.name)
+            with self._lock:
+                self._models[name] = model
+                while len(self._models) > 1 and sum(map(_memory, self._models.values())) > self.max_bytes:
+                    self._models.popitem(last=False)
             return model
 
     def generative(self, name: object) -> Generative:
@@ -116,6 +163,30 @@ class Shelf:
         return name
 
 
+READERS_BYTES = 5_000_000_000  # on disk, of the models that readers name
+
+
+def readers_cache() -> Path:
+    """The folder beside the Hub's cache for what readers name: what the host has downloaded for itself is not in it."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE).expanduser().with_name("hub-of-readers")
+
+
+def keep_within(cache: Path, max_bytes: int, newest: str) -> None:
+    """Remove from a cache of the Hub the models that were not loaded for the longest time, until it takes at most `max_bytes`."""
+    with suppress(OSError):
+        os.utime(cache / f"models--{newest.replace('/', '--')}")
+    with suppress(OSError):
+        folders = sorted(cache.glob("models--*"), key=lambda folder: folder.stat().st_mtime)
+        sizes = [sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink()) for folder in folders]
+        for folder, size in list(zip(folders, sizes, strict=True))[:-1]:
+            if sum(sizes) <= max_bytes:
+                break
+            shutil.rmtree(folder, ignore_errors=True)
+            sizes.remove(size)
+
+
 def num_parameters(model: Any) -> int:
     """The parameters of a model, or of all parts of a pipeline."""
     return model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
@@ -129,28 +200,40 @@ class Stopped(Exception):
     """Nobody waits for the pictures any more."""
 
 
-def steps_of(call: Callable[[Callable[[int, int], None]], Any]) -> Generator[tuple[int, int], None, Any]:
-    """Run `call(on_step)` beside the caller, and yield (step, num_steps) after each of its steps; returns its result.
+def steps_of(call: Callable[[Callable[[int, int], None]], Any]) -> Generator[tuple[int, int], None, tuple[Any, float]]:
+    """Run `call(on_step)` beside the caller, and yield (step, num_steps) after each of its steps.
 
-    Closing the generator ends the call before its next step.
+    It goes on from a step when the next one is asked for, and ends there when the generator is closed. Returns its result, and the
+    seconds that it worked.
     """
     told: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
-    stopped = threading.Event()
+    onward, stopped, held = threading.Semaphore(0), threading.Event(), 0.0
 
     def on_step(step: int, num_steps: int) -> None:
+        nonlocal held
+        begun = time.perf_counter()
+        told.put((step, num_steps))
+        onward.acquire()
         if stopped.is_set():
             raise Stopped
-        told.put((step, num_steps))
+        held += time.perf_counter() - begun
+
+    def work() -> tuple[Any, float]:
+        begun = time.perf_counter()
+        result = call(on_step)
+        return result, time.perf_counter() - begun - held
 
     pool = ThreadPoolExecutor(1)
-    future = pool.submit(call, on_step)
+    future = pool.submit(work)
     future.add_done_callback(lambda _: told.put(None))
     pool.shutdown(wait=False)
     try:
         while (step := told.get()) is not None:
             yield step
+            onward.release()
     finally:
         stopped.set()
+        onward.release()
     return future.result()
 
 
@@ -189,6 +272,35 @@ class Running:
         return streaming
 
 
+class Agreements:
+    """Which big pipeline a page was told the size of, and whether it agreed to its download."""
+
+    def __init__(self):
+        self._pages: OrderedDict[str, tuple[str, bool]] = OrderedDict()
+
+    def tell(self, request: gr.Request, name: str) -> None:
+        self._pages[request.session_hash] = name, False
+        if len(self._pages) > turns.REMEMBERED:
+            self._pages.popitem(last=False)
+
+    def agree(self, request: gr.Request, name: str) -> None:
+        """Raises GenartError where the page was not told of that one."""
+        if self._pages.get(request.session_hash, ("", False))[0] != name:
+            raise GenartError("not_agreed", name=shorten(name).strip("'"))
+        self._pages[request.session_hash] = name, True
+
+    def forget(self, request: gr.Request) -> None:
+        self._pages.pop(request.session_hash, None)
+
+    def withdraw(self, request: gr.Request) -> None:
+        if told := self._pages.get(request.session_hash):
+            self._pages[request.session_hash] = told[0], False
+
+    def check(self, request: gr.Request, name: str) -> None:
+        if self._pages.get(request.session_hash) != (name, True):
+            raise GenartError("not_agreed", name=name)
+
+
 def guarded(handler: Callable) -> Callable:
     """`handler`, with its errors told in the reader's language. A surprise is told too, and its traceback goes to the terminal."""
 
@@ -225,6 +337,59 @@ def guarded(handler: Callable) -> Callable:
     return calling
 
 
+def in_turn(lane: turns.Turns) -> Callable[[Callable], Callable]:
+    """A handler that begins when its reader's turn in that line has come; a stream makes room for others after each update."""
+
+    def decorate(handler: Callable) -> Callable:
+        if inspect.isgeneratorfunction(inspect.unwrap(handler)):
+
+            @guarded
+            @wraps(handler)
+            def streaming(*arguments):
+                yield from lane.stream(reader_of(arguments), lambda: handler(*arguments), place_in_line(arguments))
+
+            return streaming
+
+        @guarded
+        @wraps(handler)
+        def calling(*arguments):
+            return lane.call(reader_of(arguments), lambda: handler(*arguments), place_in_line(arguments))
+
+        return calling
+
+    return decorate
+
+
+def reader_of(arguments: Sequence[Any]) -> turns.Reader:
+    """Who has sent a handler's arguments: an address, and the page there."""
+    request = next((argument for argument in arguments if isinstance(argument, gr.Request)), None)
+    scope = getattr(getattr(request, "request", None), "scope", None) or {}
+    page = getattr(request, "session_hash", None) or ""
+    address = scope.get(gate.ADDRESS)
+    if address is None:  # nobody stands in front who knows which streams are open
+        return turns.Reader((scope.get("client") or ("",))[0], page)
+    event = event_id()
+    known = event is not None or str(scope.get("path", "")).endswith("/queue/join")
+    return turns.Reader(address, page, (page, *filter(None, [event])) if known else ())
+
+
+def event_id() -> str | None:
+    """Gradio's name for the job at hand, where it tells: the name of the job's own stream."""
+    try:
+        from gradio.context import LocalContext
+
+        return LocalContext.event_id.get(None)
+    except (ImportError, AttributeError):
+        return None
+
+
+def place_in_line(arguments: Sequence[Any]) -> Callable[[int], None]:
+    """Tells a reader who waits how many go first."""
+    lang = texts.language(next((argument for argument in arguments if isinstance(argument, gr.Request)), None))
+    progress = gr.Progress()
+    return lambda count: progress(0, desc=texts.say(lang, "in_line", count=count)) if count else progress(None)
+
+
 def unchecked(component: gr.components.Component) -> gr.components.Component:
     """A field whose value comes as it is: Gradio's own check is in English and names no cure; the package checks."""
     component.preprocess = lambda payload: payload
@@ -235,6 +400,23 @@ def unopened(image: gr.Image) -> gr.Image:
     """An upload as a path that nothing has opened yet: what is wrong with it is then told in a sentence."""
     image.preprocess = lambda payload: payload.path if payload else None
     return image
+
+
+def bounded(pad: gr.Sketchpad) -> gr.Sketchpad:
+    """A pad that keeps no more than a few drawings that were sent and not used: Gradio keeps them all, with as many layers as is said."""
+    accept = pad.accept_blobs
+
+    def accept_blobs(data: AcceptBlobs) -> None:
+        index = str(data.data.get("index") or 0)
+        if not (len(data.files) == 1 and len(str(data.data.get("id"))) <= gate.NAME and index in ("null", "0", "1", "2", "3")):
+            return
+        accept(data)
+        while len(pad.blob_storage) > MOST_DRAWINGS:
+            pad.blob_storage.pop(next(iter(pad.blob_storage)), None)
+
+    accept_blobs._is_server_fn = True
+    pad.accept_blobs = accept_blobs
+    return pad
 
 
 def seed_of(value: object, lang: str) -> int:
@@ -248,15 +430,7 @@ def parsed(value: object) -> object:
     return int(text) if text.lstrip("+-").isdecimal() and len(text) < 40 else value
 
 
-def own_folder() -> Path:
-    """A folder that lasts as long as the app."""
-    folder = Path(tempfile.mkdtemp(prefix="genart-hub-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 _ROOT = own_folder()
-KEEP_SECONDS = 3600  # Gradio copies what it serves; the originals are needed for a moment only
 
 
 def new_folder() -> Path:
@@ -296,7 +470,7 @@ def class_box(shelf: Shelf, box: gr.Dropdown, of_text: gr.Column | None = None, 
         except GenartError:  # told when the model is asked for pictures
             return (), False
 
-    @on_gpu
+    @in_turn(turns.MODEL)
     @guarded
     def follow(model_name: str, chosen: str, request: gr.Request):
         names, reads = chosen_model(model_name)
@@ -305,7 +479,7 @@ def class_box(shelf: Shelf, box: gr.Dropdown, of_text: gr.Column | None = None, 
 
     label = class_dropdown(chosen_model(box.value)[0] if box.value else ())
     outputs = label if of_text is None else [label, of_text, of_latents]
-    when_chosen(box, follow, [box, label], outputs, **MODEL_CALL)
+    when_chosen(box, follow, [box, label], outputs)
     return label
 
 
@@ -385,9 +559,11 @@ def on_ladder(names: Sequence[str], ladder: str | None) -> str | None:
 def hub_search(*boxes: gr.Dropdown) -> None:
     """A line that finds models on the Hub and puts them into the model boxes."""
 
+    @in_turn(turns.HUB)
     @guarded
-    def search(query: str, request: gr.Request):
-        found = [model.id for model in genart_hub.search(query.strip() or None, limit=50) if model.family in ("gan", "vae", None)]
+    def search(query: str | None, request: gr.Request):
+        models = genart_hub.search(query, limit=50, token=False)
+        found = [model.id for model in models if model.family in ("gan", "vae", None)]
         note = texts.say(texts.language(request), "found", count=len(found))
         return *(gr.update(choices=[*offered(), *found]) for _ in boxes), gr.update(info=note)
 

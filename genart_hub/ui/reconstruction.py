@@ -14,14 +14,14 @@ from genart_hub.models.base import Generative
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_digits, save_emoji
 from genart_hub.ui.parts import (
-    MODEL_CALL,
     Shelf,
+    bounded,
     guarded,
     how,
+    in_turn,
     ladder_of,
     model_box,
     new_folder,
-    on_gpu,
     on_ladder,
     own_folder,
     parsed,
@@ -31,6 +31,7 @@ from genart_hub.ui.parts import (
     when_chosen,
 )
 from genart_hub.ui.texts import t
+from genart_hub.ui.turns import MODEL
 
 SHOW_EVERY = 5  # steps between two pictures of an inversion
 MOST_STEPS = 1000
@@ -39,7 +40,7 @@ MOST_STEPS = 1000
 def build(shelf: Shelf) -> None:
     """The tab."""
 
-    @on_gpu
+    @in_turn(MODEL)
     @guarded
     def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request):
         model = shelf.generative(model_name)
@@ -53,7 +54,7 @@ def build(shelf: Shelf) -> None:
         folder = new_folder()
         return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure
 
-    @on_gpu
+    @in_turn(MODEL)
     @guarded
     def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request):
         model, lang = shelf.generative(model_name), texts.language(request)
@@ -69,6 +70,7 @@ def build(shelf: Shelf) -> None:
                 figure += as_class(lang, model, label)
                 yield seen, show(x_hat, folder / f"{stem(model)}-{step}.png"), figure
 
+    @in_turn(MODEL)
     @guarded
     def use_drawing(drawing: str | None, request: gr.Request) -> str:
         drawn = images.flatten(images.open_picture(drawing)) if drawing else None
@@ -98,6 +100,7 @@ def build(shelf: Shelf) -> None:
                     value=paper, type="filepath", canvas_size=(280, 280), height=420, show_label=False, layers=False, format="png",
                     brush=gr.Brush(default_size=22, colors=["#000000"], color_mode="fixed"), sources=(), transforms=(),
                 )  # fmt: skip
+                bounded(pad)
                 pad.preprocess = lambda drawn: drawn.composite.path if drawn and drawn.composite else None  # opened by use_drawing
                 use = gr.Button(t("use_drawing"), size="sm")
             tidy = gr.Checkbox(value=True, label=t("tidy"))
@@ -116,8 +119,8 @@ def build(shelf: Shelf) -> None:
                 gan_answer, gan_figure = answer("gan_answer")
     how("reconstruction_how")
 
-    go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct", **MODEL_CALL)
-    inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert", **MODEL_CALL)
+    go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct")
+    inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert")
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
         when_chosen(box, follow(names), [box, other], other)

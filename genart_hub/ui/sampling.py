@@ -12,7 +12,6 @@ from genart_hub import images, remake
 from genart_hub.errors import GenartError, whole
 from genart_hub.ui import texts
 from genart_hub.ui.parts import (
-    MODEL_CALL,
     Shelf,
     caption,
     class_box,
@@ -23,11 +22,11 @@ from genart_hub.ui.parts import (
     guarded,
     how,
     hub_search,
+    in_turn,
     is_pipeline,
     model_box,
     new_folder,
     offered,
-    on_gpu,
     parsed,
     prompt_box,
     seed_of,
@@ -36,6 +35,7 @@ from genart_hub.ui.parts import (
     unread_note,
 )
 from genart_hub.ui.texts import t
+from genart_hub.ui.turns import MODEL, breathe
 
 MOST = 64
 COLUMNS = 8
@@ -45,7 +45,7 @@ LARGE, DIFFUSION_MOST = 128, 4  # a pipeline of more px than that takes minutes 
 def build(shelf: Shelf) -> None:
     """The tab."""
 
-    @on_gpu
+    @in_turn(MODEL)
     @guarded
     def sample(
         model_name: str,
@@ -65,7 +65,11 @@ def build(shelf: Shelf) -> None:
         prompt, note = texts.typed(prompt, "prompt_default", lang), ""
         if is_pipeline(model):
             asked = {"prompt": prompt}
-            on_step = lambda step, num_steps: progress((step, num_steps), desc=model.source.name)  # noqa: E731
+
+            def on_step(step: int, num_steps: int) -> None:
+                progress((step, num_steps), desc=model.source.name)
+                breathe()
+
             x = model.sample(n, seed, prompt=prompt, on_step=on_step)
             note = unread_note(lang, model, prompt)
         else:
@@ -95,6 +99,7 @@ def build(shelf: Shelf) -> None:
     def dice() -> int:
         return secrets.randbelow(2**31)
 
+    @in_turn(MODEL)
     @guarded
     def restore(png: str | None, request: gr.Request):
         if png is None:
@@ -115,7 +120,8 @@ def build(shelf: Shelf) -> None:
         classes = gr.update(**class_choices(model.class_names, lang, chosen))
         return name, recipe["n"], recipe["seed"], recipe["truncation"], classes, gr.skip()
 
-    def show_fields(model_name: str):
+    @in_turn(MODEL)
+    def show_fields(model_name: str, request: gr.Request):
         """The prompt for a pipeline, truncation for any other model: the one that a recipe has just named is in memory."""
         reads = is_pipeline(shelf.get(model_name))
         return gr.update(visible=reads), gr.update(visible=not reads)
@@ -150,11 +156,11 @@ def build(shelf: Shelf) -> None:
     how("sampling_how")
 
     inputs, outputs = [model, count, seed, truncation, label, prompt], [gallery, one, grid, archive, code, note]
-    go.click(sample, inputs, outputs, api_name="sample", **MODEL_CALL)
-    roll.click(dice, None, seed, api_name="dice").then(sample, inputs, outputs, api_name="sample_after_dice", **MODEL_CALL)
-    restored = dropped.upload(restore, dropped, inputs, api_name="restore", **MODEL_CALL)
-    shown = restored.success(show_fields, model, [of_text, of_latents], api_visibility="private", show_progress="hidden", **MODEL_CALL)
-    shown.success(sample, inputs, outputs, api_name="sample_after_restore", **MODEL_CALL)
+    go.click(sample, inputs, outputs, api_name="sample")
+    roll.click(dice, None, seed, api_name="dice").then(sample, inputs, outputs, api_name="sample_after_dice")
+    restored = dropped.upload(restore, dropped, inputs, api_name="restore")
+    shown = restored.success(show_fields, model, [of_text, of_latents], api_visibility="private", show_progress="hidden")
+    shown.success(sample, inputs, outputs, api_name="sample_after_restore")
     gallery.select(choose, gallery, one, api_visibility="private", show_progress="hidden")  # a click cannot come by API
 
 

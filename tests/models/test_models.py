@@ -5,14 +5,17 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import genart_hub
+from genart_hub import images
 from genart_hub.errors import GenartError
 from genart_hub.models.base import FeatureNetwork, Generative, evaluating, index_of_class, names_of_classes
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
+from genart_hub.train.training import FITS
 
 GENERATIVE = [cls for cls in genart_hub.MODELS.values() if issubclass(cls, Generative)]
 every_model = pytest.mark.parametrize("cls", genart_hub.MODELS.values(), ids=genart_hub.MODELS)
@@ -182,6 +185,27 @@ def test_a_model_without_classes_refuses_a_label(cls, tiny):
 def test_latents_of_another_shape_are_refused(cls, tiny, shape):
     with pytest.raises(GenartError, match=rf"{cls.__name__}: latents must be of shape \(B, 4\)"):
         tiny(cls).generate(torch.zeros(shape))
+
+
+@every_generative_model
+def test_latents_in_place_of_a_count_are_told_the_call_that_takes_them(cls, tiny):
+    model = tiny(cls)
+    for z in (model.latents(3), model.latents(3).numpy()):
+        with pytest.raises(GenartError, match=r"got a tensor of shape \(3, 4\)\. To draw the pictures of latents, call generate\(z\)"):
+            model.sample(z)
+    assert torch.equal(model.sample(torch.tensor(3)), model.sample(3))
+
+
+@every_generative_model
+def test_anything_but_a_tensor_is_told_how_to_become_one(cls, tiny):
+    model = tiny(cls)
+    with pytest.raises(GenartError, match=r"latents are a tensor of shape \(B, 4\), got int.* call sample\(n\)"):
+        model.generate(16)
+    looks = [getattr(model, name) for name in ("reconstruct", "encode", "discriminate", "score") if hasattr(model, name)]
+    for look in looks:
+        with pytest.raises(GenartError, match=r"got Image\. Make one of a picture with images\.from_pil\(picture, 8, 1\)"):
+            look(Image.new("L", (8, 8)))
+    assert looks
 
 
 @every_generative_model
@@ -381,6 +405,39 @@ def test_an_eye_gives_features_and_the_logits_of_its_classes(cls, tiny):
     features = eye.features(x)
     assert (features.ndim, len(features), eye(x).shape) == (2, 3, (3, 4))
     torch.testing.assert_close(eye(x), features @ eye.head.weight.T + eye.head.bias)
+
+
+class Normalised(FeatureNetwork):
+    """Two channels, normalised."""
+
+    image_size, channels, class_names = 1, 2, ("a", "b")
+
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.head = nn.Sequential(nn.BatchNorm2d(2, eps=0), nn.Flatten()), nn.Linear(2, 2)
+
+
+def test_the_shift_of_pictures_is_the_mean_over_the_channels_of_their_squared_distance_in_standard_deviations():
+    network = Normalised().train()
+    network.backbone[0].running_mean.copy_(torch.tensor([0.0, 1.0]))
+    network.backbone[0].running_var.copy_(torch.tensor([1.0, 4.0]))
+    x = torch.tensor([[1.0, 6.0], [3.0, 8.0]]).view(2, 2, 1, 1)  # means 2 and 7
+    assert network.shift(x) == pytest.approx((2**2 + (6 / 2) ** 2) / 2)
+    assert network.training
+    assert network.backbone[0].running_mean.tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "other"), [("features-mnist", "vae-mnist", "dcgan-emoji"), ("features-emoji64", "dcgan-emoji", "gan-mnist")]
+)
+def test_a_bundled_eye_knows_pictures_like_its_own_from_others(name, own, other):
+    eye = genart_hub.from_pretrained(name)
+    near, far = (
+        eye.shift(images.resize(genart_hub.from_pretrained(model).sample(100), eye.image_size, eye.channels)) for model in (own, other)
+    )
+    noise = eye.shift(torch.rand(100, eye.channels, eye.image_size, eye.image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1)
+    assert near < FITS / 2
+    assert min(far, noise) > 2 * FITS
 
 
 @every_eye

@@ -22,6 +22,7 @@ WON = {"d_accuracy": 1.0, "g_loss": 7.0}
 
 FAILING = {
     "discriminator_won": gan_lines(**WON),
+    "discriminator_ahead": gan_lines(10, d_accuracy=1.0, g_loss=1.0),
     "posterior_collapse": vae_lines(kl=0.02),
     "mode_collapse": gan_lines() + looks(0.8, 0.03, 0.02),
 }
@@ -53,7 +54,9 @@ def test_a_failing_run_is_told_what_fails_and_what_to_do(code):
         vae_lines(30) + looks(0.1, 0.1),  # blurred, which is another matter
         gan_lines(4, **WON),  # too short to say
         gan_lines(4, **WON) + gan_lines(1),  # it has recovered
-        gan_lines(5, d_accuracy=1.0, g_loss=1.0),  # sure of itself, and the generator still learns
+        gan_lines(9, d_accuracy=1.0, g_loss=1.0),  # sure of itself, and the generator still learns
+        gan_lines(5) + gan_lines(9, d_accuracy=1.0, g_loss=1.0),
+        [line | {"step": line["step"] // 2} for line in gan_lines(9, **WON)],  # the first 450 steps
         gan_lines(5, d_accuracy=0.8, g_loss=7.0),
         vae_lines(4, kl=0.02) + vae_lines(1),
         vae_lines(4, kl=0.02),
@@ -67,6 +70,12 @@ def test_a_failing_run_is_told_what_fails_and_what_to_do(code):
 )
 def test_a_healthy_run_hears_nothing(history):
     assert diagnose(history) == set()
+
+
+@pytest.mark.parametrize(("step", "found"), [(17, set()), (18, {"posterior_collapse"})])
+def test_a_short_run_is_judged_from_its_half_on(step, found):
+    history = [line | {"step": step - 4 + k} for k, line in enumerate(vae_lines(kl=0.02))]
+    assert diagnose(history, 36) == found
 
 
 def test_the_last_lines_count_and_looks_between_them_do_not_hide_them():

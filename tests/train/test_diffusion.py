@@ -13,12 +13,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import genart_hub
 from genart_hub import data
 from genart_hub.cli import main
 from genart_hub.errors import GenartError
+from genart_hub.files import only_one
 from genart_hub.train import Recipe, diffusion, parts
 from genart_hub.train.diffusion import CaptionedLatents, train_diffusion
 from genart_hub.train.noise import Noise
@@ -261,7 +262,7 @@ def test_what_a_later_stage_needs_is_missed_before_the_first_one_runs(captioned,
 
 def test_a_folder_that_takes_no_file_is_told_before_the_first_stage_runs(captioned, tmp_path, no_training):
     (tmp_path / "file").write_text("")
-    with pytest.raises(GenartError, match="file/stages could not be written"):
+    with pytest.raises(GenartError, match="file could not be written"):
         run(captioned, tmp_path / "file")
 
 
@@ -325,6 +326,26 @@ def test_a_stage_is_not_overwritten(captioned, trained):
     with pytest.raises(GenartError) as error:
         run(captioned, trained)
     assert error.value.code == "run_exists"
+
+
+def test_a_second_training_into_the_same_folder_is_refused_and_writing_the_pipeline_is_not(captioned, trained):
+    with only_one(trained):
+        with pytest.raises(GenartError) as error:
+            run(captioned, trained, ("decoder",), resume=True)
+        run(captioned, trained, ("pipeline",))
+    assert error.value.code == "run_in_use"
+
+
+def test_what_was_measured_of_other_weights_is_set_aside_when_a_pipeline_is_written(captioned, trained, tmp_path, capsys):
+    out = shutil.copytree(trained, tmp_path / "sd")
+    (out / "evaluation.json").write_text("{}")
+    diffusion.write_pipeline(out)
+    assert (out / "evaluation.json").is_file()  # the same weights
+    file = out / "stages" / "denoiser" / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({key: value + 1 for key, value in load_file(file).items()}, file, metadata={"format": "pt"})
+    diffusion.write_pipeline(out)
+    assert not (out / "evaluation.json").exists()
+    assert "evaluation.json measured the weights of before; it is evaluation.1.json now" in capsys.readouterr().err
 
 
 def test_the_command_trains_and_says_what(captioned, tmp_path, monkeypatch, capsys):

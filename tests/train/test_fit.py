@@ -1,6 +1,7 @@
 """The loop: a run that was cut goes on, a run that fails keeps what it had, the best state is kept beside the last."""
 
 import errno
+import importlib
 import json
 import math
 import os
@@ -90,7 +91,7 @@ def test_seconds_and_steps_add_up_over_a_resumed_run(tmp_path):
     run.load()
     assert fit_scalar(run, step, 5) == {"loss": 4.0}
     assert (run.step, run.seconds >= 0.05) == (5, True)
-    assert [(line["step"], line["loss"]) for line in lines_of(tmp_path)] == [(3, 2.0), (5, 4.0)]
+    assert [(line["step"], line["loss"]) for line in lines_of(tmp_path)] == [(k + 1, 1.0 * k) for k in range(5)]
 
 
 def test_what_was_logged_after_the_checkpoint_is_dropped_when_the_run_goes_on(tmp_path):
@@ -163,7 +164,7 @@ def test_weights_that_are_no_numbers_are_never_the_best(tmp_path):
         return {"loss": 0.0}
 
     with pytest.raises(GenartError) as error:
-        fit_scalar(run, step, 20, log_every=100, look_every=2, score=lambda model: -model.weight.item())
+        fit_scalar(run, step, 60, log_every=100, look_every=2, score=lambda model: -model.weight.item())
     assert (error.value.code, error.value.values["step"]) == ("diverged", 6)
     assert Scalar.from_pretrained(tmp_path / "best").weight.item() == 3.0
 
@@ -357,6 +358,65 @@ def test_a_score_that_is_no_number_is_never_the_best(tmp_path):
     assert run.best == {"step": 2, "score": 3.0}
 
 
+@pytest.mark.parametrize(("margin", "step"), [(0.0, 2), (0.05, 3), (0.3, 4)])
+def test_within_the_margin_of_the_lowest_score_the_latest_state_is_the_best(margin, step, tmp_path):
+    run, scores = scalar_run(tmp_path), iter([9.0, 10.0 / 11, 0.94, 1.17, 9.0])  # each within 0.3 of the lowest, but for the first and last
+    fit_scalar(run, idle, 5, look_every=1, score=lambda model: next(scores), margin=margin)
+    assert run.best["step"] == step
+
+
+def test_a_margin_is_of_the_lowest_score_and_does_not_creep(tmp_path):
+    run, scores = scalar_run(tmp_path), iter([-100.0, -96.0, -92.0])
+    fit_scalar(run, idle, 2, look_every=1, score=lambda model: next(scores), margin=0.05)
+    again = scalar_run(tmp_path)
+    again.load()
+    fit_scalar(again, idle, 3, look_every=1, score=lambda model: next(scores), margin=0.05)
+    assert (again.best["step"], again.lowest) == (2, -100.0)
+
+
+class Clock:
+    """A clock that goes as far as it is told."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(importlib.import_module("genart_hub.train.fit").time, "perf_counter", lambda: self.now)
+
+    def wait(self, seconds, answer=None):
+        self.now += seconds
+        return answer
+
+
+@pytest.mark.budget
+@pytest.mark.parametrize("cuts", [(1000,), (400, 700, 1000)])
+def test_looks_take_less_than_a_tenth_of_a_run_and_its_end_is_scored(cuts, tmp_path, monkeypatch):
+    clock, scored, black = Clock(monkeypatch), [], torch.zeros(1, 1, 2, 2) - 1
+    for num_steps in cuts:
+        run = scalar_run(tmp_path)
+        if num_steps != cuts[0]:
+            run.load()
+        looks = {"draw": lambda model: clock.wait(2.0, black), "score": lambda model: clock.wait(12.0, scored.append(run.step) or 1.0)}  # noqa: B023
+        fit_scalar(run, lambda k, noise: clock.wait(1.0, {"loss": 0.0}), num_steps, look_every=50, **looks)
+    assert run.looked == 2.0 * len(list((tmp_path / "samples").iterdir())) + 12.0 * len(scored) <= 0.1 * clock.now
+    assert scored[-1] == 1000
+    assert 3 <= len(scored) <= 8
+    assert min(scored) >= 500
+
+
+@pytest.mark.budget
+def test_a_short_run_is_looked_at_at_its_end(tmp_path, monkeypatch):
+    clock = Clock(monkeypatch)
+    looks = {"draw": lambda model: clock.wait(0.5, torch.zeros(1, 1, 2, 2)), "score": lambda model: pytest.fail("of a run of 36 steps")}
+    fit_scalar(scalar_run(tmp_path), lambda k, noise: clock.wait(0.1, {"loss": 0.0}), 36, look_every=2, **looks)
+    assert [file.name for file in (tmp_path / "samples").iterdir()] == ["step-00000036.png"]
+
+
+@pytest.mark.parametrize(("num_steps", "lines"), [(7, 7), (36, 36), (399, 21), (2100, 21), (5000, 50)])
+def test_a_run_logs_at_least_twenty_lines_or_one_a_step(num_steps, lines, tmp_path):
+    fit_scalar(scalar_run(tmp_path), idle, num_steps)
+    assert len(lines_of(tmp_path)) == lines
+    assert lines_of(tmp_path)[-1]["step"] == num_steps
+
+
 def test_a_look_draws_the_same_seeds_each_time_from_the_average_and_says_how_varied_they_are(gan, tmp_path):
     pictures = Pictures(
         torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)), None, Path("x")
@@ -379,7 +439,7 @@ def test_a_failing_gan_is_told_once_and_into_the_log(tmp_path, capsys):
     fit_scalar(scalar_run(tmp_path), step, 12, log_every=1)
     assert capsys.readouterr().err.count("The discriminator has won") == 1
     assert [line for line in lines_of(tmp_path) if "diagnosis" in line] == [
-        {"step": 5, "seconds": lines_of(tmp_path)[5]["seconds"], "diagnosis": "discriminator_won"}
+        {"step": 6, "seconds": lines_of(tmp_path)[6]["seconds"], "diagnosis": "discriminator_won"}
     ]
 
 
@@ -394,6 +454,11 @@ def test_a_run_that_goes_on_does_not_say_the_same_again(tmp_path, capsys):
     fit_scalar(run, step, 9, log_every=1)
     assert capsys.readouterr().err == ""
     assert [line["step"] for line in lines_of(tmp_path) if "diagnosis" in line] == [5]
+
+
+def test_a_discriminator_at_accuracy_1_is_told_in_a_run_of_36_steps(tmp_path, capsys):
+    fit_scalar(scalar_run(tmp_path), lambda k, noise: {"d_loss": 0.3, "g_loss": 1.7, "d_accuracy": 1.0}, 36)
+    assert capsys.readouterr().err.count("The discriminator is at accuracy 1.00") == 1
 
 
 def test_a_healthy_run_is_left_in_peace(tmp_path, capsys):

@@ -38,6 +38,7 @@ def test_a_recipe_takes_the_changes_that_were_given():
         ("default", {"augment": ("brightness", "rotation")}, "cutout"),
         ("default", {"ema": 1.5}, "ema must be between"),
         ("default", {"r1": -1.0}, "r1 must be"),
+        ("default", {"r2": -1.0}, "r2 must be"),
         ("default", {"r1_every": 0}, "r1_every must be at least 1"),
         ("default", {"warmup": -0.1}, "warmup must be"),
         ("default", {"r1": float("inf")}, "r1 must be between 0 and"),
@@ -70,7 +71,7 @@ def test_the_optimizers_have_the_recipes_numbers_and_every_weight_once(tiny):
 
 
 def test_a_recipe_reaches_the_step(tiny):
-    penalties = {"r1": 0.5, "r1_every": 3, "gp": 2.0}
+    penalties = {"r1": 0.5, "r2": 0.25, "r1_every": 3, "gp": 2.0}
     others = {"beta": 4.0, "binarised": True, "label_dropout": 0.2, "dropout": 0.3, "smoothing": 0.2, "augment": ("cutout",)}
     recipe = Recipe(epochs=1, batch_size=4, lr=1e-3, objective="hinge", **penalties, **others)
     settings = {name: make_step(tiny(MODELS[name]), recipe)[0].keywords for name in ("GAN", "VAE", "Classifier")}
@@ -87,6 +88,7 @@ def test_a_recipe_reaches_the_step(tiny):
     ("family", "changes", "words"),
     [
         ("vae", {"r1": 1.0}, "r1 is no setting of a VAE; it is one of a GAN"),
+        ("vae", {"r2": 1.0}, "r2 is no setting of a VAE; it is one of a GAN"),
         ("vae", {"augment": ("cutout",)}, "augment is no setting of a VAE; it is one of a GAN"),
         ("features", {"objective": "hinge"}, "objective is no setting of a classifier; it is one of a GAN"),
         ("gan", {"beta": 2.0}, "beta is no setting of a GAN; it is one of a VAE"),

@@ -264,6 +264,46 @@ def test_r1_adds_its_gradient_every_nth_step_n_times_and_none_to_the_generator(g
         torch.testing.assert_close(b - a, 7.0 * times * r1, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize(("step", "times"), [(0, 3), (1, 0), (2, 0), (3, 3)])
+def test_r2_adds_its_gradient_at_the_made_pictures_every_nth_step_n_times_and_none_to_the_generator(gan, step, times):
+    plain, punished = copy.deepcopy(gan.train()), copy.deepcopy(gan)
+    _, of_g, of_d = recorded_gan_step(plain, binary_pictures(), noise=Noise(0, step))
+    _, of_g_punished, of_d_punished = recorded_gan_step(punished, binary_pictures(), noise=Noise(0, step), r2=7.0, r1_every=3)
+    assert equal(of_g, of_g_punished)
+    x_hat = gan.generate(Noise(0, step).normal(4, gan.latent_dim)).detach().requires_grad_()
+    losses.r2_penalty(gan.discriminate(x_hat), x_hat).backward()
+    for a, b, r2 in zip(of_d, of_d_punished, gradients(gan.discriminator.parameters()), strict=True):
+        torch.testing.assert_close(b - a, 7.0 * times * r2, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r2"])
+def test_the_penalties_are_of_the_pixels_before_their_augmentation(penalty, gan):
+    weight = torch.linspace(-1, 1, 64).requires_grad_()
+    gan.train().discriminator = Linear(weight)
+    plain, punished = (
+        recorded_gan_step(copy.deepcopy(gan), binary_pictures(), noise=Noise(3), augment=("contrast",), **options)[2]
+        for options in ({}, {penalty: 2.0})
+    )
+    noise = Noise(3)
+    noise.normal(4, gan.latent_dim)
+    of_real, of_made = noise.uniform(4) + 0.5, noise.uniform(4) + 0.5  # contrast: (x - mean) times these
+    square = (of_real if penalty == "r1" else of_made).square().mean()
+    slope = weight - weight.mean()  # of w (x - mean) by x
+    (expected,) = torch.autograd.grad(2.0 * square * slope.square().sum(), weight)
+    torch.testing.assert_close(punished[0] - plain[0], expected, rtol=1e-4, atol=1e-5)
+
+
+class Linear(nn.Module):
+    """D(x) = w x."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = nn.Parameter(weight.detach().clone())
+
+    def forward(self, x):
+        return (x @ self.weight)[:, None]
+
+
 def test_the_gradient_penalty_adds_its_gradient_between_real_and_made_pictures(gan):
     plain, punished = copy.deepcopy(gan.train()), copy.deepcopy(gan)
     x, noise = binary_pictures(), Noise(2)

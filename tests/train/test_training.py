@@ -18,8 +18,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import genart_hub
-from genart_hub import data, metrics
+from genart_hub import data, images, metrics
 from genart_hub.errors import GenartError
+from genart_hub.files import only_one
 from genart_hub.models.classifier import Classifier
 from genart_hub.train import Recipe
 
@@ -30,7 +31,8 @@ import importlib, os, signal, accelerate, pyarrow.parquet, torch, torch._dynamo,
 from genart_hub.errors import GenartError
 from genart_hub.train import Recipe, train
 
-training = importlib.import_module("genart_hub.train.training")
+training, loop = (importlib.import_module("genart_hub.train." + name) for name in ("training", "fit"))
+loop.LOOK_SHARE, loop.FIRST_BEST, training.FIRST_BEST = float("inf"), 1, 1  # looks at the same steps, however long they take
 torch.set_num_threads(1)
 make_step = training.make_step
 
@@ -212,6 +214,7 @@ def test_the_best_vae_is_that_of_the_highest_elbo_and_loads(parquet, tmp_path, t
 def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_the_bundled_eye_of_the_nearest_size(
     tmp_path, train_tiny, monkeypatch, tiny
 ):
+    monkeypatch.setattr(Classifier, "shift", lambda network, x: 0.0)
     eyes = [("eye", {}), ("far", {"image_size": 16}), ("colour", {"channels": 3})]
     for name, changes in eyes:
         tiny(Classifier, **changes).save_pretrained(tmp_path / name)
@@ -224,6 +227,50 @@ def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_the_bundled_eye_
     with torch.no_grad():
         real, fake = eye.features(data.load(tmp_path / "pictures").images()), eye.features(best.sample(20, seed=5 + 10**9))
     assert run.best["score"] == pytest.approx(metrics.frechet_distance(real, fake), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["GAN", "DCGAN", "ConvVAE"])
+def test_looks_change_no_bit_of_what_is_trained(name, tiny_parquet, tmp_path, train_tiny, monkeypatch):
+    train_tiny(name, tiny_parquet, tmp_path / "often")
+    monkeypatch.setattr(importlib.import_module("genart_hub.train.fit"), "LOOK_SHARE", 0.0)
+    train_tiny(name, tiny_parquet, tmp_path / "once")
+    assert [len(list((tmp_path / run / "samples").iterdir())) for run in ("often", "once")] == [9, 1]
+    for file in ("checkpoint.safetensors", "model.safetensors"):
+        often, once = (load_file(tmp_path / run / file) for run in ("often", "once"))
+        assert all(torch.equal(often[key], once[key]) for key in once)
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """Twenty noisy pictures of 8 x 8, grey."""
+    (tmp_path / "noisy").mkdir()
+    for k in range(20):
+        Image.effect_noise((8, 8), 90).save(tmp_path / "noisy" / f"{k:02}.png")
+    return tmp_path / "noisy"
+
+
+def test_pictures_unlike_those_of_the_feature_network_are_not_judged_by_it(noisy, tmp_path, train_tiny, capsys):
+    run = train_tiny("GAN", noisy, tmp_path / "run", progress=True)
+    assert run.best is None
+    assert not (tmp_path / "run" / "best").exists()
+    assert "No best state is kept: features-mnist, the feature network nearest to these pictures, was trained on" in capsys.readouterr().err
+    assert not [line for line in lines_of(tmp_path / "run") if "score" in line]
+
+
+def test_digits_are_judged_by_the_feature_network_of_digits(tmp_path, train_tiny, capsys):
+    (tmp_path / "digits").mkdir()
+    for k, picture in enumerate(images.to_pil(genart_hub.from_pretrained("gan-mnist").sample(20))):
+        picture.save(tmp_path / "digits" / f"{k}.png")
+    run = train_tiny("GAN", tmp_path / "digits", tmp_path / "run", progress=True)
+    assert run.best
+    assert "No best state" not in capsys.readouterr().err
+
+
+@pytest.mark.budget
+def test_a_short_run_keeps_no_best_state_and_says_so(parquet, tmp_path, train_tiny, capsys):
+    assert train_tiny("VAE", parquet, tmp_path / "run", progress=True).best is None
+    assert "No best state is kept: a run of 9 steps is too short to choose from (500 are needed)." in capsys.readouterr().err
+    assert not (tmp_path / "run" / "best").exists()
 
 
 @pytest.fixture
@@ -363,6 +410,59 @@ def test_a_folder_that_holds_a_run_is_not_overwritten_and_an_empty_one_not_resum
             train_tiny("VAE", parquet, out, resume=resume)
         assert error.value.code == code
     assert same(states(tmp_path / "run"), before)
+
+
+def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives(parquet, tmp_path, train_tiny):
+    train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=1, batch_size=4, lr=1e-3))
+    with only_one(tmp_path / "run"):
+        for resume in (True, False):
+            with pytest.raises(GenartError, match="Another process trains into|holds a run"):
+                train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=2, batch_size=4, lr=1e-3), resume=resume)
+    assert train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=2, batch_size=4, lr=1e-3), resume=True).step == 6
+
+
+def test_a_training_holds_its_folder_while_it_lives(parquet, tmp_path, train_tiny, monkeypatch):
+    training, codes = importlib.import_module("genart_hub.train.training"), []
+
+    def second(*arguments, **options):
+        with pytest.raises(GenartError) as error:
+            train_tiny("VAE", parquet, tmp_path / "run")
+        codes.append(error.value.code)
+
+    monkeypatch.setattr(training, "fit", second)
+    train_tiny("VAE", parquet, tmp_path / "run")
+    assert codes == ["run_in_use"]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_goes_on_sets_aside_what_was_measured_before_and_says_so(parquet, tmp_path, train_tiny, capsys):
+    once, twice = (Recipe(epochs=count, batch_size=4, lr=1e-3) for count in (1, 2))
+    train_tiny("VAE", parquet, tmp_path / "run", once)
+    for folder in (tmp_path / "run", tmp_path / "run" / "best"):
+        (folder / "evaluation.json").write_text("{}")
+    train_tiny("VAE", parquet, tmp_path / "run", once, resume=True)  # nothing is left to do
+    assert (tmp_path / "run" / "evaluation.json").is_file()
+    train_tiny("VAE", parquet, tmp_path / "run", twice, resume=True)
+    for folder in (tmp_path / "run", tmp_path / "run" / "best"):
+        assert not (folder / "evaluation.json").exists()
+        assert (folder / "evaluation.1.json").read_text() == "{}"
+    assert capsys.readouterr().err.count("measured the weights of before; it is evaluation.1.json now") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "told"),
+    [
+        ("GAN", 8, "Pictures of 8 x 8 px: the size of the first one."),
+        ("GAN", 100, "Pictures of 64 x 64 px: the first one has 100, and 64 is the largest that is taken unasked."),
+        ("ConvVAE", 40, "Pictures of 64 x 64 px: the first one has 40, and 64 is the smallest of a ConvVAE (32, 64) that loses nothing."),
+    ],
+)
+def test_the_size_that_was_chosen_is_said_with_its_reason(name, side, told, tmp_path, train_tiny, capsys):
+    (tmp_path / "pictures").mkdir()
+    for k in range(4):
+        Image.effect_noise((side, side), 90).save(tmp_path / "pictures" / f"{k}.png")
+    train_tiny(name, tmp_path / "pictures", tmp_path / "run", Recipe(epochs=1, batch_size=4, lr=1e-3), size=None, progress=True)
+    assert f"{told} Another size with --size.\n" in capsys.readouterr().err
 
 
 def test_a_model_that_is_no_run_is_not_overwritten(parquet, tmp_path, train_tiny, vae):

@@ -33,6 +33,7 @@ class App:
     hub: str
     log: Path
     ghostscript: Path
+    process: subprocess.Popen | None = None
 
     @property
     def terminal(self) -> str:
@@ -72,6 +73,7 @@ def running_app(folder: Path, weights: Path | None = None, **settings: str):
     command = ["app.py"] if weights is None else ["-c", WITH_WEIGHTS, str(weights)]
     with app.log.open("wb") as log:
         process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        app.process = process
         try:
             deadline = time.monotonic() + 120
             while not answers(app.url):

@@ -393,14 +393,15 @@ def test_the_digits_need_no_prompt(tiny_clients):
     assert not status
 
 
-def test_a_big_pipeline_that_cannot_be_reached_is_told_and_the_others_answer(tiny_app, tiny_clients):
-    for lang, sentence in (
-        ("en", "bk-sdm-tiny could not answer: nota-ai/bk-sdm-tiny is no folder here, and the Hub at"),
-        ("zh", "bk-sdm-tiny 未能作答："),
+def test_a_big_pipeline_that_cannot_be_reached_is_told_and_there_is_nothing_to_agree_to(tiny_app, tiny_clients):
+    big = "nota-ai/bk-sdm-tiny"
+    for lang, told, refusal in (
+        ("en", "could not be reached", f"{big} is loaded only for a page that has read what it takes and agreed."),
+        ("zh", "无法连接", "只有读过所需开销并同意的页面才会加载"),
     ):
-        _, _, table, status = compared(tiny_clients[lang], 1, 0, 1, "rocket", "digits", "", "nota-ai/bk-sdm-tiny")
-        assert status.startswith(sentence)
-        assert [row[0] for row in table["data"]] == DIGITS
+        assert told in tiny_clients[lang].predict(big, "emoji", api_name="/tell_big")[0]
+        assert refused(tiny_app, tiny_clients[lang], True, big, api_name="/agree_to_big").startswith(refusal)
+        assert refused(tiny_app, tiny_clients[lang], 1, 0, 1, "rocket", "digits", "", big, api_name="/compare").startswith(refusal)
 
 
 @pytest.mark.parametrize("big", ["someone/else", "/etc/passwd", PIPELINE])
@@ -457,6 +458,11 @@ def test_a_pipeline_has_no_latents_for_the_other_tabs(tiny_app, tiny_clients, tm
 def test_a_class_is_no_request_for_a_pipeline(tiny_app, tiny_clients):
     sentence = refused(tiny_app, tiny_clients["en"], PIPELINE, 1, 0, 1, "food-drink", "rocket", api_name="/sample")
     assert sentence == f"{PIPELINE} has no classes, so it takes no label; got 'food-drink'. Leave the label out."
+
+
+@pytest.mark.parametrize(("query", "sentence"), [(None, "could not be reached"), ("a" * 201, "must be a text of at most 200 characters")])
+def test_a_search_for_nothing_or_for_too_much_is_told(app, client, query, sentence):
+    assert sentence in refused(app, client, query, api_name="/search")
 
 
 def test_a_search_without_a_hub_says_so(app, clients):
