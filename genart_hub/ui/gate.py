@@ -131,7 +131,8 @@ class Gate:
         name = host_name(host)
         if not self.hosts and not self._is_local():
             return
-        if not (is_loopback(name) or name in self.hosts or "*" in self.hosts):
+        public = urlsplit(getattr(self.page, "root_path", None) or "").netloc  # of a proxy that Gradio was told of
+        if not (is_loopback(name) or name in self.hosts or "*" in self.hosts or (public and name == host_name(public))):
             raise Refused(403, f"This app does not go by the name {name[:100]!r}. Its host can add it to GENART_HOSTS.")
 
     def _check_origin(self, origin: str) -> None:

@@ -245,12 +245,12 @@ class Job:
                     if self.stopped:
                         raise Stopped
                     self._check_heard()
-                    if turns.changed.wait(1) or not self.waiting:
-                        continue
-                    order = turns.order()
-                    before = turns.at_work + (order.index(self) if self in order else len(order))
-                    if before != told:
-                        self.waiting(told := before)
+                    if self.waiting is not None and time.monotonic() - self.came >= 1:
+                        order = turns.order()
+                        before = turns.at_work + (order.index(self) if self in order else len(order))
+                        if before != told:
+                            self.waiting(told := before)
+                    turns.changed.wait(1)
             finally:
                 turns.line.remove(self)
                 turns.changed.notify_all()

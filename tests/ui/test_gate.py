@@ -20,8 +20,8 @@ JOIN = "/gradio_api/queue/join"
 class Page:
     """Where the app behind the gate listens."""
 
-    def __init__(self, server_name="127.0.0.1", share=False):
-        self.server_name, self.share = server_name, share
+    def __init__(self, server_name="127.0.0.1", share=False, root_path=""):
+        self.server_name, self.share, self.root_path = server_name, share, root_path
 
 
 async def echo(request: Request) -> JSONResponse:
@@ -69,6 +69,11 @@ def test_an_app_on_loopback_goes_by_no_other_name(standing, host):
     for answer in (standing().get("/config", headers={"host": host}), standing().post(JOIN, headers={"host": host}, json={})):
         assert answer.status_code == 403
         assert "GENART_HOSTS" in answer.json()["detail"]
+
+
+def test_an_app_behind_a_proxy_goes_by_the_name_that_gradio_was_told(standing):
+    client = standing(Page(root_path="https://demo.example/app"))
+    assert [client.get("/", headers={"host": host}).status_code for host in ("demo.example", "evil.example")] == [200, 403]
 
 
 @pytest.mark.parametrize("page", [Page("0.0.0.0"), Page("192.168.1.5"), Page(share=True)])
@@ -199,6 +204,15 @@ def test_a_flood_of_requests_is_cut_off_and_files_are_no_flood(standing):
     client.gate.requests = Allowance(5, 0)
     assert [client.get("/config").status_code for _ in range(6)] == [200] * 5 + [429]
     assert {client.get(path).status_code for path in ("/assets/x.js", "/gradio_api/file=/tmp/x.png", "/theme.css")} == {200}
+
+
+def test_an_address_has_so_many_requests_open_and_no_more(standing):
+    client = standing()
+    client.gate._open["127.0.0.1"] = gate.MOST_OPEN
+    assert client.get("/gradio_api/heartbeat/page").status_code == 429
+    client.gate._open["127.0.0.1"] = 0
+    assert client.get("/gradio_api/heartbeat/page").status_code == 200
+    assert not client.gate._open
 
 
 # ---- places that are shut ----
