@@ -25,8 +25,8 @@ class HubModel:
     """What a module needs to be saved, published and loaded: `class MyGAN(nn.Module, HubModel)`.
 
     The constructor's arguments are the config, so they must be JSON values. Those of **kwargs stand among the others, those of *args in
-    a list under its name. When a model is loaded, its constructor runs on
-    torch's meta device: it may build layers and buffers, but not read the values of a tensor (`.item()`, `.tolist()`).
+    a list under its name. When a model is loaded, its constructor runs on torch's meta device: it may build layers and buffers, but not
+    read the values of a tensor (`.item()`, `.tolist()`).
     """
 
     config: dict[str, Any]

@@ -350,6 +350,15 @@ def test_what_was_measured_of_other_weights_is_set_aside_when_a_pipeline_is_writ
     assert "evaluation.json measured the weights of before; it is evaluation.1.json now" in capsys.readouterr().err
 
 
+def test_writing_a_pipeline_removes_what_a_killed_one_left(trained, tmp_path):
+    out = shutil.copytree(trained, tmp_path / "sd")
+    left = out / ".genart-saving-abcdefgh"
+    (left / "unet").mkdir(parents=True)
+    before = sorted(file.relative_to(out) for file in out.rglob("*") if left not in (file, *file.parents))
+    stages.write_pipeline(out)
+    assert sorted(file.relative_to(out) for file in out.rglob("*")) == before
+
+
 def test_the_command_trains_and_says_what(captioned, tmp_path, monkeypatch, capsys):
     asked = {}
     monkeypatch.setattr(stages, "train_diffusion", lambda *a, **k: asked.update(k, given=a))

@@ -1,8 +1,6 @@
 """Latent diffusion in stages: an autoencoder, its decoder once more, text encoder and UNet together; then a StableDiffusionPipeline."""
 
 import json
-import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,7 +17,7 @@ from genart_hub import data
 from genart_hub.data import Batches
 from genart_hub.devices import pick_device
 from genart_hub.errors import MAX_SEED, GenartError, choice, first_line, number, sizes, whole
-from genart_hub.files import only_one, replacing, set_aside, sha256_of, writing
+from genart_hub.files import only_one, replacing, saving, set_aside, sha256_of, writing
 from genart_hub.hub.cards.tables import EVALUATION, TRAINING
 from genart_hub.train.latent_diffusion.latents import (
     LATENTS,
@@ -320,21 +318,16 @@ def write_pipeline(out: str | Path) -> Path:
     pipeline = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     for part in ("vae", "text_encoder", "unet"):
         parts[part].half()
-    with writing(out), tempfile.TemporaryDirectory(dir=out, prefix=".unfinished") as folder:
+    with saving(out) as folder:
         pipeline.save_pretrained(folder)
-        config = Path(folder) / "text_encoder" / "config.json"
+        config = folder / "text_encoder" / "config.json"
         about = json.loads(config.read_text(encoding="utf-8")) | {"dtype": "float32"}  # else transformers computes in the file's float16
         config.write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         stages = {name: work / name / TRAINING for name in STAGES[:-1]}
         told = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in stages.items() if file.is_file()}
         training = {"class": "StableDiffusionPipeline", "stages": told}
-        (Path(folder) / TRAINING).write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
-        _set_aside_measures(out, Path(folder))
-        for entry in sorted(Path(folder).iterdir(), key=lambda entry: entry.name == "model_index.json"):  # the index comes last
-            old = out / entry.name
-            if old.is_dir():
-                shutil.rmtree(old)
-            os.replace(entry, old)
+        (folder / TRAINING).write_text(json.dumps(training, indent=2) + "\n", encoding="utf-8")
+        _set_aside_measures(out, folder)
     return out
 
 
