@@ -35,7 +35,7 @@ from genart_hub.ui.parts import (
     unread_note,
 )
 from genart_hub.ui.texts import t
-from genart_hub.ui.turns import MODEL, breathe
+from genart_hub.ui.turns import MODEL, between_steps
 
 MOST = 64
 COLUMNS = 8
@@ -68,7 +68,7 @@ def build(shelf: Shelf) -> None:
 
             def on_step(step: int, num_steps: int) -> None:
                 progress((step, num_steps), desc=model.source.name)
-                breathe()
+                between_steps()
 
             x = model.sample(n, seed, prompt=prompt, on_step=on_step)
             note = unread_note(lang, model, prompt)
