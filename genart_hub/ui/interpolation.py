@@ -9,7 +9,7 @@ from genart_hub.ui.fields import class_box, class_of, classes_of, how, model_box
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import Shelf, first_shown, offered_from_latents
 from genart_hub.ui.texts import t
-from genart_hub.ui.turns import MODEL, breathe
+from genart_hub.ui.turns import MODEL, between_steps
 
 MOST_FRAMES = 240
 
@@ -32,11 +32,11 @@ def build(shelf: Shelf) -> None:
         classes = classes_of(model, class_of(label, model), 1, seeds[0])  # one class all the way
         z = latents.walk(keys, frames, method, bool(loop))
         x = latents.frames(model, z, label=None if classes is None else int(classes[0]))
-        breathe()
+        between_steps()
         pictures = [images.enlarge(picture) for picture in images.to_pil(x)]
         folder, written = new_folder(), []
         for suffix in ("webp", "gif"):
-            breathe()
+            between_steps()
             written.append(str(images.save_animation(pictures, folder / f"{stem(model)}-walk.{suffix}", fps)))
         webp, gif = written
         return webp, gif, webp

@@ -29,7 +29,7 @@ from genart_hub.ui.fields import (
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import Shelf, first_shown, is_pipeline, offered
 from genart_hub.ui.texts import t
-from genart_hub.ui.turns import MODEL, breathe
+from genart_hub.ui.turns import MODEL, between_steps
 
 MOST = 64
 COLUMNS = 8
@@ -62,7 +62,7 @@ def build(shelf: Shelf) -> None:
 
             def on_step(step: int, num_steps: int) -> None:
                 progress((step, num_steps), desc=model.source.name)
-                breathe()
+                between_steps()
 
             x = model.sample(n, seed, prompt=prompt, on_step=on_step)
             note = unread_note(lang, model, prompt)

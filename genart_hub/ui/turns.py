@@ -18,7 +18,7 @@ from typing import Any
 from genart_hub.errors import GenartError
 
 OF_PAGE, OF_ADDRESS, OF_ALL = 6, 24, 64  # jobs, waiting or at work
-PATIENCE, HASTE = 10, 1  # seconds without anybody who listens for the answer: at most, and where others want the place
+DROPPED_AFTER, DROPPED_AFTER_IF_FULL = 10, 1  # seconds without anybody who listens for the answer: at most, and where the place is wanted
 SLICE = 3  # seconds of a turn, after which the next step waits for another one
 REMEMBERED = 4096  # readers
 
@@ -63,8 +63,8 @@ class Stopped(GeneratorExit):
     """Nobody waits for the answer any more."""
 
 
-class Hands:
-    """Threads that work. One that is free is used again, the last one first: each keeps memory of its own for a model's kernels."""
+class Workers:
+    """Threads that work. One that is free is used again, the last one first: PyTorch keeps memory of its own for each."""
 
     def __init__(self):
         self._free: list[queue.SimpleQueue] = []
@@ -73,19 +73,19 @@ class Hands:
     def give(self, context: contextvars.Context, work: Callable[[], None]) -> None:
         """Have `work()` done in `context`."""
         with self._lock:
-            hand = self._free.pop() if self._free else None
-        if hand is None:
-            hand = queue.SimpleQueue()
-            threading.Thread(target=self._work, args=(hand,), name="turn", daemon=True).start()
-        hand.put((context, work))
+            tasks = self._free.pop() if self._free else None
+        if tasks is None:
+            tasks = queue.SimpleQueue()
+            threading.Thread(target=self._work, args=(tasks,), name="turn", daemon=True).start()
+        tasks.put((context, work))
 
-    def _work(self, hand: queue.SimpleQueue) -> None:
+    def _work(self, tasks: queue.SimpleQueue) -> None:
         while True:
-            context, work = hand.get()
+            context, work = tasks.get()
             context.run(work)
             del context, work
             with self._lock:
-                self._free.append(hand)
+                self._free.append(tasks)
 
 
 class Turns:
@@ -130,7 +130,7 @@ class Turns:
             try:
                 for update in made:
                     tell(update)
-                    job.breathe()
+                    job.between_steps()
             finally:
                 made.close()
 
@@ -157,7 +157,7 @@ class Turns:
         except BaseException:
             job.leave()
             raise
-        HANDS.give(contextvars.copy_context(), working)
+        WORKERS.give(contextvars.copy_context(), working)
         try:
             while (one := told.get())[0] is not ended:
                 yield one[0]
@@ -176,7 +176,7 @@ class Turns:
             ):
                 if len(taken := self._taken_by(mine)) >= most:
                     for job in taken:
-                        job.dropped = job in self.line and job.is_unheard_for(HASTE)
+                        job.dropped = job in self.line and job.is_abandoned_for(DROPPED_AFTER_IF_FULL)
                     self.changed.notify_all()
                 if len(taken := self._taken_by(mine)) >= most:
                     raise GenartError(code, count=len(taken))
@@ -194,12 +194,12 @@ class Turns:
 
     def order(self) -> list["Job"]:
         """The jobs that wait and are listened for, in the order of their turns."""
-        heard = [job for job in self.line if job.is_heard()]
+        listened = [job for job in self.line if job.has_listener()]
         since: dict[tuple[str, ...], float] = {}
-        for job in reversed(heard):  # the first that came counts
+        for job in reversed(listened):  # the first that came counts
             for key in job.keys:
                 since[key] = max(self._last.get(key, 0.0), job.came)
-        return sorted(heard, key=lambda job: (*(since[key] for key in job.keys), job.number))
+        return sorted(listened, key=lambda job: (*(since[key] for key in job.keys), job.number))
 
     def ended(self, job: "Job") -> None:
         """Its address and its page have had a turn."""
@@ -220,7 +220,7 @@ class Job:
         self.came, self.since = 0.0, None  # when it got in line; since when it has its turn
         self.spent = 0.0  # seconds at work in the turns before this one
         self.stopped, self.dropped = False, False
-        self._heard_at = time.monotonic()
+        self._listened_at = time.monotonic()
 
     def leave(self) -> None:
         """Give the turn back for good."""
@@ -228,11 +228,11 @@ class Job:
             self.give()
             self.turns.jobs.remove(self)
 
-    def is_heard(self) -> bool:
-        heard = not self.reader.streams or any(name in self.turns.streams for name in self.reader.streams)
-        if heard:
-            self._heard_at = time.monotonic()
-        return heard
+    def has_listener(self) -> bool:
+        listened = not self.reader.streams or any(name in self.turns.streams for name in self.reader.streams)
+        if listened:
+            self._listened_at = time.monotonic()
+        return listened
 
     def take(self) -> None:
         """Wait for the turn. Raises GenartError where nobody has listened for a while, and Stopped after `stop`."""
@@ -244,7 +244,7 @@ class Job:
                 while turns.at_work >= turns.slots or turns.order()[:1] != [self]:
                     if self.stopped:
                         raise Stopped
-                    self._check_heard()
+                    self._check_listener()
                     if self.waiting is not None and time.monotonic() - self.came >= 1:
                         order = turns.order()
                         before = turns.at_work + (order.index(self) if self in order else len(order))
@@ -270,7 +270,7 @@ class Job:
             self.turns.ended(self)
             self.turns.changed.notify_all()
 
-    def breathe(self) -> None:
+    def between_steps(self) -> None:
         """Between two steps: give the turn away where it was had for long and others wait, and end the job after its time."""
         if self.process != os.getpid() or self.since is None:
             return
@@ -278,7 +278,7 @@ class Job:
             had = time.monotonic() - self.since
             if self.stopped:
                 raise Stopped
-            self._check_heard()
+            self._check_listener()
             if self.spent + had > self.turns.limit:
                 raise GenartError("job_too_long", limit=self.turns.limit)
             if had < SLICE or not self.turns.order():
@@ -292,21 +292,21 @@ class Job:
             self.stopped = True
             self.turns.changed.notify_all()
 
-    def is_unheard_for(self, seconds: float) -> bool:
-        return not self.is_heard() and time.monotonic() - self._heard_at > seconds
+    def is_abandoned_for(self, seconds: float) -> bool:
+        return not self.has_listener() and time.monotonic() - self._listened_at > seconds
 
-    def _check_heard(self) -> None:
-        if self.dropped or self.is_unheard_for(PATIENCE):
+    def _check_listener(self) -> None:
+        if self.dropped or self.is_abandoned_for(DROPPED_AFTER):
             raise GenartError("nobody_listens")
 
 
 _JOB: contextvars.ContextVar[Job | None] = contextvars.ContextVar("job", default=None)
 
 
-def breathe() -> None:
+def between_steps() -> None:
     """A place between two steps of the work at hand, where others may go first. Where there is no turn, nothing."""
     if job := _JOB.get():
-        job.breathe()
+        job.between_steps()
 
 
 @contextmanager
@@ -324,7 +324,7 @@ def away(lane: Turns) -> Iterator[None]:
         job.take()
 
 
-STREAMS, HANDS = Streams(), Hands()
+STREAMS, WORKERS = Streams(), Workers()
 MODEL = Turns()  # work on the device
 LOADING = Turns()  # a model comes from the Hub into memory
 HUB = Turns(slots=4)  # questions to the Hub

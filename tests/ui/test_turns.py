@@ -142,7 +142,7 @@ def test_a_job_begins_when_its_stream_is_opened(line):
 
 
 def test_a_job_that_nobody_listens_for_keeps_nobody_waiting_and_is_dropped(line, monkeypatch):
-    monkeypatch.setattr(turns, "PATIENCE", 0.3)
+    monkeypatch.setattr(turns, "DROPPED_AFTER", 0.3)
     begun = time.monotonic()
     dropped = []
     thread = start(lambda: dropped.append(code_of(lambda: line.job(Reader("a", "page", ("page",))).__enter__())))
@@ -155,7 +155,7 @@ def test_a_job_that_nobody_listens_for_keeps_nobody_waiting_and_is_dropped(line,
 
 
 def test_jobs_that_nobody_listens_for_make_room_for_others_of_their_address(line, monkeypatch):
-    monkeypatch.setattr(turns, "HASTE", 0.1)
+    monkeypatch.setattr(turns, "DROPPED_AFTER_IF_FULL", 0.1)
     unopened = [Reader("a", str(k), (str(k),)) for k in range(turns.OF_ADDRESS)]
     threads = [start(lambda reader=reader: code_of(lambda: line.job(reader).__enter__())) for reader in unopened]
     until(lambda: len(line.line) == turns.OF_ADDRESS)
@@ -171,9 +171,9 @@ def test_jobs_that_nobody_listens_for_make_room_for_others_of_their_address(line
 def test_a_step_after_the_limit_ends_the_job():
     line = Turns(limit=0.05, streams=Streams())
     with line.job(Reader("a", "page")):
-        turns.breathe()
+        turns.between_steps()
         time.sleep(0.06)
-        assert code_of(turns.breathe) == "job_too_long"
+        assert code_of(turns.between_steps) == "job_too_long"
 
 
 def test_the_limit_comes_from_the_environment(monkeypatch):
@@ -192,7 +192,7 @@ def test_time_in_line_does_not_count_for_the_limit(line, monkeypatch):
         thread = start(work)
         until(lambda: line.line)
         begun = time.monotonic()
-        job.breathe()
+        job.between_steps()
         assert time.monotonic() - begun >= 0.3
         assert job.spent < 0.3
     thread.join(10)
@@ -219,7 +219,7 @@ def test_a_short_job_keeps_its_turn_to_its_end(line):
     with line.job(Reader("a", "short")) as job:
         thread = start(work)
         until(lambda: line.line)
-        job.breathe()
+        job.between_steps()
         assert not begun
     thread.join(10)
 
@@ -266,7 +266,7 @@ def test_a_call_gives_its_answer_or_its_error_and_the_turn_back(line):
     assert line.call(Reader("a", "page"), lambda: "answer") == "answer"
     with pytest.raises(GenartError, match="The prompt is empty"):
         line.call(Reader("a", "page"), lambda: (_ for _ in ()).throw(GenartError("empty_prompt")))
-    assert line.call(Reader("a", "page"), lambda: turns.breathe()) is None
+    assert line.call(Reader("a", "page"), lambda: turns.between_steps()) is None
     assert (line.jobs, line.at_work) == ([], 0)
 
 
@@ -305,7 +305,7 @@ def test_the_turn_is_free_while_a_job_is_away(line):
 
 
 def test_without_a_turn_there_is_nothing_to_give():
-    turns.breathe()
+    turns.between_steps()
     with turns.away(Turns(streams=Streams())):
         pass
 
