@@ -43,7 +43,7 @@ def dtype_on(device: str, has_bfloat16: bool) -> torch.dtype:
 # ---- what a pipeline will take ----
 
 
-def _operations_a_second() -> float:
+def operations_a_second() -> float:
     """Of a float32 matrix product of 512 x 512, the best of three."""
     x = torch.full((512, 512), 0.5)
     best = float("inf")

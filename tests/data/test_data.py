@@ -20,7 +20,8 @@ from PIL import Image
 from postscript import EPS
 
 from genart_hub import data, images
-from genart_hub.data import batches, decoded, table
+from genart_hub.data import batches, decoded, folders
+from genart_hub.data import parquet as parquet_files
 from genart_hub.errors import GenartError
 
 
@@ -612,7 +613,8 @@ def test_a_broken_row_takes_its_label_and_its_caption_with_it(tmp_path):
 
 
 def test_a_broken_row_is_named_by_its_number_in_its_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "ROWS", 2)
+    for module in (decoded, folders, parquet_files):
+        monkeypatch.setattr(module, "ROWS", 2)
     for name, k in (("a", 3), ("b", 4)):
         rows = [encoded() for _ in range(5)]
         rows[k]["bytes"] = b"no picture"
@@ -862,7 +864,8 @@ def test_the_caches_place_is_the_argument_then_the_variable_then_the_homes(monke
 def test_pictures_on_their_way_are_few_whatever_the_dataset(tmp_path, monkeypatch):
     Image.effect_noise((64, 64), 90).save(content := io.BytesIO(), format="PNG")
     file = write_parquet(tmp_path / "a.parquet", {"image": [{"bytes": content.getvalue(), "path": None}] * 500})
-    monkeypatch.setattr(table, "ROWS", 10)
+    for module in (decoded, folders, parquet_files):
+        monkeypatch.setattr(module, "ROWS", 10)
     tracemalloc.start()
     pictures = data.load(file, size=64, channels=1)
     peak = tracemalloc.get_traced_memory()[1]

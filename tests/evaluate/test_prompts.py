@@ -9,7 +9,7 @@ import pytest
 import torch
 from pipelines import tiny_pipeline
 
-from genart_hub import cli, evaluate, images, metrics
+from genart_hub import cli, data, evaluate, images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
 from genart_hub.evaluate import prompts, samples
@@ -255,9 +255,8 @@ def test_seconds_are_those_of_a_picture_in_a_batch_after_the_first(pictures, mon
 @pytest.fixture
 def files(pictures, eye, pipeline, tmp_path, monkeypatch):
     """Pictures, an eye and a pipeline as `genart-hub evaluate` takes them."""
-    from genart_hub.data import sources
 
-    monkeypatch.setattr(sources, "load", lambda *given, **settings: pictures)
+    monkeypatch.setattr(data, "load", lambda *given, **settings: pictures)
     pipeline.pipeline.save_pretrained(tmp_path / "tiny-sd")
     eye.save_pretrained(tmp_path / "eye")
     monkeypatch.chdir(tmp_path)

@@ -149,7 +149,7 @@ def test_code_on_the_hub_is_refused_before_anything_is_downloaded(saved, monkeyp
     repository = client.Repository("owner/name", None, None, None, False, None, "0" * 40)
     monkeypatch.setattr(repository, "pipeline_files", lambda folder: dict.fromkeys(names, 1))
     monkeypatch.setattr(repository, "download", lambda *arguments: pytest.fail("something was downloaded"))
-    monkeypatch.setattr(locate, "locate", lambda *arguments, **options: locate.Location("owner/name", saved, repository))
+    monkeypatch.setattr("genart_hub.models.auto.locate", lambda *arguments, **options: locate.Location("owner/name", saved, repository))
     with pytest.raises(GenartError, match=r"unet/diffusers\.py") as error:
         genart_hub.from_pretrained("owner/name")
     assert error.value.values["reason"].code == "reason_code"

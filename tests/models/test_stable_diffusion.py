@@ -601,7 +601,7 @@ def test_half_precision_weights_run_in_float32_on_the_cpu_and_take_twice_their_b
 
 
 def test_a_folders_estimate_is_its_weights_in_the_devices_precision_and_room_to_work(saved, pipeline, monkeypatch):
-    monkeypatch.setattr(devices, "_operations_a_second", lambda: 1e6)
+    monkeypatch.setattr(devices, "operations_a_second", lambda: 1e6)
     found = estimate(saved)
     assert (found.name, found.download_bytes) == ("tiny-sd", 0)
     assert found.memory_bytes == 4 * pipeline.num_parameters + 8 * 8 * 16 * 16 * 4  # eight maps of 8 channels

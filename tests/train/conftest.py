@@ -33,7 +33,7 @@ def every_look(request, monkeypatch):
     """Every look is taken, and any state may be the best, whatever time it takes; with the marker `budget`, as in a real run."""
     if "budget" in request.keywords:
         return
-    loop, training = (importlib.import_module(f"genart_hub.train.{name}") for name in ("fit", "training"))
+    loop, training = (importlib.import_module(f"genart_hub.train.{name}") for name in ("loop", "launch"))
     monkeypatch.setattr(loop, "LOOK_SHARE", math.inf)
     for module in (loop, training):
         monkeypatch.setattr(module, "FIRST_BEST", 1)

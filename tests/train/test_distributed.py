@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from genart_hub import cli
 from genart_hub.train import Recipe, train
 
-training = importlib.import_module("genart_hub.train.training")
+training = importlib.import_module("genart_hub.train.launch")
 torch.set_num_threads(1)
 training.fit = functools.partial(training.fit, log_every=1)
 accelerate.Accelerator.end_training = lambda self: None  # several runs, one after the other
@@ -93,7 +93,7 @@ def test_a_run_says_and_writes_down_that_there_are_two_processes(two, runs):
 
 @pytest.mark.parametrize("name", ["VAE", "ConvVAE"])
 def test_two_processes_have_the_losses_of_one(name, two, tiny_parquet, tmp_path, train_tiny, monkeypatch):
-    training = importlib.import_module("genart_hub.train.training")
+    training = importlib.import_module("genart_hub.train.launch")
     monkeypatch.setattr(training, "fit", partial(training.fit, log_every=1))
     train_tiny(name, tiny_parquet, tmp_path)
     one, other = ([line for line in lines_of(folder) if "kl" in line] for folder in (tmp_path, two[0] / name))

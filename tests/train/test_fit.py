@@ -379,7 +379,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 0.0
-        monkeypatch.setattr(importlib.import_module("genart_hub.train.fit").time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(importlib.import_module("genart_hub.train.loop").time, "perf_counter", lambda: self.now)
 
     def wait(self, seconds, answer=None):
         self.now += seconds

@@ -33,7 +33,7 @@ import importlib, os, signal, accelerate, pyarrow.parquet, torch, torch._dynamo,
 from genart_hub.errors import GenartError
 from genart_hub.train import Recipe, train
 
-training, loop = (importlib.import_module("genart_hub.train." + name) for name in ("training", "fit"))
+training, loop = (importlib.import_module("genart_hub.train." + name) for name in ("launch", "loop"))
 loop.LOOK_SHARE, loop.FIRST_BEST, training.FIRST_BEST = float("inf"), 1, 1  # looks at the same steps, however long they take
 torch.set_num_threads(1)
 make_step = training.make_step
@@ -234,7 +234,7 @@ def test_the_best_gan_is_that_of_the_lowest_frechet_distance_by_the_bundled_eye_
 @pytest.mark.parametrize("name", ["GAN", "DCGAN", "ConvVAE"])
 def test_looks_change_no_bit_of_what_is_trained(name, tiny_parquet, tmp_path, train_tiny, monkeypatch):
     train_tiny(name, tiny_parquet, tmp_path / "often")
-    monkeypatch.setattr(importlib.import_module("genart_hub.train.fit"), "LOOK_SHARE", 0.0)
+    monkeypatch.setattr(importlib.import_module("genart_hub.train.loop"), "LOOK_SHARE", 0.0)
     train_tiny(name, tiny_parquet, tmp_path / "once")
     assert [len(list((tmp_path / run / "samples").iterdir())) for run in ("often", "once")] == [9, 1]
     for file in ("checkpoint.safetensors", "model.safetensors"):
@@ -342,7 +342,7 @@ def test_a_gan_runs_in_pieces(parquet, tmp_path, train_tiny):
 
 def test_flips_and_weights_of_a_recipe_reach_the_batches(picture_folder, tmp_path, train_tiny, monkeypatch):
     seen = []
-    training = importlib.import_module("genart_hub.train.training")
+    training = importlib.import_module("genart_hub.train.launch")
     monkeypatch.setattr(training, "fit", lambda step, batches, *rest, **options: seen.append(batches))
     (picture_folder / "dog" / "1.png").unlink()  # three cats, two dogs
     for k, change in enumerate(({}, {"flip": True}, {"balance": True}, {"class_weights": {"dog": 3.0}})):
@@ -424,7 +424,7 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
 
 
 def test_a_training_holds_its_folder_while_it_lives(parquet, tmp_path, train_tiny, monkeypatch):
-    training, codes = importlib.import_module("genart_hub.train.training"), []
+    training, codes = importlib.import_module("genart_hub.train.launch"), []
 
     def second(*arguments, **options):
         with pytest.raises(GenartError) as error:
@@ -492,7 +492,7 @@ def test_a_run_does_not_go_on_with_fewer_epochs_than_it_has_done(parquet, tmp_pa
 
 
 def test_a_run_has_a_checkpoint_from_its_first_look_on(parquet, tmp_path, train_tiny, monkeypatch):
-    training, saved = importlib.import_module("genart_hub.train.training"), []
+    training, saved = importlib.import_module("genart_hub.train.launch"), []
     monkeypatch.setattr(training.Run, "save", lambda run: saved.append((run.step, run.best["step"])))
     train_tiny("VAE", parquet, tmp_path / "run")
     assert [step for step, _ in saved] == list(range(1, 10))
@@ -500,7 +500,7 @@ def test_a_run_has_a_checkpoint_from_its_first_look_on(parquet, tmp_path, train_
 
 
 def test_weights_of_classes_that_are_balanced_are_relative_to_an_equal_share(runs):
-    training, labels = importlib.import_module("genart_hub.train.training"), torch.tensor([0, 0, 0, 0, 1, 1, 2])
+    training, labels = importlib.import_module("genart_hub.train.launch"), torch.tensor([0, 0, 0, 0, 1, 1, 2])
     pictures = data.Pictures(torch.zeros(7, 1, 8, 8, dtype=torch.uint8), labels, Path("pictures"), ("a", "b", "c"))
     recipe = replace(runs["VAE"][0], balance=True, class_weights={"a": 5.0})
     assert (training._class_weights(recipe, pictures, None) * labels.bincount()).tolist() == pytest.approx([5.0, 1.0, 1.0])

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from genart_hub.devices import _operations_a_second, dtype_on, free_memory, pick_device
+from genart_hub import devices
+from genart_hub.devices import dtype_on, pick_device
 from genart_hub.errors import GenartError, first_line, number, shorten, whole
 from genart_hub.hub.client import weight_files
 from genart_hub.hub.locate import PICKLES, Location, Source, locate
@@ -105,7 +106,7 @@ def estimate(
     download = sum(listing.weights.get(file, 0) for file in listing.missing)
     defaults = _defaults(Source(location.name, location.folder, repository=location.repository))
     seconds = outline.seconds(DEFAULTS | defaults) if device.type == "cpu" else None
-    return Estimate(location.name, download, memory, seconds, free_memory(device))
+    return Estimate(location.name, download, memory, seconds, devices.free_memory(device))
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Outline:
         """A picture's seconds on this CPU, to two digits."""
         forwards = (2 if defaults["guidance"] > 1 else 1) * defaults["num_steps"]
         operations = forwards * 2 * self.unet_parameters * prod(self.latent_size)
-        return float(f"{COST * operations / _operations_a_second():.2g}")
+        return float(f"{COST * operations / devices.operations_a_second():.2g}")
 
 
 COST = 0.3  # of operations / rate, measured: most of a UNet's weights work at a part of the positions, and below the rate

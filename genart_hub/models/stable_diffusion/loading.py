@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from genart_hub.devices import dtype_on, free_memory, pick_device
+from genart_hub import devices
+from genart_hub.devices import dtype_on, pick_device
 from genart_hub.errors import GenartError, shorten, whole
 from genart_hub.hub.locate import MAX_BYTES, Location, Source
 from genart_hub.hub.names import check_variant
@@ -46,7 +47,7 @@ def load(
     if (size := sum(listing.weights.values())) > max_bytes:
         raise GenartError("too_many_bytes", name=location.name, size=size, limit=max_bytes)
     outline = _outline(location, listing)
-    needed, free = outline.memory(dtype), free_memory(device)
+    needed, free = outline.memory(dtype), devices.free_memory(device)
     placement = place(needed, outline.num_parameters * dtype.itemsize, free) if device.type == "cuda" else "whole"
     if placement == "whole" and needed > free:
         values = {"needed": needed / 1e9, "free": free / 1e9, "smaller": FALLBACKS[-1]}
