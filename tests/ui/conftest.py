@@ -19,7 +19,14 @@ from postscript import fake_ghostscript
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = {"en": "en-US,en;q=0.9", "zh": "zh-CN,zh;q=0.9"}
-WITH_WEIGHTS = "import pathlib, sys; from genart_hub import hub, ui; hub.WEIGHTS_FOLDERS = (pathlib.Path(sys.argv[1]),); ui.launch()"
+WITH_WEIGHTS = """
+import pathlib, sys
+from genart_hub import ui
+from genart_hub.hub import locate
+
+locate.WEIGHTS_FOLDERS = (pathlib.Path(sys.argv[1]),)
+ui.launch()
+"""
 DIGITS = ["cvae-mnist", "dcgan-mnist", "gan-mnist", "vae-mnist"]  # what `tiny_weights` holds of each ladder
 EMOJI = ["conv-vae-emoji", "dcgan-emoji"]
 PIPELINE = "tiny-sd-emoji"
