@@ -21,12 +21,12 @@ from genart_hub.evaluate.memorisation import Training
 from genart_hub.evaluate.paint import judging, levels_seen_by, reconstruct
 from genart_hub.evaluate.reconstructions import errors_of, errors_of_reconstructions, relabelled, whole_split
 from genart_hub.evaluate.samples import distances, frechet, halves, protocol_of
+from genart_hub.hub.cards.pipelines import ENOUGH
 from genart_hub.models.base import FeatureNetwork
 from genart_hub.models.stable_diffusion.pictures import BATCH, paint
 from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 
 PROMPTED = "prompted with the reference's captions"
-ENOUGH = 3000  # pictures, from which on a Fréchet distance of 128 features is hardly biased
 TIMED, TIMES = 16, 3  # pictures in a batch whose seconds are taken, and how often
 
 

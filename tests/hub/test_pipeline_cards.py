@@ -17,7 +17,7 @@ from genart_hub.errors import GenartError
 from genart_hub.evaluate.measure import Measure
 from genart_hub.files import sha256_of
 from genart_hub.hub.cards import markdown
-from genart_hub.hub.cards.pipelines import SHOWN
+from genart_hub.hub.cards.pipelines import SHOWN, _of_few
 
 STAGE = {"recipe": {"epochs": 3, "lr": 0.1, "gp": 0.0}, "pictures": 1200, "file": "train.parquet", "file_sha256": "abc", "steps": 4321}
 STAGE |= {"seconds": 600, "device": "cpu", "threads": 1, "processes": 1, "torch": "2.13.0"}
@@ -279,3 +279,12 @@ def test_a_name_that_the_hub_cannot_have_is_refused_before_anything_is_made(made
 
 def test_a_card_attributes_the_data_that_is_known(made):
     assert "EmojiTwo (CC BY 4.0)" in card_of(made)[1].split("## Data")[1]
+
+
+def test_a_sweep_of_few_pictures_says_what_its_frechet_distances_are_worth():
+    def report(protocol):
+        return {"results": {"sd, 1 step": [{"metric": "frechet", "real": 24.06, "protocol": protocol}]}}
+
+    assert "of 200 pictures is far too large, as real pictures' 24.1 shows" in _of_few(report("200 made (seeds from 0)"))
+    assert _of_few(report("3,070 made (seeds from 0)")) == ""
+    assert _of_few(report("200 made; of so few a Fréchet distance is far too large")) == ""

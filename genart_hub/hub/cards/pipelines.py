@@ -1,5 +1,6 @@
 """Cards of text-to-image pipelines: pictures of prompts that were trained on and of ones that were not, and how to use them anywhere."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from genart_hub.hub.names import PIPELINE
 
 UNSEEN, SCHEDULERS = "unseen.png", "schedulers.json"
 SWEEPS = {"steps.json": "More and fewer steps", "guidance.json": "More and less guidance"}  # what `evaluate --json` wrote, and its title
+ENOUGH = 3000  # pictures, from which on a Fréchet distance is hardly biased
 FAR = 0.1  # RMSE to the own scheduler's pictures
 COLUMNS, SEEDS = 8, 4
 TASK = "text-to-image"
@@ -132,7 +134,7 @@ def card(
     if evaluation:
         parts.append(tables.results_table(evaluation))
         parts += tables.memorisation(measures, nearest)
-    parts += [tables.results_table(report, title) for file, title in SWEEPS.items() if (report := reports.get(file))]
+    parts += [tables.results_table(report, title) + _of_few(report) for file, title in SWEEPS.items() if (report := reports.get(file))]
     if schedulers := reports.get(SCHEDULERS):
         parts.append(_schedulers(schedulers))
     parts.append(_training(reports.get(TRAINING)))
@@ -141,6 +143,18 @@ def card(
         parts.append(f"## Data\n\n{dataset.attribution}")
     parts.append(_limits(model, dataset))
     return markdown.sealed(metadata(title or name, license, measures, dataset, shown), parts)
+
+
+def _of_few(report: dict[str, Any]) -> str:
+    """A sentence where a sweep's Fréchet distances are of too few pictures, and its protocol does not say so."""
+    measure = next((m for m in next(iter(report["results"].values())) if m["metric"] == "frechet"), None)
+    count = re.match(r"([\d,]+) made", measure["protocol"]) if measure else None
+    if not count or int(count[1].replace(",", "")) >= ENOUGH or "so few" in measure["protocol"]:
+        return ""
+    told = (
+        f"A Fréchet distance of {count[1]} pictures is far too large, as real pictures' {measure['real']:.1f} shows: compare the columns "
+    )
+    return f"\n\n{told}of this table with one another, and with no other table."
 
 
 def metadata(
