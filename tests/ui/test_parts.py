@@ -20,7 +20,7 @@ from genart_hub import images, streams, ui
 from genart_hub.errors import MESSAGES, GenartError
 from genart_hub.hub import locate
 from genart_hub.models import MODELS, stable_diffusion
-from genart_hub.ui import comparison, examples, fields, folders, handlers, model_cache, sentences, texts, theme
+from genart_hub.ui import examples, fields, figures, folders, handlers, model_cache, sentences, texts, theme
 
 # ---- uploads ----
 
@@ -227,7 +227,7 @@ class Page:
 
 
 def test_a_stopped_stream_ends_with_all_that_was_shown_and_its_last_update_and_those_of_other_pages_go_on():
-    running, closed = streams.Running(), []
+    running, closed = handlers.Running(), []
 
     def counted(request):
         try:
@@ -255,27 +255,27 @@ def test_the_boxes_that_walk_through_latents_offer_no_pipeline(three_models, tmp
 
 
 def test_a_strip_goes_from_noise_to_the_finished_picture_in_even_steps():
-    assert sorted(comparison.moments_of(20)) == [0, 3, 6, 9, 11, 14, 17, 20]
-    assert sorted(comparison.moments_of(1)) == [0, 1]
-    assert sorted(comparison.moments_of(4)) == [0, 1, 2, 3, 4]
+    assert sorted(figures.moments_of(20)) == [0, 3, 6, 9, 11, 14, 17, 20]
+    assert sorted(figures.moments_of(1)) == [0, 1]
+    assert sorted(figures.moments_of(4)) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("count", "shown"), [(999, "999"), (1_500, "1.5 k"), (12_345_678, "12.3 M"), (5.2e9, "5.2 G"), (3e12, "3 T")])
 def test_a_large_number_is_shortened(count, shown):
-    assert comparison.short(count) == shown
+    assert figures.short(count) == shown
 
 
 @pytest.mark.parametrize(
     ("seconds", "english", "chinese"), [(0.0021, "2.1 ms", "2.1 毫秒"), (0.52, "0.52 s", "0.52 秒"), (600, "10 minutes", "10 分钟")]
 )
 def test_a_time_is_told_in_the_unit_that_fits(seconds, english, chinese):
-    assert (comparison.duration("en", seconds), comparison.duration("zh", seconds)) == (english, chinese)
+    assert (figures.duration("en", seconds), figures.duration("zh", seconds)) == (english, chinese)
 
 
 @pytest.mark.parametrize(("download", "free", "seconds"), [(2_740_000_000, 8_000_000_000, 95.0), (0, 3_000_000_000, None)])
 def test_what_a_big_pipeline_takes_is_told_in_both_languages(download, free, seconds):
     estimate = stable_diffusion.Estimate("me/big", download, 4_500_000_000, seconds, free)
-    english, chinese = comparison.estimated("en", estimate), comparison.estimated("zh", estimate)
+    english, chinese = figures.estimated("en", estimate), figures.estimated("zh", estimate)
     assert ("2.7 GB" in english, "2.7 GB" in chinese) == (download > 0, download > 0)
     assert ("already on this machine" in english, "已在本机" in chinese) == (not download, not download)
     assert ("95 s" in english, "95 秒" in chinese) == (seconds is not None, seconds is not None)
