@@ -10,16 +10,16 @@ from PIL import Image
 from torch import Tensor
 
 from genart_hub import images
-from genart_hub.errors import MAX_SEED, GenartError, number, shorten, whole
+from genart_hub.errors import MAX_SEED, GenartError, shorten, whole
 from genart_hub.files import sha256_of
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.hub.names import CONFIG, PIPELINE, WEIGHTS
 from genart_hub.models import auto
-from genart_hub.models.auto import check_generative
-from genart_hub.models.base import check_truncation
+from genart_hub.models.base import ImageModel
+from genart_hub.models.inputs import INPUTS
 
 NAME = re.compile(r"(?!\.)[\w.-]{1,100}")  # of a folder, and no path
-MAX_COUNT, MAX_SCALE, MAX_SIDE = 4096, 64, 4096
+MAX_COUNT, MAX_SCALE = 4096, 64
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
@@ -31,29 +31,21 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         columns = recipe.get("columns")
         columns = None if columns is None else whole("recipe", "columns", columns, 1, MAX_COUNT)
         scale = whole("recipe", "scale", recipe.get("scale", 1), 1, MAX_SCALE)
-        truncation = check_truncation("recipe", recipe.get("truncation", 1.0))
-        told = _check_prompt(recipe) if recipe.get("prompt") is not None else {}
+        request = {key: INPUTS[key].check("recipe", value) for key in INPUTS if (value := recipe.get(key)) is not None}
     except GenartError as error:
         raise GenartError("bad_recipe", file=name, reason=error) from error
-    checked = {"seed": seed, "n": n, "columns": columns, "scale": scale, "truncation": truncation, "label": recipe.get("label")}
-    return recipe | checked | told
+    return recipe | {"seed": seed, "n": n, "columns": columns, "scale": scale} | request
 
 
-def _check_prompt(recipe: dict[str, Any]) -> dict[str, Any]:
-    """What a text-to-image pipeline was asked. The pipeline looks at the texts' lengths, and at its own limits, itself."""
-    for field in ("prompt", "negative_prompt"):
-        texts = recipe.get(field) if field == "prompt" and isinstance(recipe.get(field), list) else [recipe.get(field)]
-        if not texts or not all(isinstance(text, str) or (text is None and field != "prompt") for text in texts):
-            raise GenartError("reason_field", field=field, value=shorten(recipe[field]))
-    size = recipe.get("size")
-    several = isinstance(size, list) and len(size) == 2
-    sides = [] if size is None else [whole("recipe", "size", side, 8, MAX_SIDE) for side in (size if several else [size])]
-    return {
-        "negative_prompt": recipe.get("negative_prompt"),
-        "num_steps": None if recipe.get("num_steps") is None else whole("recipe", "num_steps", recipe["num_steps"], 1, 1000),
-        "guidance": None if recipe.get("guidance") is None else number("recipe", "guidance", recipe["guidance"], 0, 50),
-        "size": tuple(sides) if several else next(iter(sides), None),
-    }
+def request_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str, Any]:
+    """What the recipe asks of the model beside n and seed, if the model takes all of that, and nothing is missing that it needs."""
+    given = {name: recipe[name] for name in INPUTS if recipe.get(name) is not None}
+    other = next((name for name in given if name not in model.inputs), None)
+    missing = next((name for name in model.inputs if INPUTS[name].needed and name not in given), None)
+    if other or missing:
+        reason = GenartError("reason_other_input" if other else "reason_missing_input", name=other or missing, model=recipe["model"])
+        raise GenartError("bad_recipe", file=file, reason=reason)
+    return given
 
 
 def name_of(recipe: dict[str, Any]) -> str:
@@ -100,18 +92,11 @@ def remake(path: str | os.PathLike, load: Callable[[str], Any] = auto.from_pretr
         if error.code != "model_not_found":
             raise
         raise GenartError("run_elsewhere", file=str(path), name=shorten(recipe["model"]).strip("'")) from error
-    from_text = getattr(model, "family", None) == "diffusion"
-    if not from_text:
-        check_generative(model, auto.bundled)
-    if from_text != (recipe.get("prompt") is not None):
-        reason = GenartError("reason_no_prompt" if from_text else "reason_prompt", model=recipe["model"])
-        raise GenartError("bad_recipe", file=Path(path).name, reason=reason)
+    request = request_of(recipe, auto.check_image_model(model), Path(path).name)
     check_weights(model, recipe)
-    size = recipe["size"] if from_text else None
+    size = request.get("size")
     height, width = size if isinstance(size, tuple) else (size or model.image_size,) * 2
     if recipe["n"] * (height + 2) * (width + 2) * recipe["scale"] ** 2 > images.MAX_PIXELS:
         raise GenartError("bad_recipe", file=Path(path).name, reason=GenartError("reason_pixels"))
-    names = ("prompt", "num_steps", "guidance", "negative_prompt", "size") if from_text else ("label", "truncation")
-    x = model.sample(recipe["n"], recipe["seed"], **{name: recipe[name] for name in names})
-    others = ("label", "truncation") if from_text else ()
-    return images.sheet(x, recipe["columns"], recipe["scale"]), x, {key: recipe[key] for key in recipe if key not in others}
+    x = model.sample(recipe["n"], recipe["seed"], **request)
+    return images.sheet(x, recipe["columns"], recipe["scale"]), x, recipe

@@ -5,45 +5,46 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Stopped(Exception):
     """Nobody waits for the pictures any more."""
 
 
-def steps_of(call: Callable[[Callable[[int, int], None]], Any]) -> Generator[tuple[int, int], None, tuple[Any, float]]:
-    """Run `call(on_step)` beside the caller, and yield (step, num_steps) after each of its steps.
+def steps_of(call: Callable[[Callable[..., None]], Result]) -> Generator[tuple[Any, ...], None, tuple[Result, float]]:
+    """Run `call(tell)` beside the caller, and yield what it tells: (step, num_steps), or whatever `tell` is called with.
 
-    It goes on from a step when the next one is asked for, and ends there when the generator is closed. Returns its result, and the
-    seconds that it worked.
+    It goes on from there when the next one is asked for, and ends there when the generator is closed, which waits for that. Returns its
+    result, and the seconds that it worked.
     """
-    told: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
+    told: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
     onward, stopped, held = threading.Semaphore(0), threading.Event(), 0.0
 
-    def on_step(step: int, num_steps: int) -> None:
+    def tell(*values: Any) -> None:
         nonlocal held
         begun = time.perf_counter()
-        told.put((step, num_steps))
+        told.put(values)
         onward.acquire()
         if stopped.is_set():
             raise Stopped
         held += time.perf_counter() - begun
 
-    def work() -> tuple[Any, float]:
+    def work() -> tuple[Result, float]:
         begun = time.perf_counter()
-        result = call(on_step)
+        result = call(tell)
         return result, time.perf_counter() - begun - held
 
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(work)
-    future.add_done_callback(lambda _: told.put(None))
-    pool.shutdown(wait=False)
-    try:
-        while (step := told.get()) is not None:
-            yield step
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        future.add_done_callback(lambda _: told.put(None))
+        try:
+            while (values := told.get()) is not None:
+                yield values
+                onward.release()
+        finally:
+            stopped.set()
             onward.release()
-    finally:
-        stopped.set()
-        onward.release()
     return future.result()

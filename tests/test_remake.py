@@ -82,12 +82,12 @@ def test_a_recipe_of_a_strangers_making_is_checked_field_by_field(tmp_path, fiel
 def test_a_recipe_without_its_optional_fields_takes_their_defaults(tmp_path):
     path = images.save_png(Image.new("L", (4, 4)), tmp_path / "a.png", {"model": "gan-mnist", "seed": 7.0})
     recipe = remake.read(path)
-    assert (recipe["seed"], recipe["n"], recipe["columns"], recipe["truncation"], recipe["label"]) == (7, 1, None, 1.0, None)
+    assert (recipe["seed"], recipe["n"], recipe["columns"], recipe["scale"]) == (7, 1, None, 1)
 
 
 def test_a_label_for_a_model_without_classes_is_refused(loaded, tmp_path):
     path = images.save_png(Image.new("L", (4, 4)), tmp_path / "a.png", {"model": "mine", "seed": 7, "label": 3})
-    with pytest.raises(GenartError, match="has no classes"):
+    with pytest.raises(GenartError, match="it has a label, and mine takes none"):
         remake.remake(path, lambda name: loaded)
 
 
@@ -163,7 +163,7 @@ def test_a_sheet_that_is_far_too_large_is_refused_before_it_is_made(pipeline, tm
 def test_a_recipe_and_a_model_that_do_not_go_together_are_refused(pipeline, loaded, tmp_path):
     with_prompt = images.save_png(Image.new("L", (4, 4)), tmp_path / "a.png", {"model": "mine", "seed": 1, "prompt": "red"})
     without = images.save_png(Image.new("L", (4, 4)), tmp_path / "b.png", {"model": "tiny-sd", "seed": 1})
-    with pytest.raises(GenartError, match="it has a prompt, and mine reads none"):
+    with pytest.raises(GenartError, match="it has a prompt, and mine takes none"):
         remake.remake(with_prompt, lambda name: loaded)
     with pytest.raises(GenartError, match="it has no prompt, and tiny-sd needs one"):
         remake.remake(without, lambda name: pipeline)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from genart_hub.cli.options import Commands, _title, _training_of, _training_pictures, add_command, add_model, load
+from genart_hub.cli.options import Commands, _title, _training_of, _training_pictures, add_command, add_model, load, print_json
 from genart_hub.errors import number
 from genart_hub.models import auto
+from genart_hub.models.inputs import INPUTS
 
 
 def add(commands: Commands) -> None:
@@ -34,9 +35,15 @@ def add(commands: Commands) -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--caption", action="append", metavar="COLUMN", help="a pipeline's prompts; again for a second language (text)")
     command.add_argument("--prompts", type=int, default=500, help="classes that a pipeline is asked for, with --label and --hold-out (500)")
-    command.add_argument("--steps", help="of a pipeline; several with commas give a column each, of --samples pictures (its own)")
+    command.add_argument(
+        "--steps", dest="num_steps", help="of a model that takes them; with a prompt, several with commas are a column each"
+    )
     command.add_argument("--guidance", help="the same, of its guidance")
-    command.add_argument("--json", metavar="FILE", help="also write the numbers here; a card reads evaluation.json in the model's folder")
+    command.add_argument(
+        "--json",
+        metavar="FILE",
+        help="also write the numbers here (-: print them alone); a card reads evaluation.json in the model's folder",
+    )
 
     command = add_command(commands, "card", card, "write a model folder's card, its sample grid and its golden samples")
     command.add_argument("folder", help="a run or a model's folder")
@@ -55,7 +62,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from genart_hub.files import replacing
     from genart_hub.hub.cards.markdown import NEAREST
     from genart_hub.hub.cards.tables import PLUS_MINUS
-    from genart_hub.models.auto import check_generative
+    from genart_hub.models.auto import check_image_model
     from genart_hub.models.base import FeatureNetwork
 
     features = _eye(options.features) if options.features else None
@@ -67,30 +74,28 @@ def evaluate(options: argparse.Namespace) -> None:
     results, weights = {}, {}
     for name in tqdm(names, unit="model", disable=len(names) < 2):
         model = load(options, name)
-        if source := getattr(model, "source", None):
-            weights[_title(name, names)] = source.sha256
+        weights[_title(name, names)] = model.source.sha256
         if isinstance(model, FeatureNetwork):
             pictures = read(options.data, model.image_size, model.channels)
             pictures = pictures.labelled_by(options.label) if options.label else pictures
             rows = pictures.hold_out(options.hold_out)[1] if options.hold_out else None
             results[_title(name, names)] = measure(model, pictures, rows=rows)
             continue
-        pipeline = getattr(model, "family", None) == "diffusion"
-        if not pipeline:
-            check_generative(model, auto.bundled)
+        check_image_model(model)
         eye = check_features(features or pick_features(model))
         eye = eyes.setdefault(eye_name(eye), eye)
         size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
         of_training = {"training": training_for(eye, size), "picture": picture if name == names[0] else None}
-        if pipeline:
-            results |= _of_pipeline(options, model, _title(name, names), eye, size, read, of_training)
+        if "prompt" in model.inputs:
+            results |= _of_prompts(options, model, _title(name, names), eye, size, read, of_training)
             continue
         reference = read(options.reference or options.data, size, eye.channels)
-        pictures = read(options.data, model.image_size, model.channels) if model.family == "vae" else reference
+        pictures = read(options.data, model.image_size, model.channels) if hasattr(model, "reconstruct") else reference
         if options.label and model.num_classes:
             reference, pictures = reference.labelled_by(options.label), pictures.labelled_by(options.label)
+        manner = {name: _one(name, getattr(options, name)) for name in ("num_steps", "guidance")}
         counts = options.samples, options.count, options.seed
-        results[_title(name, names)] = measure(model, pictures, eye, *counts, reference, **of_training)
+        results[_title(name, names)] = measure(model, pictures, eye, *counts, reference, **of_training, manner=manner)
     if options.json:
         words = [Path(word).name if word in (*options.models, options.features) else word for word in options.arguments]
         words = ["/".join(Path(word).parts[-2:]) if word in (options.data, options.reference, options.training) else word for word in words]
@@ -101,18 +106,21 @@ def evaluate(options: argparse.Namespace) -> None:
             "weights_sha256": weights,
             "training": {_title(name, names): about for name in names if (about := _training_of(name))},
         }
+        if options.json == "-":
+            return print_json(numbers)
         with replacing(options.json) as file:
             file.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{table(results)}\n\n{PLUS_MINUS}")
+    return None
 
 
-def _of_pipeline(
+def _of_prompts(
     options: argparse.Namespace, model: Any, title: str, eye: Any, size: int, read: Callable, of_training: dict[str, Any]
 ) -> dict[str, list[Any]]:
     """A text-to-image model's columns: one, or one for each of several --steps or --guidance. read: data.load, as the options have it."""
     from genart_hub.evaluate import prompts
 
-    steps, guidance = _numbers("steps", options.steps), _numbers("guidance", options.guidance)
+    steps, guidance = _numbers("steps", options.num_steps), _numbers("guidance", options.guidance)
     reference = read(options.reference or options.data, size, eye.channels)
     asked = {"captions": options.caption or ["text"], "label": options.label, "hold_out": options.hold_out}
     asked |= {"prompts": options.prompts, "seed": options.seed}
@@ -128,6 +136,13 @@ def _of_pipeline(
 def _numbers(name: str, text: str | None) -> list[float]:
     """Numbers with commas between them."""
     return [number("evaluate", name, part.strip()) for part in text.split(",")] if text is not None else []
+
+
+def _one(name: str, text: str | None) -> float | None:
+    """The one number of a model that has no columns."""
+    if text is None:
+        return None
+    return INPUTS[name].check("evaluate", number("evaluate", INPUTS[name].flag.lstrip("-"), text))
 
 
 def _eye(name: str) -> Any:
@@ -159,9 +174,8 @@ def card(options: argparse.Namespace) -> None:
     from genart_hub.hub.names import PIPELINE
 
     folder = Path(options.folder)
-    is_pipeline = (folder / PIPELINE).is_file()
-    if not is_pipeline:
+    if not (folder / PIPELINE).is_file():
         read_config(folder)
     model = auto.from_pretrained(folder)
-    write_card = pipelines.write_card if is_pipeline else models.write_card
-    print(write_card(folder, model, folder.resolve().name, options.license, options.dataset, title=options.name))
+    write = pipelines.write_card if (folder / PIPELINE).is_file() else models.write_card  # two layouts of a folder
+    print(write(folder, model, folder.resolve().name, options.license, options.dataset, title=options.name))

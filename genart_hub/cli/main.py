@@ -1,11 +1,19 @@
 """genart-hub: everything of the package from a terminal."""
 
 import argparse
+import difflib
+import logging
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partialmethod
+from typing import NoReturn
 
 import genart_hub
 from genart_hub.cli import evaluation, generate, publishing, training
+from genart_hub.cli.options import plug
 from genart_hub.errors import GenartError
 
 
@@ -13,11 +21,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0, 1 for an error that is told in a sentence, 130 after Ctrl-C."""
     words = sys.argv[1:] if arguments is None else arguments
     words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]  # --out=x as --out x
-    options = parser().parse_args(words)
-    options.arguments = words
     try:
-        options.command(options)
+        plug(words)  # what a plugin registers, the options below know
+        options = parser().parse_args(words)
+        options.arguments = words
+        with _as_loud_as(options):
+            options.command(options)
     except GenartError as error:
+        if "-v" in words or "--verbose" in words:
+            logging.exception("genart-hub")
         print(f"genart-hub: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -28,11 +40,48 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that offers the nearest word for one that it does not know."""
+
+    def error(self, message: str) -> NoReturn:
+        if match := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            known = [word.strip(" '") for word in match[2].split(",")]
+        else:
+            match, known = re.search(r"unrecognized arguments: (\S+)", message), [flag for action in self._all() for flag in action]
+        near = difflib.get_close_matches(match[1], known, 1) if match else []
+        super().error(f"{message}. Did you mean {near[0]}?" if near else message)
+
+    def _all(self) -> Iterator[list[str]]:
+        """The flags of each option, those of the sub-commands among them."""
+        for action in self._actions:
+            yield list(action.option_strings)
+            if isinstance(action, argparse._SubParsersAction):
+                for command in action.choices.values():
+                    yield from command._all()
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line: a sub-command a verb."""
-    root = argparse.ArgumentParser(prog="genart-hub", allow_abbrev=False, description="GAN, VAE and diffusion from a terminal.")
+    root = Parser(prog="genart-hub", allow_abbrev=False, description="GAN, VAE and diffusion from a terminal.")
     root.add_argument("--version", action="version", version=genart_hub.__version__)
+    root.add_argument("--plugin", action="append", default=[], metavar="MODULE", help="import this module first, which registers classes")
     commands = root.add_subparsers(required=True, metavar="command")
     for group in (generate, training, evaluation, publishing):
         group.add(commands)
     return root
+
+
+@contextmanager
+def _as_loud_as(options: argparse.Namespace) -> Iterator[None]:
+    """-v: what the libraries log. -q: no progress bars."""
+    from tqdm import tqdm
+
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO)
+    init = tqdm.__init__
+    if options.quiet:
+        tqdm.__init__ = partialmethod(init, disable=True)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        tqdm.__init__ = init  # type: ignore[method-assign]

@@ -10,9 +10,15 @@ from typing import Any, TypeAlias
 
 from genart_hub.errors import GenartError, first_line
 from genart_hub.models import auto
+from genart_hub.models.inputs import INPUTS
 
 PIPELINE_BYTES = 20_000_000_000
-OF_RECIPE = ("prompt", "negative_prompt", "steps", "guidance", "size", "n", "seed", "label", "truncation", "columns")
+
+
+def plug(words: list[str]) -> None:
+    """Import the modules of --plugin, and of GENART_PLUGINS."""
+    named = [word for before, word in zip(words, words[1:], strict=False) if before == "--plugin"]
+    auto.plug([*named, *os.environ.get("GENART_PLUGINS", "").split(",")])
 
 
 def load(options: argparse.Namespace, name: str | None = None) -> Any:
@@ -31,21 +37,6 @@ def generative(options: argparse.Namespace, name: str | None = None) -> Any:
     from genart_hub.models.auto import check_generative
 
     return check_generative(load(options, name))
-
-
-def _count(model: Any) -> int:
-    return model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
-
-
-def _bytes(model: Any) -> int:
-    source = model.source
-    files = [source.file] if source.file else source.files
-    return sum(file.stat().st_size for file in files)
-
-
-def _label(text: str | None) -> str | list[str] | None:
-    """A class index or name; several, one for each picture, with commas."""
-    return [part.strip() for part in text.split(",")] if text and "," in text else text
 
 
 def _is_first_process() -> bool:
@@ -100,10 +91,32 @@ def _training_of(name: str) -> dict[str, Any] | None:
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
+def add_inputs(command: argparse.ArgumentParser, *names: str) -> None:
+    """An option for each of these inputs of models (all of them, unless named)."""
+    for name in names or INPUTS:
+        of = INPUTS[name]
+        command.add_argument(of.flag, dest=name, type=of.type, metavar=of.metavar, help=of.help)
+
+
+def flag(name: str) -> str:
+    """How the command line writes an input, or another option."""
+    return INPUTS[name].flag if name in INPUTS else f"-{'-' * (len(name) > 1)}{name}"
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON, for a program to read")
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def add_command(commands: Commands, name: str, function: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
     """A sub-command that calls `function` with its options."""
     command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     command.set_defaults(command=function)
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress bars")
+    command.add_argument("-v", "--verbose", action="store_true", help="what the libraries log, and where an error came from")
     return command
 
 

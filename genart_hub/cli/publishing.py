@@ -1,9 +1,10 @@
 """Sharing from a terminal: push, search, deploy-space."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
-from genart_hub.cli.options import Commands, _setting, add_command
+from genart_hub.cli.options import Commands, _setting, add_command, add_json, print_json
 from genart_hub.models import auto
 
 
@@ -24,9 +25,10 @@ def add(commands: Commands) -> None:
 
     command = add_command(commands, "search", search, "models of this library on the Hub")
     command.add_argument("query", nargs="?")
-    command.add_argument("--family", choices=auto.FAMILIES)
+    command.add_argument("--family", choices=auto.families())
     command.add_argument("--author")
     command.add_argument("--limit", type=int, default=20)
+    add_json(command)
 
     command = add_command(commands, "deploy-space", deploy_space, "the app as a Hugging Face Space: create it, or update it")
     command.add_argument("repo_id", metavar="owner/name")
@@ -60,10 +62,13 @@ def push(options: argparse.Namespace) -> None:
 
 def search(options: argparse.Namespace) -> None:
     found = auto.search(options.query, options.family, options.author, options.limit)
+    if options.json:
+        return print_json([asdict(model) for model in found])
     for model in found:
         print(f"{model.id:<40} {model.family or '':<10} {model.downloads:>8} downloads {model.likes:>5} likes")
     if not found:
         print("Nothing found.")
+    return None
 
 
 def deploy_space(options: argparse.Namespace) -> None:

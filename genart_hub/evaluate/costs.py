@@ -1,7 +1,7 @@
 """What one picture costs: multiply-adds and memory, counted as the model works. Nothing is estimated from its layers' sizes."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from genart_hub.hub.described import networks_of
 
 _ATTENTION_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # PyTorch counts the kernels of a GPU alone
 _remembered: weakref.WeakKeyDictionary[Any, "Costs"] = weakref.WeakKeyDictionary()
@@ -36,9 +38,10 @@ def multiply_adds(model: Any, **request) -> int:
     """The multiply-adds of `model.sample(1, **request)`: half of the floating-point operations of its matrix products, convolutions
     and attention; additions, norms and activations are left out, as is usual.
 
-    A pipeline: all its steps and both halves of guidance. Every step is the same work, so two short runs give that of a long one.
+    Of a model that takes steps, all of them and both halves of guidance. Every step is the same work, so two short runs give that of a
+    long one.
     """
-    num_steps = request.get("num_steps") or model.defaults["num_steps"] if _is_pipeline(model) else 0
+    num_steps = request.get("num_steps") or model.defaults.get("num_steps", 0) if "num_steps" in model.inputs else 0
     if num_steps <= 3:
         return _counted(model, request)
     two, three = (_counted(model, request | {"num_steps": steps}) for steps in (2, 3))
@@ -99,14 +102,8 @@ def _counted(model: Any, request: dict[str, Any]) -> int:
     return counter.get_total_flops() // 2
 
 
-def _is_pipeline(model: Any) -> bool:
-    return getattr(model, "family", None) == "diffusion"
-
-
-def _tensors(model: Any):
-    """The weights and buffers of a model, or of all parts of a pipeline."""
-    parts = model.pipeline.components.values() if _is_pipeline(model) else (model,)
-    for part in parts:
-        if isinstance(part, nn.Module):
-            yield from part.parameters()
-            yield from part.buffers()
+def _tensors(model: Any) -> Iterator[Tensor]:
+    """The weights and buffers of a model, or of all networks of a pipeline."""
+    for part in [model] if isinstance(model, nn.Module) else networks_of(model).values():
+        yield from part.parameters()
+        yield from part.buffers()

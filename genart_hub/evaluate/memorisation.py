@@ -13,10 +13,9 @@ from genart_hub import images, metrics
 from genart_hub.data import Pictures, to_images
 from genart_hub.evaluate.features import BATCH, eye_name, features_of, look, mean, run
 from genart_hub.evaluate.measure import Measure, split_of
-from genart_hub.evaluate.paint import judging, reconstruct
+from genart_hub.evaluate.paint import judging
 from genart_hub.models import auto
-from genart_hub.models.base import Generative
-from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
+from genart_hub.models.base import ImageModel
 
 CHUNK = 1000  # pictures on each side at a time
 QUANTILE = 0.9
@@ -58,18 +57,17 @@ def _nearest(x: Tensor, y: Tensor, unit: float) -> Nearest:
 
 
 def _reconstruct(autoencoder: Any, x: Tensor) -> Tensor:
-    """Pictures of any size through a VAE, or a pipeline's autoencoder. x: (B, C, H, W) in [-1, 1], and so returned."""
+    """Pictures of any size through an autoencoder. x: (B, C, H, W) in [-1, 1], and so returned."""
     resized = images.resize(x, autoencoder.image_size, autoencoder.channels)
-    pipeline = isinstance(autoencoder, StableDiffusion)
-    x_hat = reconstruct(autoencoder, resized) if pipeline else run(autoencoder, autoencoder.reconstruct, resized)
-    return images.resize(x_hat, x.shape[-1], x.shape[1])
+    return images.resize(run(autoencoder, autoencoder.reconstruct, resized), x.shape[-1], x.shape[1])
 
 
-def pick_autoencoder(pictures: Pictures) -> Generative | StableDiffusion | None:
-    """The bundled autoencoder for pictures like these: of their channels, a pipeline's before a VAE, and of the nearest size."""
-    models = [auto.from_pretrained(name) for family in ("diffusion", "vae") for name in auto.bundled(family)]
+def pick_autoencoder(pictures: Pictures) -> ImageModel | None:
+    """The bundled autoencoder for pictures like these: of their channels, of the nearest size, and the largest of these."""
+    models = [auto.from_pretrained(name) for name in auto.reconstructing()]
     fitting = [model for model in models if model.channels == pictures.pictures.shape[1]]
-    return min(fitting, key=lambda model: abs(model.image_size - pictures.pictures.shape[-1]), default=None)
+    side = pictures.pictures.shape[-1]
+    return min(fitting, key=lambda model: (abs(model.image_size - side), -model.num_parameters), default=None)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,14 @@
 """Pictures of a model, batch by batch."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from genart_hub.data import Pictures
 from genart_hub.evaluate.features import BATCH, _seen_by, look
-from genart_hub.models.base import FeatureNetwork, Generative, evaluating
-from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
-
-# ---- the parts ----
-
-
-@torch.no_grad()
-def reconstruct(model: StableDiffusion, x: Tensor) -> Tensor:
-    """Pictures through the mean of their latents. x: (B, C, H, W) of the model's size in [-1, 1], and so returned."""
-    vae = model.pipeline.vae
-    return vae.decode(vae.encode(x.to(vae.device, vae.dtype)).latent_dist.mean).sample.float().cpu().clamp(-1, 1)
-
-
-if TYPE_CHECKING:
-    pass
+from genart_hub.models.base import FeatureNetwork, ImageModel, evaluating
 
 
 def judging(features: Any) -> AbstractContextManager:
@@ -33,12 +19,12 @@ def judging(features: Any) -> AbstractContextManager:
 # ---- made pictures beside real ones ----
 
 
-def _labels_like(model: Generative, real: Pictures) -> Tensor | None:
+def _labels_like(model: ImageModel, real: Pictures) -> Tensor | None:
     """The classes that samples must have to be compared with these pictures: theirs."""
     return real.labels if _same_classes(model, real) else None
 
 
-def _same_classes(model: Generative, pictures: Pictures) -> bool:
+def _same_classes(model: ImageModel, pictures: Pictures) -> bool:
     """Whether the pictures' labels are the model's classes: by their names, or by their numbers where they have none."""
     if not model.num_classes or pictures.labels is None or pictures.num_classes > model.num_classes or bool((pictures.labels < 0).any()):
         return False
@@ -46,16 +32,16 @@ def _same_classes(model: Generative, pictures: Pictures) -> bool:
 
 
 def _made_features(
-    model: Generative, features: FeatureNetwork, n: int, seed: int, labels: Tensor | None, levels: list[Tensor] | None = None
+    model: ImageModel, features: FeatureNetwork, n: int, seed: int, labels: Tensor | None, levels: list[Tensor] | None = None, **manner: Any
 ) -> Tensor:
     """The features of n samples. Picture k has seed `seed` + k, and the class labels[k] where they are given.
 
-    levels: a list that the samples are added to as well, at the size of `features`, as 8-bit levels.
+    manner: the model's other inputs. levels: a list that the samples are added to as well, at the size of `features`, as 8-bit levels.
     """
     made = []
     for k in range(0, n, BATCH):
-        label = None if labels is None else labels[k : min(k + BATCH, n)].tolist()
-        x = model.sample(min(BATCH, n - k), seed + k, label=label)
+        asked = manner if labels is None else manner | {"label": labels[k : min(k + BATCH, n)].tolist()}
+        x = model.sample(min(BATCH, n - k), seed + k, **asked)
         made.append(look(features, x))
         if levels is not None:
             levels.append(levels_seen_by(features, x))

@@ -14,24 +14,25 @@ from torch import Tensor
 
 from genart_hub import images, metrics
 from genart_hub.data import Pictures
-from genart_hub.errors import MAX_SEED, GenartError, number, whole
-from genart_hub.evaluate.features import check_features, check_size, chunks, eye_name, features_of, look, mean, pick_features, run
+from genart_hub.errors import MAX_SEED, GenartError, whole
+from genart_hub.evaluate.features import check_features, eye_name, features_of, look, mean, pick_features, run
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.memorisation import Training
-from genart_hub.evaluate.paint import judging, levels_seen_by, reconstruct
-from genart_hub.evaluate.reconstructions import errors_of, errors_of_reconstructions, relabelled, whole_split
+from genart_hub.evaluate.paint import judging, levels_seen_by
+from genart_hub.evaluate.reconstructions import of_reconstructions, relabelled
 from genart_hub.evaluate.samples import distances, frechet, halves, protocol_of
 from genart_hub.hub.cards.pipelines import ENOUGH
-from genart_hub.models.base import FeatureNetwork
-from genart_hub.models.stable_diffusion.pictures import BATCH, paint
-from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
+from genart_hub.hub.described import device_of, name_of
+from genart_hub.models.base import FeatureNetwork, ImageModel
+from genart_hub.models.inputs import INPUTS, check_request
+from genart_hub.models.pictures import BATCH, paint
 
 PROMPTED = "prompted with the reference's captions"
 TIMED, TIMES = 16, 3  # pictures in a batch whose seconds are taken, and how often
 
 
 def evaluate(
-    model: StableDiffusion,
+    model: ImageModel,
     pictures: Pictures,
     features: FeatureNetwork | None = None,
     reference: Pictures | None = None,
@@ -47,7 +48,7 @@ def evaluate(
     training: "Training | None" = None,
     picture: Path | None = None,
 ) -> list[Measure]:
-    """Every metric of a text-to-image model, at one number of steps and one guidance.
+    """Every metric of a text-to-image model, at one number of steps and one guidance where it takes such.
 
     pictures: for the autoencoder, at the model's own size. reference: captioned pictures that made ones are compared with, best at the
     size of `features` (None: `pictures`). captions: its columns with prompts, each measured by itself; distances are those of the first.
@@ -55,28 +56,28 @@ def evaluate(
     needed to ask for `prompts` of the classes and see whether they come. count: the most pictures on each side of a distance.
     training: what the model was trained on, to tell how many of these are near-copies; the nearest are then shown in the PNG `picture`.
     """
-    num_steps, guidance = _manner(model, num_steps, guidance)
+    manner = _manner(model, num_steps, guidance)
     prompts, count, seed = _checked(prompts, count, seed)
     features = check_features(features or pick_features(model))
-    reference, how = reference or pictures, f"{_steps(num_steps)}, {_guidance(guidance)}"
+    reference, how = reference or pictures, ", ".join(_told(manner))
     asked = _asked(reference, features, captions, label, hold_out, prompts, seed)
     levels: list[Tensor] = []
     with judging(features):
-        measures = _of_asked(model, asked, features, captions, seed, num_steps, guidance, how)
-        real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, num_steps, guidance, how, levels)
+        measures = _of_asked(model, asked, features, captions, seed, manner, how)
+        real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, manner, how, levels)
     measures += distances(real, made, floor, protocol)
     if training:
         compared, prompted = training.compare(torch.cat(levels), made), captions_of(halves(reference, count, seed)[0], captions[0])
-        what = f"{len(made):,} made (seeds from {seed}, {PROMPTED}, {how})"
+        what = f"{len(made):,} made (seeds from {seed}, {PROMPTED}{how and ', '}{how})"
         known = captions_of(training.pictures, captions[0]) if captions[0] in training.pictures.columns else []
         measures += training.measures(compared, what, prompted if set(prompted) <= set(known) else (), known)
         if picture:
             images.save_png(compared.sheet(training.pictures), picture)
-    return [*measures, *_of_autoencoder(model, pictures)]
+    return [*measures, *of_reconstructions(model, pictures, seed)]
 
 
 def sweep(
-    model: StableDiffusion,
+    model: ImageModel,
     reference: Pictures,
     features: FeatureNetwork | None = None,
     *,
@@ -99,13 +100,13 @@ def sweep(
     columns = {}
     for steps in num_steps or (None,):
         for scale in guidance or (None,):
-            n, w = _manner(model, steps, scale)
-            told = [(_steps(n), len(num_steps) > 1), (_guidance(w), len(guidance) > 1)]
-            title, fixed = (", ".join(text for text, swept in told if swept is side) for side in (True, False))
+            manner, swept = _manner(model, steps, scale), {"num_steps": len(num_steps) > 1, "guidance": len(guidance) > 1}
+            told = dict(zip(manner, _told(manner), strict=True))
+            title, fixed = (", ".join(text for name, text in told.items() if swept[name] is side) for side in (True, False))
             with judging(features):
-                measures = _of_asked(model, asked, features, captions, seed, n, w, fixed)
-                real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, n, w, fixed)
-            seconds = _seconds(model, captions_of(reference, captions[0])[:TIMED], seed, n, w, fixed)
+                measures = _of_asked(model, asked, features, captions, seed, manner, fixed)
+                real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, manner, fixed)
+            seconds = _seconds(model, captions_of(reference, captions[0])[:TIMED], seed, manner, fixed)
             distance = frechet(real, made, floor, protocol)
             if len(real) < ENOUGH:
                 few = f"; of so few a Fréchet distance is far too large, as real pictures' {distance.real:.1f} shows: compare columns"
@@ -160,13 +161,12 @@ def _asked(
 
 
 def _of_asked(
-    model: StableDiffusion,
+    model: ImageModel,
     asked: tuple[Pictures, Pictures] | None,
     features: FeatureNetwork,
     captions: Sequence[str],
     seed: int,
-    num_steps: int,
-    guidance: float,
+    manner: dict[str, Any],
     how: str,
 ) -> list[Measure]:
     """Whether the eye finds the class whose caption was the prompt, beside whether it does in the real picture of that caption.
@@ -180,7 +180,7 @@ def _of_asked(
     real, copied = (run(features, features.head, features_of(features, some)) for some in (asked, known))
     measures = []
     for column in captions:
-        x_hat = paint(model, captions_of(asked, column), seed, num_steps, guidance)
+        x_hat = paint(model, captions_of(asked, column), seed, **manner)
         logits = run(features, features.head, _look_at(features, x_hat))
         protocol = (
             f"{len(asked):,} prompts of {split_of(asked)}, column {column}, one a class (seeds from {seed}{how and ', '}{how}); "
@@ -195,52 +195,44 @@ def _of_asked(
 
 
 def _sides(
-    model: StableDiffusion,
+    model: ImageModel,
     reference: Pictures,
     features: FeatureNetwork,
     caption: str,
     count: int,
     seed: int,
-    num_steps: int,
-    guidance: float,
+    manner: dict[str, Any],
     how: str,
     levels: list[Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, str]:
     """The features of the real half, of the other half and of as many made, and the protocol. levels: a list for the made ones' levels."""
     half, other = halves(reference, count, seed)
-    x_hat = paint(model, captions_of(half, caption), seed, num_steps, guidance)
+    x_hat = paint(model, captions_of(half, caption), seed, **manner)
     if levels is not None:
         levels += [levels_seen_by(features, some) for some in x_hat.split(BATCH)]
     asked = PROMPTED + (how and f", {how}")
     return features_of(features, half), features_of(features, other), _look_at(features, x_hat), protocol_of(half, features, seed, asked)
 
 
-def _of_autoencoder(model: StableDiffusion, pictures: Pictures) -> list[Measure]:
-    """Pictures through the mean of their latents, by the names that a VAE's figures have."""
-    check_size(model, pictures)
-    errors = [errors_of(x, reconstruct(model, x)) for _, several in chunks(pictures) for x in several.split(BATCH)]
-    return errors_of_reconstructions(errors, whole_split(pictures))
-
-
-def _seconds(model: StableDiffusion, prompts: Sequence[str], seed: int, num_steps: int, guidance: float, how: str) -> Measure:
+def _seconds(model: ImageModel, prompts: Sequence[str], seed: int, manner: dict[str, Any], how: str) -> Measure:
     """The seconds that a picture takes in a batch, after one batch that is not counted."""
     some, taken = (list(prompts) * TIMED)[:TIMED], []
     for _ in range(TIMES + 1):
         start = time.perf_counter()
-        model.sample(TIMED, seed, prompt=some, num_steps=num_steps, guidance=guidance)
+        model.sample(TIMED, seed, prompt=some, **manner)
         taken.append((time.perf_counter() - start) / TIMED)
-    values, device = torch.tensor(taken[1:], dtype=torch.float64), torch.device(model.pipeline.device).type
+    values, device = torch.tensor(taken[1:], dtype=torch.float64), device_of(model).type
     threads = torch.get_num_threads()
     machine = f"{device}, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__.split('+')[0]}"
     protocol = f"batches of {TIMED}{how and ', '}{how}; of the machine that measured it ({machine}), and of no other"
     return Measure("seconds a picture", values.mean().item(), (values.std() / TIMES**0.5).item(), None, None, protocol, "seconds")
 
 
-def _manner(model: StableDiffusion, num_steps: int | None, guidance: float | None) -> tuple[int, float]:
-    """The number of steps and the guidance: the model's own where they are not given."""
-    defaults = model.defaults
-    steps = whole("evaluate", "steps", defaults["num_steps"] if num_steps is None else num_steps, 1, 1000)
-    return steps, number("evaluate", "guidance", defaults["guidance"] if guidance is None else guidance, 0, 50)
+def _manner(model: ImageModel, num_steps: int | None, guidance: float | None) -> dict[str, Any]:
+    """The number of steps and the guidance, of a model that takes them: its own where they are not given."""
+    given = check_request(name_of(model), model.inputs, {"num_steps": num_steps, "guidance": guidance})
+    manner = {name: model.defaults.get(name) for name in ("num_steps", "guidance") if name in model.inputs} | given
+    return {name: INPUTS[name].check("evaluate", value) for name, value in manner.items() if value is not None}
 
 
 def _checked(prompts: object, count: object, seed: object) -> tuple[int, int, int]:
@@ -251,9 +243,7 @@ def _checked(prompts: object, count: object, seed: object) -> tuple[int, int, in
     )
 
 
-def _steps(num_steps: int) -> str:
-    return f"{num_steps} step{'s' * (num_steps != 1)}"
-
-
-def _guidance(guidance: float) -> str:
-    return f"guidance {guidance:g}"
+def _told(manner: dict[str, Any]) -> list[str]:
+    """How a protocol tells each input of `_manner`."""
+    say = {"num_steps": lambda n: f"{n} step{'s' * (n != 1)}", "guidance": lambda scale: f"guidance {scale:g}"}
+    return [say[name](value) for name, value in manner.items()]

@@ -3,6 +3,7 @@
 import io
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,27 +23,35 @@ IMPORTANCE_SAMPLES = 500
 # ---- reconstructions and labels ----
 
 
-def _of_reconstructions(model: Generative, pictures: Pictures, seed: int) -> list[Measure]:
+def of_reconstructions(model: Any, pictures: Pictures, seed: int) -> list[Measure]:
+    """What a model that can give pictures back makes of these; beside it the likelihood, where it has one. Nothing of another model."""
+    if not hasattr(model, "reconstruct"):
+        return []
     check_size(model, pictures)
     labels = relabelled(model, pictures) if model.num_classes else None
+    errors = []
+    for k, some in chunks(pictures):
+        label = [] if labels is None else [labels[k : k + len(some)]]
+        errors.append(errors_of(some, run(model, lambda x, label=label: model.reconstruct(x, *label), some)))
+    measures = errors_of_reconstructions(errors, whole_split(pictures))
+    return measures + (_of_likelihood(model, pictures, labels, seed) if hasattr(model, "likelihood") else [])
+
+
+def _of_likelihood(model: Generative, pictures: Pictures, labels: Tensor | None, seed: int) -> list[Measure]:
     generator = torch.Generator().manual_seed(seed)
-    errors: dict[str, list[Tensor]] = {"elbo": [], "tight": [], "kl": []}
-    of_errors = []
+    found: dict[str, list[Tensor]] = {"elbo": [], "tight": [], "kl": []}
     for k, x in chunks(pictures):
         label = None if labels is None else labels[k : k + len(x)]
-        x_hat = run(model, lambda x, label=label: model.reconstruct(x, *([] if label is None else [label])), x)
-        of_errors.append(errors_of(x, x_hat))
         seen = metrics.binarise(x, generator) if model.likelihood == "bernoulli" else x
         bound = elbo(model, seen, seed + k, label=label)
-        errors["elbo"].append(bound.elbo)
-        errors["kl"].append(bound.kl)
-        errors["tight"].append(importance_weighted_bound(model, seen, seed + k, IMPORTANCE_SAMPLES, label))
-    values = {name: torch.cat(each).double().cpu() for name, each in errors.items()}
+        found["elbo"].append(bound.elbo)
+        found["kl"].append(bound.kl)
+        found["tight"].append(importance_weighted_bound(model, seen, seed + k, IMPORTANCE_SAMPLES, label))
+    values = {name: torch.cat(each).double().cpu() for name, each in found.items()}
     split = whole_split(pictures)
     drawn = "pixels binarised" if model.likelihood == "bernoulli" else "8-bit pixels, dequantised"
     once, often = (f"{split}, {drawn} with seed {seed}, {n} of z" for n in ("1 draw", f"{IMPORTANCE_SAMPLES} draws"))
     measures = [
-        *errors_of_reconstructions(of_errors, split),
         Measure("ELBO (nats)", *mean(values["elbo"]), None, None, once, "elbo"),
         Measure("importance-weighted bound (nats)", *mean(values["tight"]), None, None, often, "importance_weighted_bound"),
     ]

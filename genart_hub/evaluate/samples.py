@@ -16,13 +16,14 @@ from genart_hub.evaluate.features import BATCH, check_features, chunks, eye_name
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.memorisation import Training
 from genart_hub.evaluate.paint import _labels_like, _made_features, _same_classes, judging
-from genart_hub.evaluate.reconstructions import _of_reconstructions, relabelled
+from genart_hub.evaluate.reconstructions import of_reconstructions, relabelled
 from genart_hub.files import sha256_of
 from genart_hub.hub import HubModel
 from genart_hub.hub.cards.tables import TRAINING, read_json
-from genart_hub.models import auto
-from genart_hub.models.auto import check_generative
-from genart_hub.models.base import FeatureNetwork, Generative, evaluating
+from genart_hub.hub.described import name_of
+from genart_hub.models.auto import check_image_model
+from genart_hub.models.base import FeatureNetwork, ImageModel
+from genart_hub.models.inputs import check_request
 
 JUDGED = 100  # up to so many classes, the share of each is worth a line
 UNEVEN = 1.5  # times its even share, from which on the commonest class makes two distances of one
@@ -39,6 +40,7 @@ def evaluate(
     rows: Tensor | None = None,
     training: "Training | None" = None,
     picture: Path | None = None,
+    manner: dict[str, Any] | None = None,
 ) -> list[Measure]:
     """Every metric that fits the model.
 
@@ -46,28 +48,28 @@ def evaluate(
     ones are compared with, best at the size of `features` (None: `pictures`). samples: how many made pictures the classifier judges.
     count: the most pictures on each side of a distance; the reference is cut in two halves, one to compare with and one for the floor,
     and as many are made. training: what the model was trained on, to tell how many of these are near-copies; the nearest are then shown
-    in the PNG `picture`.
+    in the PNG `picture`. manner: inputs of the model that all of its pictures are sampled with, such as num_steps.
     """
     samples, count = whole("evaluate", "samples", samples, 2), whole("evaluate", "count", count, 8)
     seed = whole("evaluate", "seed", seed, 0, MAX_SEED)
     if isinstance(model, FeatureNetwork):
         return _of_labels(model, pictures if rows is None else pictures.take(rows), held_out=rows is not None)
     features = check_features(features or pick_features(model))
-    check_generative(model, auto.bundled)
-    with evaluating(model), judging(features):
-        measures = _of_samples(model, _in_order_of(model, reference or pictures), features, samples, count, seed, training, picture)
-        return measures + (_of_reconstructions(model, pictures, seed) if model.family == "vae" else [])
+    manner = check_request(name_of(check_image_model(model)), model.inputs, manner or {})
+    with judging(model), judging(features):
+        measures = _of_samples(model, _in_order_of(model, reference or pictures), features, samples, count, seed, training, picture, manner)
+        return [*measures, *of_reconstructions(model, pictures, seed)]
 
 
-def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int = 0) -> Callable[[Generative], float]:
+def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int = 0) -> Callable[[ImageModel], float]:
     """A function model -> Fréchet distance of `count` samples to as many of `pictures`, for choosing the best of a run's states."""
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count]
     real = pictures.take(order)
-    with evaluating(features):
+    with judging(features):
         reference = features_of(features, real)
 
-    def distance(model: Generative) -> float:
-        with evaluating(model), evaluating(features):
+    def distance(model: ImageModel) -> float:
+        with judging(model), judging(features):
             made = _made_features(model, features, len(reference), seed, _labels_like(model, real))
         return metrics.frechet_distance(reference, made) if bool(made.isfinite().all()) else math.nan
 
@@ -78,7 +80,7 @@ def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int
 
 
 def _of_samples(
-    model: Generative,
+    model: ImageModel,
     pictures: Pictures,
     features: FeatureNetwork,
     samples: int,
@@ -86,19 +88,21 @@ def _of_samples(
     seed: int,
     training: "Training | None",
     picture: Path | None,
+    manner: dict[str, Any],
 ) -> list[Measure]:
     reference, other = halves(pictures, count, seed)
     real, floor = features_of(features, reference), features_of(features, other)
     labels = _labels_like(model, reference)
     levels: list[Tensor] | None = [] if training else None
-    made = _made_features(model, features, len(reference), seed, labels, levels)
+    made = _made_features(model, features, len(reference), seed, labels, levels, **manner)
     if not bool(made.isfinite().all()):
-        raise GenartError("not_finite", model=model.source.name if model.source else type(model).__name__)
+        raise GenartError("not_finite", model=name_of(model))
     classes = "of classes drawn by the seeds" if model.num_classes and labels is None else "conditional ones of the reference's classes"
-    measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, eye_name(features))
+    classes += told_of(manner)
+    measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, manner)
     measures += distances(real, made, floor, protocol_of(reference, features, seed, classes))
     if labels is not None and (told := _unevenness(model, pictures.labels)):
-        even = _made_features(model, features, len(reference), seed, None)
+        even = _made_features(model, features, len(reference), seed, None, **manner)
         measures.append(frechet(real, even, floor, protocol_of(reference, features, seed, told), even=True))
     if training:
         compared = training.compare(torch.cat(levels), made)
@@ -108,7 +112,12 @@ def _of_samples(
     return measures
 
 
-def _unevenness(model: Generative, labels: Tensor) -> str | None:
+def told_of(manner: dict[str, Any]) -> str:
+    """What a protocol says of a model's other inputs."""
+    return "".join(f", {name} {value}" for name, value in manner.items())
+
+
+def _unevenness(model: ImageModel, labels: Tensor) -> str | None:
     """What a protocol says of samples without a class where the real classes are uneven."""
     shares = torch.bincount(labels, minlength=model.num_classes) / len(labels)
     if shares.max() < UNEVEN / model.num_classes:
@@ -178,14 +187,15 @@ def frechet(real: Tensor, made: Tensor, floor: Tensor, protocol: str, even: bool
 
 
 def _of_classes(
-    model: Generative, features: FeatureNetwork, pictures: Pictures, real: Tensor, samples: int, seed: int, eye: str
+    model: ImageModel, features: FeatureNetwork, pictures: Pictures, real: Tensor, samples: int, seed: int, manner: dict[str, Any]
 ) -> list[Measure]:
     """What a classifier makes of the samples: only where the eye is one. real: the features of real pictures."""
     if not isinstance(features, FeatureNetwork):
         return []
-    protocol = f"{samples:,} made (seeds from {seed}), {len(real):,} real of {split_of(pictures)}, {eye}"
+    eye, seeds = eye_name(features), f"seeds from {seed}{told_of(manner)}"
+    protocol = f"{samples:,} made ({seeds}), {len(real):,} real of {split_of(pictures)}, {eye}"
     caveat = f", which also recognises {_recognised_without_a_picture(features)}: read it beside a distance"
-    logits = run(features, features.head, _made_features(model, features, samples, seed, None))
+    logits = run(features, features.head, _made_features(model, features, samples, seed, None, **manner))
     real_logits = run(features, features.head, real)
     measures = []
     if features.num_classes <= JUDGED:
@@ -197,11 +207,11 @@ def _of_classes(
     groups = _groups(model, features, pictures)
     if groups is not None:
         asked = torch.arange(samples) % model.num_classes
-        logits = run(features, features.head, _made_features(model, features, samples, seed, asked))
+        logits = run(features, features.head, _made_features(model, features, samples, seed, asked, **manner))
         right = (_grouped(logits, groups, model.num_classes).argmax(dim=1) == asked).double()
         order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[: len(real)]
         real_right = (_grouped(real_logits, groups, model.num_classes).argmax(dim=1) == pictures.labels[order]).double()
-        asked_protocol = f"{samples:,} made (seeds from {seed}, the classes in turn), {len(real):,} real of {split_of(pictures)}, {eye}"
+        asked_protocol = f"{samples:,} made ({seeds}, the classes in turn), {len(real):,} real of {split_of(pictures)}, {eye}"
         measures.append(Measure("is the class asked for", *mean(right), *mean(real_right), asked_protocol, "label_accuracy"))
     return measures
 
@@ -227,7 +237,7 @@ def _largest(shares: Tensor) -> float:
     return shares.max().item()
 
 
-def _groups(model: Generative, features: FeatureNetwork, pictures: Pictures) -> Tensor | None:
+def _groups(model: ImageModel, features: FeatureNetwork, pictures: Pictures) -> Tensor | None:
     """The model's class of each of the eye's classes: the same one, or the one that real pictures of it have. Returns (K,), or None."""
     if not _same_classes(model, pictures):
         return None
@@ -248,7 +258,7 @@ def _grouped(logits: Tensor, groups: Tensor, num_classes: int) -> Tensor:
     return shares[:, :num_classes]
 
 
-def _in_order_of(model: Generative, pictures: Pictures) -> Pictures:
+def _in_order_of(model: ImageModel, pictures: Pictures) -> Pictures:
     """The pictures, their classes numbered as the model's where all have the name of one."""
     names = set(pictures.class_names)
     if not model.num_classes or pictures.labels is None or bool((pictures.labels < 0).any()) or not names <= set(model.class_names):
@@ -263,7 +273,7 @@ def _in_order_of(model: Generative, pictures: Pictures) -> Pictures:
 
 def _of_labels(model: FeatureNetwork, pictures: Pictures, held_out: bool) -> list[Measure]:
     labels = relabelled(model, pictures)
-    with evaluating(model):
+    with judging(model):
         logits = torch.cat([run(model, model, x) for _, x in chunks(pictures)])
     held = ", variants of their class that training left out" if held_out else ""
     protocol = f"{len(pictures):,} pictures of {split_of(pictures)}{held}"

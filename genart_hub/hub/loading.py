@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 from genart_hub import __version__
@@ -53,15 +54,13 @@ def load_folder(
 ):
     """An instance of `cls` with the weights of `source`, strictly: the same class, known arguments, every tensor of its shape."""
     file = source.folder / CONFIG
-    config = read_config(source.folder)
-    arguments = _arguments(cls, config, file)
+    arguments = _arguments(cls, read_config(source.folder), file)
     dtype = torch.float32 if dtype is None else dtype
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         names = "torch.float32, torch.float16, torch.bfloat16, torch.float64"
         raise GenartError("not_choice", where=cls.__name__, name="dtype", choices=names, value=shorten(dtype))
     device = pick_device(device)
-    with torch.device("meta"):
-        model = _constructed(cls, arguments, file)
+    model = _on_meta(cls, arguments, file)
     state = model.state_dict()
     size = sum(tensor.numel() * (dtype.itemsize if tensor.is_floating_point() else tensor.itemsize) for tensor in state.values())
     if size > max_bytes:
@@ -83,6 +82,16 @@ def load_folder(
         source.sha256  # noqa: B018 - hashed now, while the file is surely the one that was read
     source.remember(model)
     return model
+
+
+def blank(cls: type, folder: Path) -> Any:
+    """The model of a folder without its weights, on torch's meta device: what it is and what it takes, and no pictures."""
+    return _on_meta(cls, _arguments(cls, read_config(folder), folder / CONFIG), folder / CONFIG)
+
+
+def _on_meta(cls: type, arguments: "_Call", file: Path) -> Any:
+    with torch.device("meta"), _NoInitialisation():  # whose random fills would import torch's compiler
+        return _constructed(cls, arguments, file)
 
 
 def from_state_dict(class_name: str, models: dict[str, type], file: str | os.PathLike, arguments: dict[str, Any]) -> nn.Module:
@@ -168,11 +177,11 @@ def _has_unsaved_tensors(model: nn.Module, state: dict[str, Tensor]) -> bool:
 class _NoInitialisation(TorchFunctionMode):
     """Constructors run, but nothing is drawn into a parameter that the file's tensor replaces."""
 
-    FILLS = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.zero_, Tensor.fill_})
+    FILLS = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.zero_, Tensor.fill_, init.uniform_, init.normal_, init.kaiming_uniform_})
 
     def __torch_function__(self, func: Callable, types, args=(), kwargs=None):
-        if func in self.FILLS and isinstance(args[0], nn.Parameter):
-            return args[0]
+        if func in self.FILLS and isinstance(tensor := args[0] if args else (kwargs or {})["tensor"], nn.Parameter):
+            return tensor
         return func(*args, **(kwargs or {}))
 
 

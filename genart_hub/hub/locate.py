@@ -1,5 +1,6 @@
 """Where a model's weights are: bundled, in a folder, or on the Hub."""
 
+import difflib
 import hashlib
 import os
 import re
@@ -160,11 +161,11 @@ def bundled_names() -> list[str]:
     return sorted({folder.name for folder in folders if (folder / CONFIG).is_file() or (folder / PIPELINE).is_file()})
 
 
-def family_of(folder: Path, models: dict[str, type]) -> str | None:
-    """The family of the model in `folder`, read from its config alone."""
-    if not (folder / CONFIG).is_file():
-        return "diffusion"
-    return getattr(models.get(read_config(folder)["_class_name"]), "family", None)
+def not_found(name: object) -> GenartError:
+    """What is said of a name that is nothing: with the bundled model that it may have meant."""
+    near = difflib.get_close_matches(name, bundled_names(), 1) if isinstance(name, str) else []
+    hint = GenartError("did_you_mean", name=near[0]) if near else ""
+    return GenartError("model_not_found", name=shorten(name), near=hint, bundled=", ".join(bundled_names()))
 
 
 @dataclass
@@ -216,7 +217,7 @@ def locate(
     """Find a model: a bundled name; else a folder (written with a separator, or holding a config.json); else a Hub id."""
     text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
     if not isinstance(text, str) or not text or "\0" in text:
-        raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(bundled_names()))
+        raise not_found(name)
     revision, subfolder, token = check_revision(revision), check_subfolder(subfolder), check_token(token)
     if isinstance(name, str) and (folder := bundled_folder(text)):
         return Location(text, folder / subfolder if subfolder else folder)
@@ -229,7 +230,7 @@ def locate(
     except (OSError, ValueError):  # a name that no file system takes
         looks_like_path = True
     if looks_like_path or not HUB_ID.fullmatch(text):
-        raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(bundled_names()))
+        raise not_found(name)
     repo_id, _, at = text.partition("@")
     repository = Repository(repo_id, revision or at or None, subfolder, token, local_files_only, cache_dir)
     return Location(repo_id, repository.open(), repository)

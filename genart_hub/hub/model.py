@@ -64,9 +64,6 @@ class HubModel:
             file.write_text(config, encoding="utf-8")
         return folder
 
-    def write_pictures(self, folder: str | os.PathLike, name: str) -> None:
-        """Write what a card shows of the model, and the tensors that tests compare with: nothing, unless a class knows better."""
-
     def push_to_hub(
         self,
         repo_id: str,

@@ -9,7 +9,7 @@ from typing import Any
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
 from genart_hub.hub.answers import hub_errors
-from genart_hub.hub.cards import markdown, pipelines, tables
+from genart_hub.hub.cards import markdown, pipelines, shown, tables
 from genart_hub.hub.cards.pipelines import components
 from genart_hub.hub.names import (
     CLIENT,
@@ -125,7 +125,7 @@ BESIDE = (
     markdown.CARD,
     markdown.SAMPLES,
     markdown.NEAREST,
-    pipelines.UNSEEN,
+    shown.UNSEEN,
     pipelines.SCHEDULERS,
     tables.TRAINING,
     tables.EVALUATION,

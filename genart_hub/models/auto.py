@@ -2,21 +2,26 @@
 
 import fnmatch
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import torch
 
-from genart_hub.errors import GenartError, choice, shorten, text
+from genart_hub.errors import GenartError, choice, first_line, shorten, text
 from genart_hub.hub import HubModel, client
 from genart_hub.hub.cards.datasets import DATASETS
 from genart_hub.hub.cards.markdown import known_of
 from genart_hub.hub.client import Found
-from genart_hub.hub.loading import load_folder, read_config
-from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, family_of, locate
-from genart_hub.hub.names import CONFIG, check_variant
+from genart_hub.hub.described import name_of, num_parameters
+from genart_hub.hub.loading import blank, load_folder, read_config
+from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, locate
+from genart_hub.hub.names import CONFIG, WEIGHTS, check_variant
 from genart_hub.models import MODELS, stable_diffusion
-from genart_hub.models.base import Generative
+from genart_hub.models.base import Generative, ImageModel
+from genart_hub.models.inputs import inputs_of
 
 FAMILIES = ("gan", "vae", "diffusion", "features")
 Model = TypeVar("Model", bound=HubModel)
@@ -34,13 +39,14 @@ def from_pretrained(
     local_files_only: bool = False,
     cache_dir: str | os.PathLike | None = None,
     max_bytes: int = MAX_BYTES,
-) -> Any:
+) -> ImageModel:
     """Load any model, of the class that its config.json names, in eval mode.
 
     name: a bundled name (see `bundled`); else a folder (written with a separator, or holding a config.json); else a Hub id
     "owner/name[@revision]". token: None for the stored one, False for none. dtype: float32 unless given, whatever is on disk (half of
     it for a pipeline on a GPU). max_bytes: the most that the weights may take.
-    A diffusers Stable Diffusion folder or id gives a `stable_diffusion.StableDiffusion`, with the same `sample`.
+    A diffusers Stable Diffusion folder or id gives a `stable_diffusion.StableDiffusion`, with the same `sample`. A feature network has
+    `features` in place of it, and a class of one's own what it has: `MyModel.from_pretrained` gives it with its own type.
     Raises errors.GenartError, one line with the cure.
     """
     check_variant(variant)
@@ -52,13 +58,40 @@ def from_pretrained(
         file = str(location.folder / CONFIG)
         raise GenartError("unknown_class", file=file, name=shorten(class_name).strip("'"), known=", ".join(MODELS), place=str(name))
     source = location.fetch(variant, max_bytes)
-    return load_folder(MODELS[class_name], source, device=device, dtype=dtype, max_bytes=max_bytes)
+    return cast(ImageModel, load_folder(MODELS[class_name], source, device=device, dtype=dtype, max_bytes=max_bytes))
+
+
+def class_of(name: str) -> type | None:
+    """The class of a bundled model, from its config alone; None where nobody has registered it."""
+    folder = bundled_folder(name)
+    if folder is None or not (folder / CONFIG).is_file():
+        return folder and stable_diffusion.StableDiffusion
+    return MODELS.get(read_config(folder)["_class_name"])
+
+
+def families() -> tuple[str, ...]:
+    """The families of all classes: the package's own, then those that were registered."""
+    return tuple(dict.fromkeys([*FAMILIES, *(getattr(cls, "family", "custom") for cls in MODELS.values())]))
 
 
 def bundled(family: str | None = None) -> list[str]:
-    """The names of the models in weights/, of one family ("gan", "vae", "diffusion", "features"), or of the first three."""
-    families = FAMILIES[:3] if family is None else (choice("bundled", "family", family, FAMILIES),)
-    return [name for name in bundled_names() if family_of(bundled_folder(name), MODELS) in families]
+    """The names of the models in weights/ that make pictures, or of those of one family ("gan", "vae", "diffusion", "features")."""
+    return list_models(family=family) if family is not None else [name for name in bundled_names() if _is_a(name, ImageModel)]
+
+
+def from_latents() -> list[str]:
+    """The names of the bundled models that make a picture from a point of a latent space."""
+    return [name for name in bundled_names() if _is_a(name, Generative)]
+
+
+def reconstructing() -> list[str]:
+    """The names of the bundled models that can give a picture back: autoencoders of every kind."""
+    return [name for name in bundled_names() if hasattr(class_of(name), "reconstruct")]
+
+
+def _is_a(name: str, base: type) -> bool:
+    cls = class_of(name)
+    return cls is not None and issubclass(cls, base)
 
 
 def list_models(pattern: str = "*", family: str | None = None, dataset: str | None = None) -> list[str]:
@@ -70,10 +103,26 @@ def list_models(pattern: str = "*", family: str | None = None, dataset: str | No
     if dataset is not None:
         choice("list_models", "dataset", dataset, DATASETS)
     if family is not None:
-        choice("list_models", "family", family, FAMILIES)
+        choice("list_models", "family", family, families())
     names = [name for name in bundled_names() if fnmatch.fnmatchcase(name, pattern)]
-    names = [name for name in names if family is None or family_of(bundled_folder(name), MODELS) == family]
+    names = [name for name in names if family is None or getattr(class_of(name), "family", None) == family]
     return [name for name in names if dataset is None or known_of(bundled_folder(name), name, None, None)[2] == dataset]
+
+
+def listing(name: str) -> dict[str, Any]:
+    """What a bundled model is and takes, as JSON values, from its configs and its weights' headers: nothing is loaded."""
+    folder, cls = bundled_folder(name), class_of(name)
+    assert folder is not None
+    if cls is None or issubclass(cls, stable_diffusion.StableDiffusion):
+        inputs, classes, found = inputs_of(stable_diffusion.StableDiffusion.sample), (), stable_diffusion.sizes_of(folder)
+    else:
+        model = blank(cls, folder)
+        inputs, classes = getattr(model, "inputs", None), getattr(model, "class_names", ())
+        found = {key: getattr(model, key, None) for key in ("image_size", "channels")}
+        found |= {"num_parameters": num_parameters(model), "bytes": (folder / WEIGHTS).stat().st_size}
+    about = {"name": name, "family": getattr(cls, "family", "custom"), "class": cls.__name__ if cls else "?"}
+    takes = {} if inputs is None else {"inputs": ["n", "seed", *inputs], "classes": list(classes)}
+    return about | {"inputs": None} | takes | found
 
 
 def register(cls: type[Model]) -> type[Model]:
@@ -90,6 +139,28 @@ def register(cls: type[Model]) -> type[Model]:
     return cls
 
 
+def plug(modules: Iterable[str]) -> None:
+    """Import modules that register classes of one's own: by their dotted names, or as .py files.
+
+    Raises GenartError for one that does not import.
+    """
+    for name in filter(None, (module.strip() for module in modules)):
+        try:
+            _import(name)
+        except GenartError:
+            raise
+        except Exception as error:
+            raise GenartError("bad_plugin", module=shorten(name).strip("'"), reason=first_line(error)) from error
+
+
+def _import(name: str) -> None:
+    sys.path.insert(0, str(Path(name).parent) if name.endswith(".py") else "")  # "": the folder that the command was given in
+    try:
+        import_module(Path(name).stem if name.endswith(".py") else name)
+    finally:
+        del sys.path[0]
+
+
 def search(
     query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20, token: str | bool | None = None
 ) -> list[Found]:
@@ -98,14 +169,19 @@ def search(
     token: None for the stored one, False for none: public models only.
     """
     if family is not None:
-        choice("search", "family", family, FAMILIES)
+        choice("search", "family", family, families())
     return client.search(query, family, author, limit, token)
 
 
-def check_generative(model: Any, choices: Callable[[], list[str]] | None = None) -> Generative:
-    """`model`, if it makes pictures from latents; else an error that names `choices` (None: the bundled ones that do)."""
+def check_image_model(model: Any) -> ImageModel:
+    """`model`, if it makes pictures; else an error that names bundled ones that do."""
+    if not isinstance(model, ImageModel):
+        raise GenartError("no_image_model", model=name_of(model), choices=", ".join(bundled()))
+    return model
+
+
+def check_generative(model: Any) -> Generative:
+    """`model`, if it makes pictures from latents; else an error that names bundled ones that do."""
     if not isinstance(model, Generative):
-        source = getattr(model, "source", None)
-        names = choices() if choices else [*bundled("gan"), *bundled("vae")]
-        raise GenartError("not_generative", model=source.name if source else type(model).__name__, choices=", ".join(names))
+        raise GenartError("not_generative", model=name_of(model), choices=", ".join(from_latents()))
     return model

@@ -1,85 +1,93 @@
 """What every generative model shares: seeded latents, `sample`, and the recipe of a picture."""
 
+import inspect
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from genart_hub import __version__, images
-from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, number, shorten, whole
-from genart_hub.files import save_tensors, sha256_of
+from genart_hub import __version__
+from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, shorten, whole
 from genart_hub.hub import HubModel
-from genart_hub.hub.cards.markdown import GOLDEN, SAMPLES
-from genart_hub.hub.cards.models import samples_of
-from genart_hub.hub.names import WEIGHTS
+from genart_hub.hub.described import Described, device_of
+from genart_hub.models.inputs import check_class_inputs, check_truncation, inputs_of
 from genart_hub.models.labels import index_of_class
+from genart_hub.models.pictures import save_golden, write_pictures
+
+GOLDEN_STEPS = 4  # of the golden pictures of a model that takes steps
 
 
-class Generative(nn.Module, HubModel):
-    """A model that makes pictures of (channels, image_size, image_size) from latents of (latent_dim,)."""
+class ImageModel(Described):
+    """What makes pictures, of whatever kind: it says what it takes (`inputs`), samples by seeds, and knows a picture's recipe.
 
-    family: ClassVar[str]
-    arxiv: ClassVar[str | None] = None
-    about: ClassVar[dict[str, str]] = {}  # what a card says of the model, in "en" and "zh"
-    default_recipe: ClassVar[str] = "default"
-    sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
-    channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
+    A class of one's own is `class MyModel(nn.Module, HubModel, ImageModel)`; its `sample(n, seed, *, ...)` has the inputs among its
+    arguments by their names in INPUTS, and picture k is the picture of seed `seed` + k. Where it has classes, `class_names` are theirs.
+    """
+
     image_size: int
     channels: int
-    latent_dim: int
     class_names: tuple[str, ...] = ()  # empty: the model takes no label
+    blanked: tuple[int, ...] = ()  # the pictures of the last call that a safety checker made black
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        check_class_inputs(cls)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What `sample` takes beside n and seed."""
+        return inputs_of(self.sample)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The inputs that `sample` has a value for where nothing is said."""
+        parameters = inspect.signature(self.sample).parameters
+        values = {name: parameters[name].default for name in self.inputs if name in parameters}
+        return {name: value for name, value in values.items() if value not in (None, inspect.Parameter.empty)}
+
+    @property
+    def tells_steps(self) -> bool:
+        """Whether `sample` takes `on_step`, which is called with (step, num_steps) after each of its steps."""
+        return "on_step" in inspect.signature(self.sample).parameters
 
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
 
-    def generate(self, z: Tensor, label: object = None) -> Tensor:
-        """Latents to pictures. z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""
-        raise NotImplementedError(f"{type(self).__name__} must define generate(z).")
+    @property
+    def task(self) -> str:
+        return "text-to-image" if "prompt" in self.inputs else "unconditional-image-generation"
 
-    def latents(self, n: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
-        """n latents ~ N(0, I), times `truncation`; row k is drawn by a CPU generator of its own, of seed `seed` + k.
+    def sample(self, n: int = 1, seed: int = 0, *args: Any, **inputs: Any) -> Tensor:
+        """n pictures; picture k is the picture of seed `seed` + k. inputs: by name, those of `inputs`.
 
-        Returns (n, Z) float32 on the CPU. 0 < truncation <= 1.
+        Returns (n, C, H, W) float32 in [-1, 1].
         """
-        where = type(self).__name__
-        if getattr(n, "ndim", 0):  # a tensor or an array
-            raise GenartError("latents_as_count", where=where, shape=tuple(n.shape))
-        n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
-        truncation = check_truncation(where, truncation)
-        z, generator = torch.empty(n, self.latent_dim), torch.Generator()
-        for k, row in enumerate(z.unbind()):
-            row.normal_(generator=generator.manual_seed(seed + k))
-        return z if truncation == 1 else z.mul_(truncation)
+        raise NotImplementedError(f"{type(self).__name__} must define sample(n, seed).")
 
-    @torch.no_grad()
-    def sample(self, n: int = 1, seed: int = 0, *, label: object = None, truncation: float = 1.0) -> Tensor:
-        """n pictures; picture k is the picture of seed `seed` + k, whatever n is. Returns (n, C, H, W) float32 in [-1, 1]."""
-        z = self.latents(n, seed, truncation)
-        label = self.labels(n, seed) if label is None else self.check_label(label, len(z))
-        parameter = next(self.parameters())
-        z = z.to(parameter.device, parameter.dtype)
-        with evaluating(self):
-            return (self.generate(z) if label is None else self.generate(z, label)).float()
+    def recipe(self, seed: int, n: int = 1, *args: Any, columns: int | None = None, scale: int = 1, **inputs: Any) -> dict[str, Any]:
+        """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
+        return self._recipe(seed, n, {name: inputs.get(name, self.defaults.get(name)) for name in self.inputs}, columns, scale)
+
+    def _recipe(self, seed: int, n: int, request: dict[str, Any], columns: int | None, scale: int) -> dict[str, Any]:
+        source = self.source if self.is_current() else None  # else nobody has these weights
+        weights = {"model": source.name, "weights_sha256": source.sha256, "revision": source.revision} if source else {}
+        unknown = {"model": type(getattr(self, "pipeline", self)).__name__, "weights_sha256": None, "revision": None}
+        asked = {"seed": seed, "n": n, **request, "columns": columns, "scale": scale}
+        return {**(weights or unknown), **asked, "genart_hub_version": __version__}
+
+    def is_current(self) -> bool:
+        """Whether the weights are those of the file that was loaded."""
+        return self.source is not None and self.source.is_current(self)
 
     def labels(self, n: int, seed: int = 0) -> Tensor | None:
-        """The classes that `sample` gives n pictures without a label: that of picture k is drawn from seed `seed` + k, after its latent.
-
-        Returns (n,) int64, or None where the model has no classes.
-        """
-        if not self.num_classes:
-            return None
-        where = type(self).__name__
-        n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
-        generator, z, drawn = torch.Generator(), torch.empty(self.latent_dim), []
-        for k in range(n):
-            z.normal_(generator=generator.manual_seed(seed + k))
-            drawn.append(torch.randint(self.num_classes, (), generator=generator))
-        return torch.stack(drawn)
+        """The classes that `sample` gives n pictures without a label, (n,) int64; None where there are none, or none that are known."""
+        return None
 
     def check_label(self, label: object, n: int = 1) -> Tensor | None:
         """The classes of n pictures. label: a class index, a class name, or n of them; None gives the classes in turn.
@@ -99,7 +107,102 @@ class Generative(nn.Module, HubModel):
             if len(several) != n:
                 raise GenartError("label_count", where=where, n=n, count=len(several))
             indices = [index_of_class(where, one, self.class_names) for one in several]
-        return torch.tensor(indices, device=next(self.parameters()).device)
+        return torch.tensor(indices, device=device_of(self))
+
+    def unread(self, prompt: str) -> str:
+        """The end of a prompt that the model does not read; "" where it reads all, or no words at all."""
+        return ""
+
+    def write_pictures(self, folder: str | os.PathLike, name: str, dataset: str | None = None) -> None:
+        """The grid that the card shows, and golden samples. name: what its recipe calls the model. dataset: one whose words are known."""
+        write_pictures(self, Path(folder), name, dataset)
+
+    def _golden(self, words: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """What tests compare with, and the request that gives it."""
+        fixed = {"prompt": list(words), "num_steps": GOLDEN_STEPS, "guidance": self.defaults.get("guidance")}
+        request = {name: value for name, value in fixed.items() if name in self.inputs and value is not None}
+        x = self.sample(len(words), seed=0, **request)
+        return {"x": x}, {name: json.dumps(value, ensure_ascii=False) for name, value in request.items()}
+
+    def usage(self, loaded: str) -> list[str]:
+        words = ', prompt="a picture"' if "prompt" in self.inputs else ""
+        return ["from genart_hub import images", "", f"images.grid({loaded}.sample(16, seed=0{words})).show()"]
+
+    if TYPE_CHECKING:  # what some of them have beside: GANs, VAEs, diffusion models
+        config: dict[str, Any]
+        latents: Callable[..., Tensor]
+        generate: Callable[..., Tensor]
+        discriminate: Callable[..., Tensor]
+        encode: Callable[..., tuple[Tensor, Tensor]]
+        decode: Callable[..., Tensor]
+        reconstruct: Callable[..., Tensor]
+        save_pretrained: Callable[..., Path]
+        push_to_hub: Callable[..., str]
+
+
+class Generative(nn.Module, HubModel, ImageModel):
+    """A model that makes pictures of (channels, image_size, image_size) from latents of (latent_dim,)."""
+
+    default_recipe: ClassVar[str] = "default"
+    sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
+    channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
+    latent_dim: int
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What `sample` takes beside n and seed."""
+        return ("label", "truncation") if self.num_classes else ("truncation",)
+
+    def generate(self, z: Tensor, label: object = None) -> Tensor:
+        """Latents to pictures. z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""
+        raise NotImplementedError(f"{type(self).__name__} must define generate(z).")
+
+    def latents(self, n: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
+        """n latents ~ N(0, I), times `truncation`; row k is drawn by a CPU generator of its own, of seed `seed` + k.
+
+        Returns (n, Z) float32 on the CPU. 0 < truncation <= 1.
+        """
+        return self._draw(n, seed, truncation)[0]
+
+    def labels(self, n: int, seed: int = 0) -> Tensor | None:
+        """The classes that `sample` gives n pictures without a label: that of picture k is drawn from seed `seed` + k, after its latent.
+
+        Returns (n,) int64, or None where the model has no classes.
+        """
+        return self._draw(n, seed)[1]
+
+    def _draw(self, n: int, seed: int, truncation: float = 1.0) -> tuple[Tensor, Tensor | None]:
+        where = type(self).__name__
+        if getattr(n, "ndim", 0):  # a tensor or an array
+            raise GenartError("latents_as_count", where=where, shape=tuple(n.shape))
+        n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
+        truncation = check_truncation(where, truncation)
+        z, classes, generator = torch.empty(n, self.latent_dim), torch.empty(n, dtype=torch.int64), torch.Generator()
+        for k, row in enumerate(z.unbind()):
+            row.normal_(generator=generator.manual_seed(seed + k))
+            if self.num_classes:
+                classes[k] = torch.randint(self.num_classes, (), generator=generator)
+        return (z if truncation == 1 else z.mul_(truncation)), (classes if self.num_classes else None)
+
+    @torch.no_grad()
+    def sample(self, n: int = 1, seed: int = 0, *, label: object = None, truncation: float = 1.0) -> Tensor:
+        """n pictures; picture k is the picture of seed `seed` + k, whatever n is. Returns (n, C, H, W) float32 in [-1, 1]."""
+        z, drawn = self._draw(n, seed, truncation)
+        label = drawn if label is None else self.check_label(label, len(z))
+        with evaluating(self):
+            z = z.to(next(self.parameters()))
+            return (self.generate(z) if label is None else self.generate(z, label)).float()
+
+    def recipe(
+        self, seed: int, n: int = 1, label: object = None, truncation: float = 1.0, columns: int | None = None, scale: int = 1
+    ) -> dict[str, Any]:
+        """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
+        return self._recipe(seed, n, {"label": label, "truncation": truncation}, columns, scale)
+
+    @torch.no_grad()
+    def _golden(self, words: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+        z = self.latents(4, seed=0)
+        return {"z": z, "x": self.generate(z)}, {}
 
     def check_latents(self, z: Tensor) -> Tensor:
         """Refuse latents that are not (B, Z). Returns them where the weights are, in their precision."""
@@ -113,43 +216,12 @@ class Generative(nn.Module, HubModel):
         """Refuse pictures that are not (B, C, H, W) of this model's size. Returns them where the weights are, in their precision."""
         return check_images(self, x).to(next(self.parameters()))
 
-    @torch.no_grad()
-    def write_pictures(self, folder: str | os.PathLike, name: str) -> None:
-        """The grid that the card shows, and golden samples. name: what its recipe calls the model."""
-        folder = Path(folder)
-        n, columns, scale, label = samples_of(self)
-        x = self.sample(n, seed=0, label=label)
-        weights = {"model": name, "weights_sha256": sha256_of(folder / WEIGHTS), "revision": None}
-        recipe = self.recipe(0, n, label, columns=columns, scale=scale) | weights
-        images.save_png(images.sheet(x, columns, scale), folder / SAMPLES, recipe)
-        z = self.latents(4, seed=0)
-        _save_golden({"z": z, "x": self.generate(z)}, folder)
 
-    def recipe(
-        self, seed: int, n: int = 1, label: object = None, truncation: float = 1.0, columns: int | None = None, scale: int = 1
-    ) -> dict[str, Any]:
-        """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
-        source = self.source if self.source and self.source.is_current(self) else None  # else nobody has these weights
-        return {
-            "model": source.name if source else type(self).__name__,
-            "weights_sha256": source.sha256 if source else None,
-            "revision": source.revision if source else None,
-            "seed": seed,
-            "n": n,
-            "label": label,
-            "truncation": truncation,
-            "columns": columns,
-            "scale": scale,
-            "genart_hub_version": __version__,
-        }
-
-
-class FeatureNetwork(nn.Module, HubModel):
+class FeatureNetwork(nn.Module, HubModel, Described):
     """A classifier whose last features measure pictures of one small domain, where Inception is the wrong eye."""
 
     family: ClassVar[str] = "features"
-    arxiv: ClassVar[str | None] = None
-    about: ClassVar[dict[str, str]] = {}
+    task = "image-classification"
     default_recipe: ClassVar[str] = "default"
     sizes: ClassVar[tuple[int, ...]] = ()
     channels_last: ClassVar[bool] = False
@@ -191,18 +263,17 @@ class FeatureNetwork(nn.Module, HubModel):
         return max(shifts, default=0.0)
 
     @torch.no_grad()
-    def write_pictures(self, folder: str | os.PathLike, name: str) -> None:
+    def write_pictures(self, folder: str | os.PathLike, name: str, dataset: str | None = None) -> None:
         """Golden logits of noise."""
         x = torch.rand(4, self.channels, self.image_size, self.image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-        _save_golden({"x": x, "logits": self(x)}, Path(folder))
+        save_golden({"x": x, "logits": self(x)}, Path(folder))
+
+    def usage(self, loaded: str) -> list[str]:
+        return ["", f"{loaded}.features(x)  # x: (B, {self.channels}, {self.image_size}, {self.image_size}) in [-1, 1]"]
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits of the classes. x: (B, C, H, W) in [-1, 1]. Returns (B, num_classes)."""
         return self.head(self.features(x))
-
-
-def _save_golden(golden: dict[str, Tensor], folder: Path) -> None:
-    save_tensors({key: value.contiguous() for key, value in golden.items()}, folder / GOLDEN, {"format": "pt"})
 
 
 def drawn(where: str, like: Tensor, generator: torch.Generator | None, eps: Tensor | None) -> Tensor:
@@ -220,14 +291,6 @@ def check_images(model: Generative | FeatureNetwork, x: Any) -> Tensor:
     if x.ndim != 4 or tuple(x.shape[1:]) != (model.channels, model.image_size, model.image_size):
         raise GenartError("bad_images", where=where, shape=tuple(x.shape), **values)
     return x
-
-
-def check_truncation(where: str, value: object) -> float:
-    """`value` as a float in (0, 1], or an error."""
-    truncation = number(where, "truncation", value)
-    if not 0 < truncation <= 1:
-        raise GenartError("bad_truncation", where=where, value=shorten(value))
-    return truncation
 
 
 @contextmanager

@@ -54,7 +54,9 @@ COLUMNS = (
 def build(shelf: Shelf) -> None:
     """The tab."""
     names = auto.bundled()
-    pipelines = auto.bundled("diffusion")
+    listed = {name: auto.listing(name) for name in names}
+    readers = [name for name in names if "prompt" in listed[name]["inputs"]]
+    unfolding = [name for name in names if hasattr(auto.class_of(name), "denoise")]
     ladders = [ladder for ladder in LADDERS if on_ladder(names, ladder)]
     host_s_own, agreements = host_s_pipeline(), Agreements()
 
@@ -77,7 +79,7 @@ def build(shelf: Shelf) -> None:
         prompt = texts.typed(prompt, "prompt_default", lang)
         if ladders:
             choice(where, texts.say(lang, "ladder"), ladder, ladders)
-            check_class(texts.say(lang, ladder), label, known_classes(shelf, ladder))
+            check_class(texts.say(lang, ladder), label, known_classes(listed, ladder))
         big = host_s_own or (big or "").strip()
         if big and not host_s_own:
             choice(where, texts.say(lang, "big"), big, stable_diffusion.FALLBACKS)
@@ -127,7 +129,7 @@ def build(shelf: Shelf) -> None:
             finally:
                 steps.close()
             captions = [caption(lang, seed + j) for j in range(count)]
-            for j in getattr(model, "blanked", ()):
+            for j in model.blanked:
                 captions[j] += " · " + texts.say(lang, "blanked")
             yield answer(k, name, model, x, seconds, captions, {"prompt": prompt})
             notes.append(unread_note(lang, model, prompt))
@@ -144,19 +146,21 @@ def build(shelf: Shelf) -> None:
         for k, name in enumerate(names):
             if name not in answering:
                 continue
-            if name in pipelines:
+            if name in unfolding:
                 yield from attempt(k, name, lambda name=name: shelf.painter(name), n)
                 continue
-            model = shelf.generative(name)
+            model = shelf.painter(name)
             chosen = class_of(label, model) if model.class_names else None
+            given = {"truncation": truncation, "label": chosen, "prompt": prompt}
+            asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
             classes = classes_of(model, chosen, n, seed)
             called = [None] * n if classes is None else [model.class_names[j] for j in classes.tolist()]
-            model.sample(n)  # the first call at a batch size pays for what later ones have
+            model.sample(n, **asked)  # the first call at a batch size pays for what later ones have
             begun = time.perf_counter()
-            x = model.sample(n, seed, truncation=truncation, label=chosen)
+            x = model.sample(n, seed, **asked)
             seconds = time.perf_counter() - begun
             captions = [caption(lang, seed + j, name_of_class) for j, name_of_class in enumerate(called)]
-            yield answer(k, name, model, x, seconds, captions, {})
+            yield answer(k, name, model, x, seconds, captions, {"prompt": prompt} if "prompt" in asked else {})
         if points:
             yield show(
                 {plot: plotted(lang, points, colours), plot_row: gr.update(visible=True)}
@@ -167,7 +171,7 @@ def build(shelf: Shelf) -> None:
             load = lambda: gpu.borrowing(big, shelf.get(big, trusted=own, agreed=not own), TRUSTED_BYTES)  # noqa: E731
             yield from attempt(len(names), Path(big).name, load, min(n, DIFFUSION_MOST))
         shown[status] = "\n\n".join(dict.fromkeys(note for note in notes if note))
-        if not (pipelines or big):
+        if not (readers or big):
             shown[status] = texts.say(lang, "no_diffusion")
         yield shown
 
@@ -177,13 +181,13 @@ def build(shelf: Shelf) -> None:
         return {status: texts.say(texts.language(request), "stopped")}
 
     def reads_a_prompt(ladder: str | None, big: object) -> bool:
-        return bool(host_s_own or big or on_ladder(pipelines, ladder))
+        return bool(host_s_own or big or on_ladder(readers, ladder))
 
     @in_turn(MODEL)
     @guarded
     def show_ladder(ladder: str, offer: str, request: gr.Request):
         shown = [gr.update(visible=ladder_of(name) == ladder) for name in names]
-        classes = gr.update(**class_choices(known_classes(shelf, ladder), texts.language(request)))
+        classes = gr.update(**class_choices(known_classes(listed, ladder), texts.language(request)))
         hidden = [gr.update(visible=False)] * (len(strips) + 1)
         return *shown, classes, gr.update(visible=reads_a_prompt(ladder, offer)), *hidden
 
@@ -213,7 +217,7 @@ def build(shelf: Shelf) -> None:
     first = ladders[0] if ladders else None
     with gr.Row():
         ladder = unchecked(gr.Radio([(t(one), one) for one in ladders], value=first, label=t("ladder"), visible=len(ladders) > 1))
-        label = class_dropdown(known_classes(shelf, first))
+        label = class_dropdown(known_classes(listed, first))
     prompt, prompt_column = prompt_box(reads_a_prompt(first, ""))
     with gr.Row():
         count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
@@ -242,12 +246,12 @@ def build(shelf: Shelf) -> None:
             visible = bool(host_s_own) if is_big else ladder_of(name) == first
             with gr.Column(min_width=250, visible=visible, elem_classes="answer") as column:
                 columns.append(column)
-                title = big_title(None, name) if is_big else f"### {name}\n{kind(name)}"
+                title = big_title(None, name) if is_big else f"### {name}\n{kind(listed[name]['family'])}"
                 titles.append(gr.Markdown(title, elem_classes="title"))
                 galleries.append(gr.Gallery(label=name, **options))
                 facts.append(gr.HTML(elem_classes="facts", padding=False))
     strips, strip_rows, strip_titles = {}, {}, {}
-    for k in [*(names.index(name) for name in pipelines), len(names)]:
+    for k in [*(names.index(name) for name in unfolding), len(names)]:
         with gr.Column(visible=False, elem_classes="strip") as strip_rows[k]:
             strip_titles[k] = gr.Markdown(elem_classes="title")
             strips[k] = gr.Gallery(label=t("strip_label"), **options | {"columns": MOMENTS})
@@ -272,11 +276,9 @@ def build(shelf: Shelf) -> None:
     stop.click(running.stop, queue=False, api_name="stop_comparison", show_progress="hidden")
 
 
-def known_classes(shelf: Shelf, ladder: str | None) -> tuple[str, ...]:
-    """The classes that the conditional models of a ladder know. No pipeline is loaded for that."""
-    pipelines = auto.bundled("diffusion")
-    names = [name for name in auto.bundled() if ladder and ladder_of(name) == ladder and name not in pipelines]
-    return next((classes for classes in (shelf.generative(name).class_names for name in names) if classes), ())
+def known_classes(listed: dict[str, dict[str, Any]], ladder: str | None) -> tuple[str, ...]:
+    """The classes that the conditional models of a ladder know. listed: `auto.listing` of each model."""
+    return next((tuple(of["classes"]) for name, of in listed.items() if ladder and ladder_of(name) == ladder and of["classes"]), ())
 
 
 def check_class(where: str, label: object, names: tuple[str, ...]) -> None:
@@ -288,10 +290,9 @@ def check_class(where: str, label: object, names: tuple[str, ...]) -> None:
     index_of_class(where, label, names)
 
 
-def kind(name: str) -> Any:
+def kind(family: str) -> Any:
     """What kind of model stands above its pictures."""
-    family = next(one for one in ("gan", "vae", "diffusion") if name in auto.bundled(one))
-    return t(f"kind_{family}")
+    return t(f"kind_{family}") if f"kind_{family}" in texts.TEXTS else family
 
 
 def big_title(lang: str | None, name: str) -> Any:

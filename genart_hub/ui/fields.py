@@ -2,17 +2,19 @@
 
 import html
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from gradio.components.image_editor import AcceptBlobs
 from torch import Tensor
 
-from genart_hub.errors import MAX_SEED, GenartError, shorten, whole
+from genart_hub.errors import MAX_SEED, GenartError, whole
+from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
 from genart_hub.ui import gate, texts, turns
-from genart_hub.ui.handlers import guarded, in_turn, stem
-from genart_hub.ui.model_cache import Shelf, is_pipeline, offered
+from genart_hub.ui.handlers import guarded, in_turn
+from genart_hub.ui.model_cache import Shelf, offered
 
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
 PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "火箭", "蓝色的狗")
@@ -66,33 +68,71 @@ def model_box(names: list[str], label: str = "model", value: str | None = None) 
     return gr.Dropdown(names, value=value, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True)
 
 
-def class_box(shelf: Shelf, box: gr.Dropdown, of_text: gr.Column | None = None, of_latents: gr.Column | None = None) -> gr.Dropdown:
-    """The classes of the model that is chosen in `box`; hidden where it has none.
+def known_of(shelf: Shelf, model_name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The classes and the inputs of a model; nothing of one that cannot be had, which is told when it is asked for pictures.
 
-    of_text, of_latents: what is shown for a model that draws what a text says, and for any other.
+    A bundled one is not loaded for that.
     """
+    try:
+        if bundled_folder(shelf.check(model_name)):
+            listed = auto.listing(model_name.strip())
+            return tuple(listed["classes"]), tuple(listed["inputs"])
+        model = shelf.painter(model_name)
+        return model.class_names, model.inputs
+    except (GenartError, KeyError):
+        return (), ()
 
-    def chosen_model(model_name: str) -> tuple[tuple[str, ...], bool]:
-        """The model's classes, and whether it draws what a text says. A bundled pipeline is not loaded for that."""
-        try:
-            if model_name in auto.bundled("diffusion"):
-                return (), True
-            model = shelf.painter(model_name)
-            return model.class_names, is_pipeline(model)
-        except GenartError:  # told when the model is asked for pictures
-            return (), False
+
+def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
+    """The classes of the model that is chosen in `box`; hidden where it has none."""
 
     @in_turn(turns.MODEL)
     @guarded
     def follow(model_name: str, chosen: str, request: gr.Request):
-        names, reads = chosen_model(model_name)
-        shown = [gr.update(**class_choices(names, texts.language(request), chosen))]
-        return shown[0] if of_text is None else [*shown, gr.update(visible=reads), gr.update(visible=not reads)]
+        return gr.update(**class_choices(known_of(shelf, model_name)[0], texts.language(request), chosen))
 
-    label = class_dropdown(chosen_model(box.value)[0] if box.value else ())
-    outputs = label if of_text is None else [label, of_text, of_latents]
-    when_chosen(box, follow, [box, label], outputs)
+    label = class_dropdown(known_of(shelf, box.value)[0] if box.value else ())
+    when_chosen(box, follow, [box, label], label)
     return label
+
+
+@dataclass(frozen=True)
+class InputFields:
+    """A field for each input of models that the page offers, by the input's name; and what is shown where a model takes it."""
+
+    fields: dict[str, gr.components.Component]
+    shown: dict[str, gr.components.Component | gr.Column]
+
+    def visible(self, inputs: Sequence[str]) -> list[dict[str, Any]]:
+        """The updates of `shown` for a model that takes these."""
+        return [gr.update(visible=name in inputs) for name in self.shown]
+
+
+def input_fields(shelf: Shelf, box: gr.Dropdown) -> InputFields:
+    """The fields that follow the model chosen in `box`."""
+    classes, inputs = known_of(shelf, box.value) if box.value else ((), ())
+    prompt, of_prompt = prompt_box("prompt" in inputs)
+    with gr.Column(visible="truncation" in inputs) as of_truncation:
+        truncation = gr.Slider(0.05, 1, value=1, step=0.05, label=texts.t("truncation"), info=texts.t("truncation_info"))
+    label = class_dropdown(classes)
+    with gr.Row(visible="num_steps" in inputs) as of_steps:
+        num_steps = gr.Number(value=None, precision=0, label=texts.t("num_steps"), info=texts.t("own_value"), min_width=120)
+    with gr.Row(visible="guidance" in inputs) as of_guidance:
+        guidance = gr.Number(value=None, label=texts.t("guidance"), info=texts.t("own_value"), min_width=120)
+    fields = {"truncation": truncation, "label": label, "prompt": prompt, "num_steps": num_steps, "guidance": guidance}
+    for name in ("truncation", "num_steps", "guidance"):
+        unchecked(fields[name])
+    shown = {"truncation": of_truncation, "prompt": of_prompt, "num_steps": of_steps, "guidance": of_guidance}
+    followers = InputFields(fields, shown)
+
+    @in_turn(turns.MODEL)
+    @guarded
+    def follow(model_name: str, chosen: str, request: gr.Request):
+        classes, inputs = known_of(shelf, model_name)
+        return [gr.update(**class_choices(classes, texts.language(request), chosen)), *followers.visible(inputs)]
+
+    when_chosen(box, follow, [box, label], [label, *shown.values()])
+    return followers
 
 
 def when_chosen(
@@ -122,16 +162,12 @@ def class_of(value: object, model: Any) -> int | str | None:
     """What a class box holds, as a recipe carries it: a class's name, or its number where that is its name; any class is None."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if is_pipeline(model):
-        raise GenartError("no_classes", where=stem(model), value=shorten(value))
     index = int(model.check_label(value)[0])
     return index if model.class_names[index] == str(index) else model.class_names[index]
 
 
 def classes_of(model: Any, label: object, n: int, seed: int) -> Tensor | None:
     """The classes of the pictures that `sample` gives for this request. Returns (n,), or None where the model has no classes."""
-    if is_pipeline(model):
-        return None
     return model.labels(n, seed) if label is None else model.check_label(label, n)
 
 

@@ -8,10 +8,10 @@ import gradio as gr
 import pandas as pd
 
 from genart_hub.evaluate.costs import Costs
+from genart_hub.hub.described import num_parameters, weight_files
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models.stable_diffusion import Estimate
 from genart_hub.ui import texts
-from genart_hub.ui.model_cache import is_pipeline, num_parameters
 
 MOMENTS = 8  # pictures of a strip from noise to picture
 BAR = 20  # characters of the status line's bar
@@ -51,13 +51,12 @@ def evaluation(name: str) -> dict[str, tuple[float, float | None]]:
 
 def told(lang: str, model: Any) -> str:
     """What the model can be told of the picture that is wanted."""
-    return texts.say(lang, "told_text" if is_pipeline(model) else "told_class" if model.class_names else "told_nothing")
+    return texts.say(lang, "told_text" if "prompt" in model.inputs else "told_class" if model.class_names else "told_nothing")
 
 
 def megabytes_of(model: Any) -> float:
     """The model's weights on disk."""
-    files = [model.source.file] if model.source.file and not is_pipeline(model) else list(model.source.folder.rglob("*.safetensors"))
-    return sum(file.stat().st_size for file in files) / 1e6
+    return sum(file.stat().st_size for file in weight_files(model)) / 1e6
 
 
 def figures(lang: str, name: str, model: Any, n: int, seconds: float, cost: Costs, measured: dict) -> list[Any]:

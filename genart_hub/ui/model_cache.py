@@ -10,11 +10,12 @@ from typing import Any
 
 from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, shorten
-from genart_hub.hub.locate import bundled_folder
+from genart_hub.hub.described import num_parameters
+from genart_hub.hub.locate import bundled_folder, not_found
 from genart_hub.hub.names import HUB_ID, NAME_LIMIT
 from genart_hub.models import auto
-from genart_hub.models.auto import check_generative
-from genart_hub.models.base import Generative
+from genart_hub.models.auto import check_generative, check_image_model
+from genart_hub.models.base import Generative, ImageModel
 from genart_hub.ui import gpu, turns
 
 TRUSTED_BYTES = 20_000_000_000  # for the pipeline that the host has named: setting GENART_SD_MODEL is consent
@@ -35,20 +36,9 @@ def offered(family: str | None = None) -> list[str]:
     return auto.bundled(family) + host_s_models()
 
 
-def from_latents() -> list[str]:
-    """The bundled models that make a picture from a point of a latent space: all but the pipelines."""
-    return sorted(auto.bundled("gan") + auto.bundled("vae"))
-
-
 def offered_from_latents() -> list[str]:
     """The models of a box whose tab walks through latents."""
-    pipelines = auto.bundled("diffusion")
-    return [name for name in offered() if name not in pipelines]
-
-
-def is_pipeline(model: Any) -> bool:
-    """Whether the model draws what a text says."""
-    return getattr(model, "family", None) == "diffusion"
+    return auto.from_latents() + host_s_models()
 
 
 def first_shown() -> str | None:
@@ -125,12 +115,11 @@ class Shelf:
 
     def generative(self, name: object) -> Generative:
         """The same, and it must make pictures from latents."""
-        return check_generative(self.get(name), from_latents)
+        return check_generative(self.get(name))
 
-    def painter(self, name: object) -> Any:
-        """The same, and it must make pictures: from latents, or from a text."""
-        model = self.get(name)
-        return model if is_pipeline(model) else check_generative(model, auto.bundled)
+    def painter(self, name: object) -> ImageModel:
+        """The same, and it must make pictures: from latents, or from a text, or from whatever it takes."""
+        return check_image_model(self.get(name))
 
     @staticmethod
     def check(name: object) -> str:
@@ -141,7 +130,7 @@ class Shelf:
         if not isinstance(name, str) or not 0 < len(name) <= NAME_LIMIT or not HUB_ID.fullmatch(name):
             if isinstance(name, str) and any(mark in name for mark in ("/", "\\", "..", "~")):
                 raise GenartError("path_refused", name=shorten(name))
-            raise GenartError("model_not_found", name=shorten(name), bundled=", ".join(auto.bundled()))
+            raise not_found(name)
         if Path(name.partition("@")[0]).exists():
             raise GenartError("path_refused", name=shorten(name))
         return name
@@ -169,11 +158,6 @@ def keep_within(cache: Path, max_bytes: int, newest: str) -> None:
                 break
             shutil.rmtree(folder, ignore_errors=True)
             sizes.remove(size)
-
-
-def num_parameters(model: Any) -> int:
-    """The parameters of a model, or of all parts of a pipeline."""
-    return model.num_parameters if hasattr(model, "num_parameters") else sum(p.numel() for p in model.parameters())
 
 
 def _memory(model: Any) -> int:

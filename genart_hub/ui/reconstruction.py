@@ -8,9 +8,10 @@ from PIL import Image
 
 from genart_hub import images, latents
 from genart_hub.errors import GenartError, whole
+from genart_hub.hub.described import device_of
 from genart_hub.metrics import reconstruction_mse
 from genart_hub.models import auto
-from genart_hub.models.base import Generative
+from genart_hub.models.base import ImageModel
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
@@ -26,16 +27,18 @@ MOST_STEPS = 1000
 
 def build(shelf: Shelf) -> None:
     """The tab."""
+    vaes = auto.reconstructing()
+    gans = [name for name in auto.from_latents() if name not in vaes]
 
     @in_turn(MODEL)
     @guarded
     def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request):
-        model = shelf.generative(model_name)
+        model = shelf.painter(model_name)
         if not hasattr(model, "reconstruct"):
-            raise GenartError("not_vae", model=model_name, choices=", ".join(auto.bundled("vae")))
+            raise GenartError("not_vae", model=model_name, choices=", ".join(vaes))
         x = prepare(picture, model, tidy)
         lang = texts.language(request)
-        label = latents.nearest_class(model, x)
+        label = latents.nearest_class(model, x) if model.num_classes else None
         x_hat = model.reconstruct(x) if label is None else model.reconstruct(x, label)
         figure = texts.say(lang, "error_figure", error=reconstruction_mse(x, x_hat)) + as_class(lang, model, label)
         folder = new_folder()
@@ -74,7 +77,6 @@ def build(shelf: Shelf) -> None:
 
         return move
 
-    vaes, gans = auto.bundled("vae"), auto.bundled("gan")
     folder = own_folder()
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -122,21 +124,21 @@ def answer(key: str) -> tuple[gr.Image, gr.Markdown]:
         return gr.Image(label=t(key), show_label=False, **options), gr.Markdown(elem_classes="figure")
 
 
-def as_class(lang: str, model: Generative, label: torch.Tensor | None) -> str:
+def as_class(lang: str, model: ImageModel, label: torch.Tensor | None) -> str:
     """As which class a conditional model saw the picture."""
     if label is None:
         return ""
     return texts.say(lang, "error_class", label=texts.class_name(lang, model.class_names[int(label[0])]))
 
 
-def prepare(path: str | None, model: Generative, tidy: bool) -> torch.Tensor:
+def prepare(path: str | None, model: ImageModel, tidy: bool) -> torch.Tensor:
     """An upload as the model takes it. Returns (1, C, H, W) in [-1, 1] on the model's device."""
     if not path:
         raise GenartError("no_picture")
     picture = images.open_picture(path)
     if tidy and model.channels == 1 and picture.size != (model.image_size, model.image_size):
         picture = images.center_digit(picture, model.image_size)
-    return images.from_pil(picture, model.image_size, model.channels).to(next(model.parameters()).device)
+    return images.from_pil(picture, model.image_size, model.channels).to(device_of(model))
 
 
 def show(x: torch.Tensor, path: Path) -> str:

@@ -10,24 +10,26 @@ import gradio as gr
 
 from genart_hub import images, remake
 from genart_hub.errors import GenartError, whole
+from genart_hub.hub.described import name_of
+from genart_hub.models.base import ImageModel
+from genart_hub.models.inputs import INPUTS
 from genart_hub.ui import texts
 from genart_hub.ui.fields import (
     caption,
-    class_box,
     class_choices,
     class_of,
     classes_of,
     how,
     hub_search,
+    input_fields,
     model_box,
     parsed,
-    prompt_box,
     seed_of,
     unchecked,
     unread_note,
 )
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
-from genart_hub.ui.model_cache import Shelf, first_shown, is_pipeline, offered
+from genart_hub.ui.model_cache import Shelf, first_shown, offered
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL, between_steps
 
@@ -48,28 +50,28 @@ def build(shelf: Shelf) -> None:
         truncation: float,
         label: str,
         prompt: str,
-        request: gr.Request,
+        num_steps: float | None = None,
+        guidance: float | None = None,
+        request: gr.Request = None,
         progress=gr.Progress(),
     ):
         model = shelf.painter(model_name)
         lang = texts.language(request)
-        most = MOST if model.image_size <= LARGE or not is_pipeline(model) else DIFFUSION_MOST
+        most = MOST if model.image_size <= LARGE or not model.tells_steps else DIFFUSION_MOST
         n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, most)
         seed, label = seed_of(seed, lang), class_of(label, model)
-        prompt, note = texts.typed(prompt, "prompt_default", lang), ""
-        if is_pipeline(model):
-            asked = {"prompt": prompt}
+        prompt = texts.typed(prompt, "prompt_default", lang)
+        given = {"truncation": parsed(truncation), "label": label, "prompt": prompt}
+        given |= {"num_steps": parsed(num_steps), "guidance": parsed(guidance)}
+        asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
 
-            def on_step(step: int, num_steps: int) -> None:
-                progress((step, num_steps), desc=model.source.name)
-                between_steps()
+        def on_step(step: int, num_steps: int) -> None:
+            progress((step, num_steps), desc=name_of(model))
+            between_steps()
 
-            x = model.sample(n, seed, prompt=prompt, on_step=on_step)
-            note = unread_note(lang, model, prompt)
-        else:
-            asked = {"truncation": parsed(truncation), "label": label}
-            x = model.sample(n, seed, **asked)
-            asked["truncation"] = float(asked["truncation"])
+        x = model.sample(n, seed, **asked, **({"on_step": on_step} if model.tells_steps else {}))
+        asked = {name: INPUTS[name].check(name, value) for name, value in asked.items()}  # as a recipe carries them
+        note = unread_note(lang, model, prompt) if "prompt" in asked else ""
         classes = classes_of(model, label, n, seed)
         names = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]
         scores = None
@@ -97,28 +99,22 @@ def build(shelf: Shelf) -> None:
     @guarded
     def restore(png: str | None, request: gr.Request):
         if png is None:
-            return (gr.skip(),) * 6
+            return (gr.skip(),) * (3 + len(inputs.fields))
         recipe, file = remake.read(png), Path(png).name
         name = shelf.check(remake.name_of(recipe))
         model = shelf.painter(name)
         remake.check_weights(model, recipe)
         lang = texts.language(request)
         whole(texts.say(lang, "sampling"), texts.say(lang, "count"), recipe["n"], 1, MOST)
-        if is_pipeline(model):
-            fields = prompt_of(recipe, model, file)
-            return name, recipe["n"], recipe["seed"], gr.skip(), gr.update(**class_choices((), lang)), fields
-        labels = set() if recipe["label"] is None else set(model.check_label(recipe["label"], recipe["n"]).tolist())
-        if len(labels) > 1:
-            raise GenartError("several_labels", file=file)
-        chosen = model.class_names[labels.pop()] if labels else ""
-        classes = gr.update(**class_choices(model.class_names, lang, chosen))
-        return name, recipe["n"], recipe["seed"], recipe["truncation"], classes, gr.skip()
+        asked = fields_of(recipe, model, file)
+        classes = gr.update(**class_choices(model.class_names, lang, asked.pop("label", "")))
+        values = {name: asked.get(name) if name in model.inputs else gr.skip() for name in inputs.fields} | {"label": classes}
+        return name, recipe["n"], recipe["seed"], *values.values()
 
     @in_turn(MODEL)
-    def show_fields(model_name: str, request: gr.Request):
-        """The prompt for a pipeline, truncation for any other model: the one that a recipe has just named is in memory."""
-        reads = is_pipeline(shelf.get(model_name))
-        return gr.update(visible=reads), gr.update(visible=not reads)
+    def show_fields(model_name: str):
+        """The fields of what the model takes: the one that a recipe has just named is in memory."""
+        return inputs.visible(shelf.painter(model_name).inputs)
 
     def choose(gallery: list, event: gr.SelectData) -> str | None:
         return gallery[event.index][0] if gallery else None
@@ -126,10 +122,7 @@ def build(shelf: Shelf) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered(), value=first_shown())
-            prompt, of_text = prompt_box(False)
-            with gr.Column() as of_latents:
-                truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info")))
-            label = class_box(shelf, model, of_text, of_latents)
+            inputs = input_fields(shelf, model)
             hub_search(model)
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
             seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
@@ -149,26 +142,31 @@ def build(shelf: Shelf) -> None:
             code = gr.Code(label=t("code"), language="python", lines=3, interactive=False)
     how("sampling_how")
 
-    inputs, outputs = [model, count, seed, truncation, label, prompt], [gallery, one, grid, archive, code, note]
-    go.click(sample, inputs, outputs, api_name="sample")
-    roll.click(dice, None, seed, api_name="dice").then(sample, inputs, outputs, api_name="sample_after_dice")
-    restored = dropped.upload(restore, dropped, inputs, api_name="restore")
-    shown = restored.success(show_fields, model, [of_text, of_latents], api_visibility="private", show_progress="hidden")
-    shown.success(sample, inputs, outputs, api_name="sample_after_restore")
+    asked, outputs = [model, count, seed, *inputs.fields.values()], [gallery, one, grid, archive, code, note]
+    go.click(sample, asked, outputs, api_name="sample")
+    roll.click(dice, None, seed, api_name="dice").then(sample, asked, outputs, api_name="sample_after_dice")
+    restored = dropped.upload(restore, dropped, asked, api_name="restore")
+    shown = restored.success(show_fields, model, list(inputs.shown.values()), api_visibility="private", show_progress="hidden")
+    shown.success(sample, asked, outputs, api_name="sample_after_restore")
     gallery.select(choose, gallery, one, api_visibility="private", show_progress="hidden")  # a click cannot come by API
 
 
-def prompt_of(recipe: dict[str, Any], model: Any, file: str) -> str:
-    """The prompt of a pipeline's recipe, where the fields here can give the same picture again."""
-    prompt = recipe.get("prompt")
-    prompts = set(prompt) if isinstance(prompt, list) else {prompt}
-    plain = model.recipe(recipe["seed"], recipe["n"], prompt="", columns=recipe["columns"], scale=recipe["scale"])
-    others = [key for key in ("num_steps", "guidance", "negative_prompt", "size") if recipe.get(key) not in (None, plain.get(key))]
-    if len(prompts) > 1:
-        others.insert(0, "prompt")
+def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str, Any]:
+    """What the fields hold for a recipe, by input, where they can give the same pictures again; the model's own values are left out."""
+    asked = remake.request_of(recipe, model, file)
+    own = {name for name in ("num_steps", "guidance") if asked.get(name) == model.defaults.get(name)}
+    asked = {"truncation": 1.0} | {name: value for name, value in asked.items() if name not in own}
+    if "label" in asked:
+        labels = set(model.check_label(asked["label"], recipe["n"]).tolist())
+        if len(labels) > 1:
+            raise GenartError("several_labels", file=file)
+        asked["label"] = model.class_names[labels.pop()]
+    if isinstance(asked.get("prompt"), list) and len(set(asked["prompt"])) == 1:
+        asked["prompt"] = asked["prompt"][0]
+    others = [name for name, value in asked.items() if name in ("negative_prompt", "size") or isinstance(value, list)]
     if others:
         raise GenartError("no_field", file=file, names=", ".join(others))
-    return prompts.pop()
+    return asked
 
 
 def _code(model: Any, n: int, seed: int, asked: dict[str, Any]) -> str:

@@ -9,15 +9,9 @@ from torch import nn
 from genart_hub.files import sha256_of
 from genart_hub.hub.cards.datasets import DATASETS, Dataset
 from genart_hub.hub.cards.markdown import NEAREST, SAMPLES, install, known_of, model_index, place, replace_card, sealed
+from genart_hub.hub.cards.shown import SHOWN, Shown, gallery, widget
 from genart_hub.hub.cards.tables import EVALUATION, TRAINING, _cell, memorisation, own_first, read_json, results_table
-
-
-def is_generative(model: nn.Module) -> bool:
-    return hasattr(model, "sample") and hasattr(model, "latents")
-
-
-def is_classifier(model: nn.Module) -> bool:
-    return getattr(model, "family", None) == "features"
+from genart_hub.hub.described import Described, num_parameters
 
 
 def write_card(
@@ -33,10 +27,16 @@ def write_card(
     there, license, dataset = known_of(folder, name, license, dataset)
     sha256 = sha256_of(folder / "model.safetensors")
     training, evaluation = read_json(folder / TRAINING), own_first(read_json(folder / EVALUATION), sha256, folder / EVALUATION)
-    model.write_pictures(folder, name)
+    if isinstance(model, Described):
+        model.write_pictures(folder, name, dataset)
     about, dtypes, nearest = DATASETS.get(dataset), _stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
     text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest, title=title)
     return replace_card(folder, text, there)
+
+
+def shown_of(model: nn.Module, dataset: Dataset | None) -> Shown | None:
+    """The words that the card of a model that reads them shows."""
+    return SHOWN.get(dataset.name) if dataset and "prompt" in (getattr(model, "inputs", None) or ()) else None
 
 
 def samples_of(model: nn.Module) -> tuple[int, int, int, list[int] | None]:
@@ -66,8 +66,10 @@ def card(
     nearest: whether the picture of the nearest training pictures lies beside it.
     """
     measures = next(iter(evaluation["results"].values())) if evaluation else []
-    parts = [f"# {title or name}", _about(model, dataset)]
-    if is_generative(model):
+    parts, inputs, words = [f"# {title or name}", _about(model, dataset)], getattr(model, "inputs", None), shown_of(model, dataset)
+    if words:
+        parts.append(gallery(words))
+    elif inputs is not None and "prompt" not in inputs:
         n, *_, label = samples_of(model)
         classes = ", a class a column: " + ", ".join(model.class_names) if label and len(set(label)) <= 16 else ""
         parts.append(f"<Gallery />\n\n![{n} samples, seeds 0 to {n - 1}{classes}]({SAMPLES})")
@@ -86,16 +88,16 @@ def card(
 
 def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
     """What the Hub reads of a card, with the results as a model-index."""
-    task = "unconditional-image-generation" if is_generative(model) else "image-classification" if is_classifier(model) else None
-    arxiv = getattr(model, "arxiv", None)
+    described, inputs, words = isinstance(model, Described), getattr(model, "inputs", None), shown_of(model, dataset)
+    task, arxiv, family = (model.task, model.arxiv, model.family) if described else (None, None, "custom")
     data = {
         "language": ["en", "zh"],
         "license": license,
         "library_name": "genart-hub",
         **({"pipeline_tag": task} if task else {}),
-        "tags": ["genart-hub", getattr(model, "family", "custom"), *([f"arxiv:{arxiv}"] if arxiv else [])],
+        "tags": ["genart-hub", family, *([f"arxiv:{arxiv}"] if arxiv else [])],
     }
-    if getattr(model, "num_classes", 0) and is_generative(model):
+    if "label" in (inputs or ()):
         data["tags"].append("class-conditional")
     pictures = {"type": "pictures", "name": dataset.name if dataset else "pictures"}
     if dataset and dataset.hub_id:
@@ -103,7 +105,9 @@ def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str,
         pictures["type"] = dataset.hub_id
     elif dataset:
         data["tags"].append(f"dataset:{dataset.name}")
-    if is_generative(model):
+    if words:
+        data["widget"] = widget(words)
+    elif inputs is not None and "prompt" not in inputs:
         data["widget"] = [{"text": f"seeds 0 to {samples_of(model)[0] - 1}", "output": {"url": SAMPLES}}]
     if measures and task:
         data["model-index"] = model_index(name, task, pictures, measures)
@@ -128,14 +132,8 @@ def _use(model: nn.Module, name: str) -> str:
         module = "" if cls.__module__ == "__main__" else f"from {cls.__module__} import {cls.__name__}"
         note = f"`{cls.__name__}` is a class of its author's own, whose code does not come with the weights. With it at hand:\n\n"
         lines, loaded = [module] if module else [], f"{cls.__name__}.from_pretrained({place(name)})"
-    if is_generative(model):
-        lines = [*lines, "from genart_hub import images"]
-        call = f"images.grid({loaded}.sample(16, seed=0)).show()"
-    elif is_classifier(model):
-        call = f"{loaded}.features(x)  # x: (B, {model.channels}, {model.image_size}, {model.image_size}) in [-1, 1]"
-    else:
-        call = f"model = {loaded}"
-    code = "\n".join([*lines, *([""] if lines else []), call])
+    lines += model.usage(loaded) if isinstance(model, Described) else ["", f"model = {loaded}"]
+    code = "\n".join(lines).strip()
     return f"## Use\n\n{note}{install(name)}```python\n{code}\n```"
 
 
@@ -168,10 +166,11 @@ def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dt
             "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items()) + ".",
         ]
         lines += [training["note"]] if training.get("note") else []
-    count = sum(p.numel() for p in model.parameters())
     arguments = ", ".join(f"{key}={_brief(value)}" for key, value in model._arguments.items())
     stored = f" in {' and '.join(dtypes)}" if dtypes and dtypes != ["float32"] else ""
-    lines.append(f"`{type(model).__name__}({arguments})`, {count:,} parameters. `model.safetensors`{stored} has sha256 `{sha256}`.")
+    lines.append(
+        f"`{type(model).__name__}({arguments})`, {num_parameters(model):,} parameters. `model.safetensors`{stored} has sha256 `{sha256}`."
+    )
     return "\n\n".join(lines)
 
 

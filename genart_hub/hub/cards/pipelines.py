@@ -1,8 +1,6 @@
 """Cards of text-to-image pipelines: pictures of prompts that were trained on and of ones that were not, and how to use them anywhere."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +8,15 @@ from genart_hub.files import sha256_of
 from genart_hub.hub.cards import markdown, models, tables
 from genart_hub.hub.cards.datasets import DATASETS, Dataset
 from genart_hub.hub.cards.markdown import NEAREST, SAMPLES
+from genart_hub.hub.cards.shown import SHOWN, Shown, gallery, widget
 from genart_hub.hub.cards.tables import EVALUATION, TRAINING
 from genart_hub.hub.client import weight_files
 from genart_hub.hub.names import PIPELINE
 
-UNSEEN, SCHEDULERS = "unseen.png", "schedulers.json"
+SCHEDULERS = "schedulers.json"
 SWEEPS = {"steps.json": "More and fewer steps", "guidance.json": "More and less guidance"}  # what `evaluate --json` wrote, and its title
 ENOUGH = 3000  # pictures, from which on a Fréchet distance is hardly biased
 FAR = 0.1  # RMSE to the own scheduler's pictures
-COLUMNS, SEEDS = 8, 4
 TASK = "text-to-image"
 TOLD = ("epochs", "batch_size", "lr", "betas", "ema", "schedule", "warmup", "flip")  # of a stage's recipe: the rest is of other families
 
@@ -29,38 +27,6 @@ ABOUT = (
     "小型潜在扩散模型：自编码器把图片变成边长为其 1/8 的潜在表示，文本编码器读取提示词，UNet 再把噪声一步步变成"
     "提示词所说内容的潜在表示。它是一个 diffusers 的 `StableDiffusionPipeline`。",
 )
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a card asks a pipeline for: things that its pictures have names for, and what no name of theirs is."""
-
-    known: tuple[str, ...]
-    unseen: tuple[str, ...]
-
-
-def _row(names: str) -> tuple[str, ...]:
-    return tuple(names.split("|"))
-
-
-SHOWN = {
-    "emoji64": Shown(
-        known=(
-            *_row("red apple|strawberry|pizza|doughnut|birthday cake|avocado|hot dog|cookie"),
-            *_row("红苹果|西瓜|柠檬|樱桃|葡萄|胡萝卜|汉堡|薯条"),
-            *_row("cat face|panda|fox|butterfly|octopus|tropical fish|unicorn|helicopter"),
-            *_row("狗脸|猪头|老虎头|青蛙|鲸鱼|大象|鲨鱼|熊猫"),
-            *_row("rocket|airplane|sailboat|bus|bicycle|house with garden|Christmas tree|snowman"),
-            *_row("火箭|出租车|直升机|火山|摩天轮|彩虹|太阳|雪花"),
-            *_row("grinning face|guitar|violin|key|scissors|top hat|umbrella|anchor"),
-            *_row("向日葵|弯月|星星|绿心|足球|篮球|气球|灯泡"),
-        ),
-        unseen=(
-            *_row("purple apple|blue strawberry|a green cat|a dog with sunglasses|cat with top hat|panda and pizza"),
-            *_row("蓝色的狗|紫色的猪|黄色的熊猫|彩虹和火箭|giraffe, emojitwo style|donkey, blob style"),
-        ),
-    )
-}
 
 
 def write_card(
@@ -91,22 +57,20 @@ def write_text(folder: Path, model: Any, name: str, there: str, license: str, da
     return markdown.replace_card(folder, text, there)
 
 
-def rows_of(prompts: Sequence[str]) -> list[str]:
-    """Each prompt SEEDS times, so that a row of the grid is one prompt."""
-    return [prompt for prompt in prompts for _ in range(SEEDS)]
-
-
 def components(folder: Path) -> list[str]:
     """The folders of a pipeline's components, as its model_index.json names them."""
     index = tables.read_json(folder / PIPELINE) or {}
     return [name for name, part in index.items() if isinstance(part, list) and part[0] and (folder / name).is_dir()]
 
 
+def weights_of(folder: Path) -> list[str]:
+    """The weight files of a pipeline's components, as paths within its folder."""
+    return sorted(weight_files((file.relative_to(folder).as_posix() for file in folder.glob("*/*.safetensors")), components(folder)))
+
+
 def hashes(folder: Path) -> list[tuple[str, int, str]]:
-    """The path, bytes and sha256 of each component's weights."""
-    names = (file.relative_to(folder).as_posix() for file in folder.glob("*/*.safetensors"))
-    weights = sorted(weight_files(names, components(folder)))
-    return [(name, (folder / name).stat().st_size, sha256_of(folder / name)) for name in weights]
+    """The path, bytes and sha256 of each of these."""
+    return [(name, (folder / name).stat().st_size, sha256_of(folder / name)) for name in weights_of(folder)]
 
 
 def card(
@@ -129,7 +93,7 @@ def card(
     measures = next(iter(evaluation["results"].values())) if evaluation else []
     parts = [f"# {title or name}", _about(dataset)]
     if shown:
-        parts.append(_gallery(shown))
+        parts.append(gallery(shown))
     parts.append(_use(model, name, shown.known[0] if shown else "a picture"))
     if evaluation:
         parts.append(tables.results_table(evaluation))
@@ -174,8 +138,7 @@ def metadata(
     elif dataset:
         data["tags"].append(f"dataset:{dataset.name}")
     if shown:
-        told = ((f"{shown.known[0]}, {shown.known[COLUMNS]}, …", SAMPLES), (f"{shown.unseen[0]}, {shown.unseen[6]}, …", UNSEEN))
-        data["widget"] = [{"text": text, "output": {"url": file}} for text, file in told]
+        data["widget"] = widget(shown)
     if measures:
         data["model-index"] = markdown.model_index(name, TASK, pictures, measures)
     return data
@@ -185,20 +148,6 @@ def _about(dataset: Dataset | None) -> str:
     english, chinese = ABOUT
     trained = (f" Trained on {dataset.subject['en']}.", f"训练数据：{dataset.subject['zh']}。") if dataset else ("", "")
     return f"{english}{trained[0]}\n\n{chinese}{trained[1]}"
-
-
-def _gallery(shown: Shown) -> str:
-    """The two grids, and what was asked for in each of their rows."""
-    rows = [", ".join(shown.known[k : k + COLUMNS]) for k in range(0, len(shown.known), COLUMNS)]
-    known = "\n".join(f"{k}. {row}" for k, row in enumerate(rows, start=1))
-    unseen = "\n".join(f"{k}. {prompt}" for k, prompt in enumerate(shown.unseen, start=1))
-    last = len(shown.unseen) * SEEDS - 1
-    return (
-        f"<Gallery />\n\n![{len(shown.known)} prompts, seeds 0 to {len(shown.known) - 1}]({SAMPLES})\n\n"
-        f"Names of things that it was trained on, row by row, each with the next seed:\n\n{known}\n\n"
-        f"## Never seen together\n\n![{len(shown.unseen)} prompts, {SEEDS} seeds each]({UNSEEN})\n\n"
-        f"No training picture has such a caption. A row a prompt, {SEEDS} seeds each from 0 to {last} in all, none left out:\n\n{unseen}"
-    )
 
 
 def _use(model: Any, name: str, prompt: str) -> str:

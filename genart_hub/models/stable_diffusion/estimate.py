@@ -15,11 +15,13 @@ from safetensors import SafetensorError
 from genart_hub import devices
 from genart_hub.devices import dtype_on, pick_device
 from genart_hub.errors import GenartError, first_line, number, shorten, whole
+from genart_hub.hub.cards.pipelines import weights_of
 from genart_hub.hub.client import weight_files
 from genart_hub.hub.locate import PICKLES, Location, Source, locate
 from genart_hub.hub.names import CONFIG_LIMIT, PIPELINE, SAMPLING
+from genart_hub.models.inputs import MAX_GUIDANCE, MAX_STEPS
 from genart_hub.models.stable_diffusion import checks
-from genart_hub.models.stable_diffusion.request import DEFAULTS, MAX_GUIDANCE, MAX_STEPS
+from genart_hub.models.stable_diffusion.request import DEFAULTS
 from genart_hub.quiet import _silent
 
 KNOWN = {"turbo": {"num_steps": 1, "guidance": 0.0}}  # what stands in a name -> how such models were distilled to be sampled
@@ -131,6 +133,21 @@ class Outline:
 
 
 COST = 0.3  # of operations / rate, measured: most of a UNet's weights work at a part of the positions, and below the rate
+
+
+def sizes_of(folder: Path) -> dict[str, int]:
+    """A local pipeline's image size, channels, parameters and bytes of weights, from its configs and its weights' headers."""
+    files = [folder / name for name in weights_of(folder)]
+    tensors = [shape for file in files for shape, _ in checks.tensors_in(file).values()]
+    side = checks.read_json(folder / "unet" / "config.json", "unet/config.json").get("sample_size")
+    vae = checks.read_json(folder / "vae" / "config.json", "vae/config.json")
+    scale = 2 ** (len(vae["block_out_channels"]) - 1)
+    return {
+        "image_size": (side if isinstance(side, int) else side[1]) * scale,
+        "channels": vae["out_channels"],
+        "num_parameters": sum(map(prod, tensors)),
+        "bytes": sum(file.stat().st_size for file in files),
+    }
 
 
 @dataclass(frozen=True)

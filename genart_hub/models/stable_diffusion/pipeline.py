@@ -3,49 +3,47 @@
 import copy
 import json
 import os
-import queue
 import re
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genart_hub import __version__
-from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, number, whole
+from genart_hub.errors import GenartError, number
 from genart_hub.files import saving
+from genart_hub.hub.described import name_of
 from genart_hub.hub.locate import Source
 from genart_hub.hub.names import SAMPLING
-from genart_hub.models.stable_diffusion.pictures import write_pictures
+from genart_hub.models.base import ImageModel
+from genart_hub.models.inputs import MAX_STEPS
 from genart_hub.models.stable_diffusion.request import (
     DEFAULTS,
     FALLBACKS,
-    MAX_GUIDANCE,
-    MAX_STEPS,
     OF_A_PART,
-    _check_prompt,
+    Request,
     _side,
-    _Stopped,
     _telling,
     _text,
+    knows_diffusers_words,
 )
 from genart_hub.quiet import _silent
+from genart_hub.streams import steps_of
 
 ADAPTERS = re.compile(r"(^|\.)(lora_\w+|base_layer|ip_adapter\w*|to_[kv]_ip)(\.|$)")  # as peft and diffusers name their weights
 SLICED_SIDE = 256  # px: from here on the autoencoder decodes picture by picture, which a batch's activations would not fit for
 
 
-class StableDiffusion:
+class StableDiffusion(ImageModel):
     """A diffusers text-to-image pipeline with the promise of every model here: picture k of `sample` is that of seed + k."""
 
     family = "diffusion"
     channels = 3
-    class_names: tuple[str, ...] = ()
-    num_classes = 0
+    defaults: dict[str, Any] = DEFAULTS
 
     def __init__(self, pipeline: Any, source: Source | None = None, defaults: dict[str, Any] | None = None):
         """defaults: the num_steps and guidance of a request that names none."""
@@ -53,7 +51,6 @@ class StableDiffusion:
         if source:
             source.remember(pipeline)
         self.defaults = DEFAULTS | (defaults or {})
-        self.blanked: tuple[int, ...] = ()  # the pictures of the last call that the safety checker made black
         pipeline.set_progress_bar_config(disable=True)
         if self.image_size >= SLICED_SIDE and hasattr(pipeline.vae, "enable_slicing"):
             pipeline.vae.enable_slicing()
@@ -69,11 +66,17 @@ class StableDiffusion:
         return self.pipeline.vae.config.latent_channels
 
     @property
-    def num_parameters(self) -> int:
-        """The parameters of all components."""
-        modules = (part for part in self.pipeline.components.values() if isinstance(part, torch.nn.Module))
-        return sum(parameter.numel() for module in modules for parameter in module.parameters())
+    def config(self) -> dict[str, Any]:
+        """What a summary says of it."""
+        return {"image_size": self.image_size, "latent_channels": self.latent_channels} | self.defaults
 
+    def to(self, device: str | torch.device) -> Self:
+        """Move all networks onto a device; what diffusers has placed part by part stays there."""
+        with _silent():
+            self.pipeline.to(device)
+        return self
+
+    @knows_diffusers_words
     def sample(
         self,
         n: int = 1,
@@ -91,9 +94,10 @@ class StableDiffusion:
         num_steps, guidance: None for the pipeline's own (`defaults`). size: px, one number or (height, width), multiples of 8.
         on_step: called with (step, num_steps) after each step; what it raises ends the call and comes out.
         """
-        pipe, options = self._text_to_image(n, seed, prompt, num_steps, guidance, negative_prompt, size)
+        pipe, options = self._text_to_image(Request(n, seed, prompt, num_steps, guidance, negative_prompt, size))
         return self._run(pipe, options, _telling(on_step))
 
+    @knows_diffusers_words
     def denoise(
         self,
         n: int = 1,
@@ -110,8 +114,9 @@ class StableDiffusion:
         x: (n, 3, H, W) float32 in [-1, 1], the latents of that moment through the autoencoder; the last one is what `sample` gives.
         No step is made before it is asked for, and none after the generator is closed or dropped.
         """
-        return self._denoise(*self._text_to_image(n, seed, prompt, num_steps, guidance, negative_prompt, size))
+        return self._denoise(*self._text_to_image(Request(n, seed, prompt, num_steps, guidance, negative_prompt, size)))
 
+    @knows_diffusers_words
     def img2img(
         self,
         x: Tensor,
@@ -130,10 +135,11 @@ class StableDiffusion:
         x: (3, H, W), (1, 3, H, W) or (n, 3, H, W) in [-1, 1], of any height and width in multiples of 8. strength: above 0, at most
         1, the share of the noise, and of the steps, at least one of which is made. Returns (n, 3, H, W) float32 in [-1, 1].
         """
-        options = self._request("img2img", n, seed, prompt, num_steps, guidance, negative_prompt)
+        options = self._options("img2img", Request(n, seed, prompt, num_steps, guidance, negative_prompt))
         options |= self._start("img2img", x, len(options["generator"]), strength, options["num_inference_steps"])
         return self._run(self._pipe(options["num_inference_steps"], "AutoPipelineForImage2Image"), options, _telling(on_step))
 
+    @knows_diffusers_words
     def inpaint(
         self,
         x: Tensor,
@@ -153,8 +159,8 @@ class StableDiffusion:
         mask: (H, W), (1, H, W), (1, 1, H, W) or (n, 1, H, W), 1 or True where to paint anew.
         """
         if self.latent_channels != 4:
-            raise GenartError("four_channels", name=self._name(), channels=self.latent_channels, choices=", ".join(FALLBACKS))
-        options = self._request("inpaint", n, seed, prompt, num_steps, guidance, negative_prompt)
+            raise GenartError("four_channels", name=name_of(self), channels=self.latent_channels, choices=", ".join(FALLBACKS))
+        options = self._options("inpaint", Request(n, seed, prompt, num_steps, guidance, negative_prompt))
         options |= self._start("inpaint", x, len(options["generator"]), strength, options["num_inference_steps"])
         x = options["image"]
         height, width = x.shape[2:]
@@ -197,22 +203,14 @@ class StableDiffusion:
         scale: int = 1,
     ) -> dict[str, Any]:
         """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
-        source = self.source if self.is_current() else None  # else nobody has these weights
-        return {
-            "model": source.name if source else type(self.pipeline).__name__,
-            "weights_sha256": source.sha256 if source else None,
-            "revision": source.revision if source else None,
-            "seed": seed,
-            "n": n,
+        request = {
             "prompt": _text(prompt) if isinstance(prompt, str) else [_text(one) for one in prompt],
             "negative_prompt": _text(negative_prompt) if negative_prompt else None,
             "num_steps": self.defaults["num_steps"] if num_steps is None else num_steps,
             "guidance": self.defaults["guidance"] if guidance is None else guidance,
             "size": list(size) if isinstance(size, tuple | list) else size,
-            "columns": columns,
-            "scale": scale,
-            "genart_hub_version": __version__,
         }
+        return self._recipe(seed, n, request, columns, scale)
 
     def is_current(self) -> bool:
         """Whether the pipeline is the one that was loaded: with the weights, the scheduler and the settings that its folder has."""
@@ -226,7 +224,7 @@ class StableDiffusion:
         modules = (part for part in self.pipeline.components.values() if isinstance(part, nn.Module))
         names = (name for module in modules for name in module.state_dict())
         if adapter := next((name for name in names if ADAPTERS.search(name)), None):
-            raise GenartError("has_adapters", name=self._name(), tensor=adapter)
+            raise GenartError("has_adapters", name=name_of(self), tensor=adapter)
         with _silent(), saving(folder) as place:
             self.pipeline.save_pretrained(place)
             for old in Path(folder).glob("*/*.safetensors*"):  # of a save before, in other pieces
@@ -235,9 +233,11 @@ class StableDiffusion:
                     old.unlink()
             (place / SAMPLING).write_text(json.dumps(self.defaults, indent=2) + "\n", encoding="utf-8")
 
-    def write_pictures(self, folder: str | os.PathLike, name: str, dataset: str | None = None) -> None:
-        """The grids that the card shows, and golden pictures. dataset: one whose names are known."""
-        write_pictures(Path(folder), self, name, dataset)
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Pictures through the autoencoder, by the mean of their latents. x: (B, 3, H, W) in [-1, 1], and so returned."""
+        vae = self.pipeline.vae
+        return vae.decode(vae.encode(x.to(vae.device, vae.dtype)).latent_dist.mean).sample.float().cpu().clamp(-1, 1)
 
     def push_to_hub(
         self,
@@ -262,9 +262,6 @@ class StableDiffusion:
 
     # ---- one call ----
 
-    def _name(self) -> str:
-        return self.source.name if self.source else type(self.pipeline).__name__
-
     def _shape(self, size: int | Sequence[int] | None = None) -> tuple[int, int]:
         """(height, width) in px of a request, checked."""
         scale = self.pipeline.vae_scale_factor
@@ -275,31 +272,14 @@ class StableDiffusion:
         height, width = size if isinstance(size, tuple | list) and len(size) == 2 else (size, size)
         return _side("height", height, max(8, scale)), _side("width", width, max(8, scale))
 
-    def _request(self, where: str, n, seed, prompt, num_steps, guidance, negative_prompt) -> dict[str, Any]:
+    def _options(self, where: str, request: Request) -> dict[str, Any]:
         """What all three pipelines take, checked."""
-        n, seed = whole(where, "n", whole(where, "n", n, 1), None, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
         limits = (self.pipeline.scheduler.config.get(key) for key in ("num_train_timesteps", "original_inference_steps"))
-        most = min([MAX_STEPS, *(limit for limit in limits if limit)])
-        num_steps = whole(where, "num_steps", self.defaults["num_steps"] if num_steps is None else num_steps, 1, most)
-        guidance = number(where, "guidance", self.defaults["guidance"] if guidance is None else guidance, 0, MAX_GUIDANCE)
-        several = isinstance(prompt, list | tuple)
-        if several and len(prompt) != n:
-            raise GenartError("prompt_count", n=n, count=len(prompt))
-        prompts = [_check_prompt(one) for one in (prompt if several else [prompt])]
-        blank = negative_prompt is None or (isinstance(negative_prompt, str) and not negative_prompt.strip())
-        negative = None if blank else _check_prompt(negative_prompt)
-        return {
-            "prompt": prompts if several else prompts[0],
-            "negative_prompt": [negative] * n if several and negative else negative,
-            "num_images_per_prompt": 1 if several else n,
-            "num_inference_steps": num_steps,
-            "guidance_scale": guidance,
-            "generator": [torch.Generator().manual_seed(seed + k) for k in range(n)],
-        }
+        return request.options(where, self.defaults, min([MAX_STEPS, *(limit for limit in limits if limit)]))
 
-    def _text_to_image(self, n, seed, prompt, num_steps, guidance, negative_prompt, size) -> tuple[Any, dict[str, Any]]:
-        options = self._request("StableDiffusion", n, seed, prompt, num_steps, guidance, negative_prompt)
-        height, width = self._shape(size)
+    def _text_to_image(self, request: Request) -> tuple[Any, dict[str, Any]]:
+        options = self._options("StableDiffusion", request)
+        height, width = self._shape(request.size)
         scale, unet = self.pipeline.vae_scale_factor, self.pipeline.unet
         shape = 1, unet.config.in_channels, height // scale, width // scale
         noise = torch.cat([torch.randn(shape, generator=generator) for generator in options["generator"]])
@@ -350,40 +330,26 @@ class StableDiffusion:
         return made.images.float().cpu() * 2 - 1
 
     def _denoise(self, pipe: Any, options: dict[str, Any]) -> Iterator[tuple[int, int, Tensor]]:
-        """The pipeline runs in a thread that waits after each step until the next one is asked for."""
         with _silent():
             pipe.scheduler.set_timesteps(options["num_inference_steps"])
         total = len(pipe.scheduler.timesteps)
         yield 0, total, self._decode(options["latents"])
-        seen, turn, stopping = queue.SimpleQueue(), threading.Semaphore(0), threading.Event()
 
-        def on_latents(step: int, total: int, latents: Tensor) -> None:
-            if step < total and not stopping.is_set():
-                seen.put((step, pipe.scheduler.scale_model_input(latents, pipe.scheduler.timesteps[step])))
-                turn.acquire()
-            if stopping.is_set():
-                raise _Stopped
+        def unfold(tell: Callable[..., None]) -> Tensor:
+            def on_latents(step: int, total: int, latents: Tensor) -> None:
+                if step < total:
+                    tell(step, pipe.scheduler.scale_model_input(latents, pipe.scheduler.timesteps[step]))
 
-        def work() -> None:
+            return self._run(pipe, options, on_latents)
+
+        with closing(steps_of(unfold)) as steps:
             try:
-                seen.put((total, self._run(pipe, options, on_latents)))
-            except BaseException as error:  # it is raised where the generator is read
-                seen.put((None, error))
-
-        thread = threading.Thread(target=work, name="denoise", daemon=True)
-        thread.start()
-        try:
-            step = 0
-            while step != total:
-                step, found = seen.get()
-                if step is None:
-                    raise found
-                yield step, total, found if step == total else self._decode(found)
-                turn.release()
-        finally:
-            stopping.set()
-            turn.release()
-            thread.join()
+                while True:
+                    step, latents = next(steps)
+                    yield step, total, self._decode(latents)
+            except StopIteration as done:
+                x, _ = done.value
+        yield total, total, x
 
     @torch.no_grad()
     def _decode(self, latents: Tensor) -> Tensor:

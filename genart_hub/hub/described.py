@@ -1,0 +1,103 @@
+"""What a model can tell of itself, whatever it does: its networks, its weights on disk, a summary."""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from genart_hub.hub.locate import Source
+
+
+def name_of(model: Any) -> str:
+    """What a model was loaded by, without its folder's path, or its class."""
+    source = getattr(model, "source", None)
+    return source.name if source else type(model).__name__
+
+
+def networks_of(model: Any) -> dict[str, nn.Module]:
+    """A module's children, or the networks of a pipeline, by name."""
+    pipeline = getattr(model, "pipeline", None)
+    parts = model.named_children() if pipeline is None else pipeline.components.items()
+    return {name: part for name, part in parts if isinstance(part, nn.Module)}
+
+
+def device_of(model: Any) -> torch.device:
+    """Where a model's weights are; the CPU for one without any."""
+    modules = [model] if isinstance(model, nn.Module) else networks_of(model).values()
+    return next((parameter.device for module in modules for parameter in module.parameters()), torch.device("cpu"))
+
+
+def num_parameters(model: Any) -> int:
+    """Those of a module, or of all networks of a pipeline."""
+    modules = [model] if isinstance(model, nn.Module) else networks_of(model).values()
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+
+
+def weight_files(model: Any) -> tuple[Path, ...]:
+    """The safetensors files that a model was loaded from; none where it was made here."""
+    source = getattr(model, "source", None)
+    return () if source is None else source.files or tuple(filter(None, [source.file]))
+
+
+def facts(model: Any) -> dict[str, Any]:
+    """A summary as JSON values."""
+    source, inputs, settings = getattr(model, "source", None), getattr(model, "inputs", None), getattr(model, "config", {})
+    return {
+        "name": name_of(model),
+        "class": type(model).__name__,
+        "family": getattr(model, "family", "custom"),
+        "inputs": None if inputs is None else ["n", "seed", *inputs],
+        "settings": settings if isinstance(settings, dict) else {},
+        "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in networks_of(model).items()},
+        "num_parameters": num_parameters(model),
+        "bytes": sum(file.stat().st_size for file in weight_files(model)),
+        "sha256": source.sha256 if source else None,
+        "revision": source.revision if source else None,
+    }
+
+
+def summary(model: Any) -> str:
+    """What a model is, in lines: class, settings, inputs, parameters, weights."""
+    of = facts(model)
+    lines = [f"{of['name']}: {of['class']}, family {of['family']}"]
+    lines += [f"  {name}: {json.dumps(value)}" for name, value in of["settings"].items()]
+    lines += [] if of["inputs"] is None else [f"  inputs: {', '.join(of['inputs'])}"]
+    lines += [f"  parameters of {name}: {count:,}" for name, count in of["parameters"].items()]
+    lines.append(f"  parameters: {of['num_parameters']:,}")
+    lines += [f"  weights: sha256 {of['sha256']}, {of['bytes']:,} bytes"] if of["sha256"] else []
+    lines += [f"  revision: {of['revision']}"] if of["revision"] else []
+    return "\n".join(lines)
+
+
+class Described:
+    """The same as a model's own, beside what a card says of it."""
+
+    family: ClassVar[str] = "custom"  # a label for people and the Hub: nothing is decided by it
+    arxiv: ClassVar[str | None] = None
+    about: ClassVar[dict[str, str]] = {}  # what the model is, in "en" and "zh"
+    source: Source | None
+
+    @property
+    def num_parameters(self) -> int:
+        """The parameters of all its networks."""
+        return num_parameters(self)
+
+    @property
+    def weight_files(self) -> tuple[Path, ...]:
+        """The safetensors files that it was loaded from; none of a model that was made here."""
+        return weight_files(self)
+
+    def summary(self) -> str:
+        """What the model is, in lines: class, settings, inputs, parameters, weights."""
+        return summary(self)
+
+    @property
+    def task(self) -> str:
+        """What it does, by the Hub's name."""
+        raise NotImplementedError(f"{type(self).__name__} must name its task.")
+
+    def usage(self, loaded: str) -> list[str]:
+        """Lines of code that use it, for its card. loaded: an expression that loads it."""
+        raise NotImplementedError(f"{type(self).__name__} must show its usage.")
