@@ -18,9 +18,8 @@ def name_of(model: Any) -> str:
 
 def networks_of(model: Any) -> dict[str, nn.Module]:
     """A module's children, or the networks of a pipeline, by name."""
-    pipeline = getattr(model, "pipeline", None)
-    parts = model.named_children() if pipeline is None else pipeline.components.items()
-    return {name: part for name, part in parts if isinstance(part, nn.Module)}
+    parts = dict(model.named_children()) if isinstance(model, nn.Module) else getattr(getattr(model, "pipeline", None), "components", {})
+    return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
 
 
 def device_of(model: Any) -> torch.device:

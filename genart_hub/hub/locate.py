@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,11 +161,12 @@ def bundled_names() -> list[str]:
     return sorted({folder.name for folder in folders if (folder / CONFIG).is_file() or (folder / PIPELINE).is_file()})
 
 
-def not_found(name: object) -> GenartError:
-    """What is said of a name that is nothing: with the bundled model that it may have meant."""
-    near = difflib.get_close_matches(name, bundled_names(), 1) if isinstance(name, str) else []
+def not_found(name: object, bundled: Sequence[str] | None = None) -> GenartError:
+    """What is said of a name that is nothing: with the bundled model that it may have meant. bundled: those that are named (all)."""
+    names = bundled_names() if bundled is None else bundled
+    near = difflib.get_close_matches(name, names, 1) if isinstance(name, str) else []
     hint = GenartError("did_you_mean", name=near[0]) if near else ""
-    return GenartError("model_not_found", name=shorten(name), near=hint, bundled=", ".join(bundled_names()))
+    return GenartError("model_not_found", name=shorten(name), near=hint, bundled=", ".join(names))
 
 
 @dataclass

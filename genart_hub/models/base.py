@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genart_hub import __version__
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, shorten, whole
 from genart_hub.hub import HubModel
-from genart_hub.hub.described import Described, device_of
+from genart_hub.hub.described import Described, device_of, name_of
 from genart_hub.models.inputs import check_class_inputs, check_truncation, inputs_of
 from genart_hub.models.labels import index_of_class
 from genart_hub.models.pictures import save_golden, write_pictures
@@ -97,7 +97,7 @@ class ImageModel(Described):
         where = type(self).__name__
         if not self.num_classes:
             if label is not None:
-                raise GenartError("no_classes", where=where, value=shorten(label))
+                raise GenartError("no_classes", where=name_of(self), value=shorten(label))
             return None
         if label is None:
             indices = [k % self.num_classes for k in range(n)]

@@ -130,7 +130,7 @@ class Shelf:
         if not isinstance(name, str) or not 0 < len(name) <= NAME_LIMIT or not HUB_ID.fullmatch(name):
             if isinstance(name, str) and any(mark in name for mark in ("/", "\\", "..", "~")):
                 raise GenartError("path_refused", name=shorten(name))
-            raise not_found(name)
+            raise not_found(name, auto.bundled())
         if Path(name.partition("@")[0]).exists():
             raise GenartError("path_refused", name=shorten(name))
         return name

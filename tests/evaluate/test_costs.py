@@ -109,7 +109,7 @@ def test_a_model_is_counted_once_and_forgotten_with_it():
 class Steps:
     """A pipeline in small: a text is read, each step runs the layer twice, as guidance does, and a decoder ends it."""
 
-    family = "diffusion"
+    inputs = ("prompt", "num_steps", "guidance")
     defaults = {"num_steps": 20, "guidance": 4.0}
 
     def __init__(self):

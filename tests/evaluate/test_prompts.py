@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,8 +13,9 @@ from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
 from genart_hub.evaluate import prompts, samples
 from genart_hub.evaluate.memorisation import Training
+from genart_hub.models import pictures as painting
+from genart_hub.models.base import ImageModel
 from genart_hub.models.classifier import Classifier
-from genart_hub.models.stable_diffusion import pictures as painting
 from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 from genart_hub.models.vae import VAE
 
@@ -34,12 +34,11 @@ def captioned(size=16, copies=2):
     return Pictures(levels, None, Path("/somewhere/data/things.parquet"), columns=columns)
 
 
-class Copyist:
+class Copyist(ImageModel):
     """Draws, for a caption, the last real picture that has it; notes what it was asked."""
 
     family, channels, image_size = "diffusion", 3, 16
     defaults = {"num_steps": 7, "guidance": 3.0}
-    pipeline = SimpleNamespace(device="cpu")
 
     def __init__(self, pictures):
         texts = pictures.columns["text"] + pictures.columns["text_zh"]
@@ -110,15 +109,8 @@ def test_each_language_has_a_row_with_the_held_out_real_pictures_as_the_ceiling(
 
 
 def fake_vae(model):
-    """With an autoencoder that halves every pixel."""
-    latents = SimpleNamespace(latent_dist=SimpleNamespace())
-
-    def encode(x):
-        latents.latent_dist.mean = x
-        return latents
-
-    vae = SimpleNamespace(encode=encode, decode=lambda z: SimpleNamespace(sample=z / 2), device="cpu", dtype=torch.float32)
-    model.pipeline = SimpleNamespace(device="cpu", vae=vae)
+    """An autoencoder that gives back half of each pixel."""
+    model.reconstruct = lambda x: x / 2
     return model
 
 
@@ -242,7 +234,7 @@ def test_seconds_are_those_of_a_picture_in_a_batch_after_the_first(pictures, mon
     ticks = iter([0.0, 99.0, 100.0, 108.0, 200.0, 216.0, 300.0, 324.0])
     monkeypatch.setattr(prompts.time, "perf_counter", lambda: next(ticks))
     model = Copyist(pictures)
-    found = prompts._seconds(model, ["cat", "dog"], 0, 4, 3.0, "")
+    found = prompts._seconds(model, ["cat", "dog"], 0, {"num_steps": 4, "guidance": 3.0}, "")
     assert found.value == pytest.approx((8 + 16 + 24) / 3 / 16)
     assert found.error == pytest.approx(8 / 16 / 3**0.5)
     assert {len(call[1]) for call in model.calls} == {16}

@@ -18,6 +18,7 @@ from postscript import EPS
 import genart_hub
 from genart_hub import images, latents
 from genart_hub.hub import locate
+from genart_hub.models import auto
 from genart_hub.ui import texts
 
 GAN, VAE = "gan-mnist", "vae-mnist"
@@ -433,26 +434,32 @@ def test_sampling_a_pipeline_draws_the_prompt_and_writes_it_down(tiny, tiny_clie
 def test_a_dropped_picture_brings_its_prompt_back(tiny_clients):
     _, one, grid, *_ = tiny_clients["zh"].predict(PIPELINE, 2, 5, 1, "", "蓝色的狗", api_name="/sample")
     for path, n in ((one, 1), (grid, 2)):
-        name, count, seed, _, classes, prompt = tiny_clients["zh"].predict(handle_file(path), api_name="/restore")
-        assert (name, count, seed, prompt, classes["visible"]) == (PIPELINE, n, 5, "蓝色的狗", False)
+        name, count, seed, _, classes, prompt, *own = tiny_clients["zh"].predict(handle_file(path), api_name="/restore")
+        assert (name, count, seed, prompt, classes["visible"], own) == (PIPELINE, n, 5, "蓝色的狗", False, [None, None])
 
 
 def test_a_picture_with_settings_that_have_no_field_here_is_told(tiny, tiny_app, tiny_clients, tmp_path):
-    recipe = tiny(PIPELINE).recipe(0, 2, prompt=["cat", "dog"], num_steps=7)
+    recipe = tiny(PIPELINE).recipe(0, 2, prompt=["cat", "dog"], negative_prompt="red")
     file = handle_file(picture_with(recipe, tmp_path / "p.png"))
-    told = "p.png was made with settings that the app has no field for (prompt, num_steps)."
+    told = "p.png was made with settings that the app has no field for (prompt, negative_prompt)."
     assert refused(tiny_app, tiny_clients["en"], file, api_name="/restore").startswith(told)
     assert refused(tiny_app, tiny_clients["zh"], file, api_name="/restore").startswith(
-        "p.png 用到了应用里没有的设置（prompt, num_steps）。"
+        "p.png 用到了应用里没有的设置（prompt, negative_prompt）。"
     )
 
 
-@pytest.mark.parametrize("endpoint", ["/walk", "/reconstruct", "/invert"])
+def test_steps_and_guidance_are_asked_for_and_come_back(tiny, tiny_clients):
+    gallery, one, *_, code, _ = tiny_clients["en"].predict(PIPELINE, 1, 5, 1, "", "cat", 3, 2.5, api_name="/sample")
+    assert code.endswith("prompt='cat', num_steps=3, guidance=2.5)")
+    picture = images.to_pil(tiny(PIPELINE).sample(1, 5, prompt="cat", num_steps=3, guidance=2.5))[0]
+    assert same_picture(picture, Image.open(gallery[0]["image"]))
+    assert tiny_clients["en"].predict(handle_file(one), api_name="/restore")[-2:] == (3, 2.5)
+
+
+@pytest.mark.parametrize("endpoint", ["/walk", "/invert"])
 def test_a_pipeline_has_no_latents_for_the_other_tabs(tiny_app, tiny_clients, tmp_path, endpoint):
     picture = handle_file(digit(tmp_path))
-    arguments = {"/walk": (PIPELINE, "0, 1", "slerp", 8, 8, False, 1)}.get(
-        endpoint, (picture, PIPELINE, True, 10)[: 3 + (endpoint == "/invert")]
-    )
+    arguments = {"/walk": (PIPELINE, "0, 1", "slerp", 8, 8, False, 1)}.get(endpoint, (picture, PIPELINE, True, 10))
     told = f"{PIPELINE} makes no pictures from latents. Choose one of: {', '.join(sorted(DIGITS + EMOJI))}."
     assert refused(tiny_app, tiny_clients["en"], *arguments, api_name=endpoint) == told
 
@@ -524,7 +531,7 @@ def test_a_dropped_picture_brings_its_class_back(tiny, tiny_clients, name, label
     _, one, grid, *_ = tiny_clients["zh"].predict(name, 2, 5, 1, label, api_name="/sample")
     known = tiny(name).class_names
     for path, n in ((one, 1), (grid, 2)):
-        *fields, classes, _ = tiny_clients["zh"].predict(handle_file(path), api_name="/restore")
+        *fields, classes, _, _, _ = tiny_clients["zh"].predict(handle_file(path), api_name="/restore")
         assert fields == [name, n, 5, 1]
         assert (classes["value"], classes["visible"]) == (label, bool(known))
         assert [tuple(choice) for choice in classes["choices"]] == [
@@ -712,8 +719,8 @@ BAD_FIELDS = [
     (
         "/sample",
         {"model": "features-mnist"},
-        f"features-mnist makes no pictures from latents. Choose one of: {BUNDLED}.",
-        f"features-mnist 不能由潜在向量生成图片。请改选：{BUNDLED}。",
+        f"features-mnist makes no pictures. Choose one of: {BUNDLED}.",
+        f"features-mnist 不能生成图片。请改选：{BUNDLED}。",
     ),
     ("/walk", {"seeds": "0"}, "A walk needs at least two keys, got 1.", "漫步至少需要两个关键点，得到的是 1 个。"),
     (
@@ -793,7 +800,7 @@ def test_a_hub_id_without_a_network_names_the_endpoint(app, clients):
 
 def test_a_gan_does_not_reconstruct_in_one_step(app, clients, tmp_path):
     picture = handle_file(digit(tmp_path))
-    names = ", ".join(genart_hub.bundled("vae"))
+    names = ", ".join(auto.reconstructing())
     english = refused(app, clients["en"], picture, GAN, True, api_name="/reconstruct")
     assert english == f"{GAN} is no VAE, so it cannot reconstruct in one step. Choose one of: {names}."
     assert (

@@ -251,7 +251,6 @@ def test_the_boxes_that_walk_through_latents_offer_no_pipeline(three_models, tmp
     save_tiny_pipeline(tmp_path / "drawn")
     assert model_cache.offered() == ["drawn", "one", "three", "two", "me/mine"]
     assert model_cache.offered_from_latents() == ["one", "three", "two", "me/mine"]
-    assert model_cache.from_latents() == ["one", "three", "two"]
 
 
 def test_a_strip_goes_from_noise_to_the_finished_picture_in_even_steps():
