@@ -9,9 +9,10 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
-from hub_server import HubServer, User, patched_client
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, errors
 from huggingface_hub.utils import get_session
+
+from hub_server import HubServer, User, patched_client
 
 WRITER = {"Authorization": "Bearer write-token"}
 TOKENS = {"write-token": User("me", orgs=("lab",)), "read-token": User("me", role="read"), "other-token": "you"}
