@@ -7,10 +7,12 @@ os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": 
 
 import inspect
 import io
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import EpsImagePlugin, Image
+from pipelines import save_tiny_pipeline
 from postscript import fake_ghostscript
 
 from genart_hub.models.classifier import Classifier
@@ -56,6 +58,12 @@ def vae(tiny) -> VAE:
 @pytest.fixture
 def classifier(tiny) -> Classifier:
     return tiny(Classifier)
+
+
+@pytest.fixture(scope="session")
+def pipeline_folder(tmp_path_factory) -> Path:
+    """The folder of a tiny Stable Diffusion that makes pictures of 16 px. Tests that change it copy it first."""
+    return save_tiny_pipeline(tmp_path_factory.mktemp("diffusion") / "tiny-sd")
 
 
 def grey_pictures(n: int, size: int = 8, seed: int = 0) -> list[Image.Image]:

@@ -11,4 +11,5 @@ from . import routes as routes
 from . import transfers as transfers
 from .client import patched_client as patched_client
 from .repos import User as User
+from .repos import files_of as files_of
 from .server import HubServer as HubServer

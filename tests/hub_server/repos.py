@@ -178,3 +178,8 @@ def ignored(path: str, gitignore: str) -> bool:
     patterns = [line.strip() for line in gitignore.splitlines() if line.strip() and not line.startswith("#")]
     hits = [pattern for pattern in patterns if any(fnmatch(name, pattern.lstrip("!").strip("/")) for name in names)]
     return bool(hits) and not hits[-1].startswith("!")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """A folder's files, as `HubServer.add` takes them."""
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}

@@ -10,6 +10,7 @@ import threading
 import pytest
 import torch
 from pipelines import save_tiny_pipeline, tiny_pipeline
+from refusals import code_of
 from safetensors.torch import load_file
 
 import genart_hub
@@ -34,13 +35,6 @@ def pipeline(saved):
 
 def sample(pipeline, n=1, seed=0, prompt="red fox", **options):
     return pipeline.sample(n, seed, prompt=prompt, **{"num_steps": 2} | options)
-
-
-def code_of(call) -> str:
-    with pytest.raises(GenartError) as error:
-        call()
-    assert "\n" not in str(error.value)
-    return error.value.code
 
 
 def threads() -> int:

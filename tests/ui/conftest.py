@@ -121,11 +121,6 @@ def app(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def pipeline_folder(tmp_path_factory) -> Path:
-    return save_tiny_pipeline(tmp_path_factory.mktemp("pipeline") / "tiny-pipeline")
-
-
-@pytest.fixture(scope="session")
 def app_with_pipeline(tmp_path_factory, pipeline_folder):
     """The app of a host who has set GENART_SD_MODEL."""
     with running_app(tmp_path_factory.mktemp("app"), GENART_SD_MODEL=str(pipeline_folder)) as app:

@@ -284,17 +284,17 @@ def test_a_pipeline_of_the_host_answers_too_with_four_pictures_at_most(client_wi
     for shown, picture in zip(galleries["big"], expected, strict=True):
         assert same_picture(Image.open(shown["image"]), picture)
     name, _, _, parameters, pixels, megabytes, *_, told, frechet = table["data"][-1]
-    assert (name, pixels, told, frechet) == ("tiny-pipeline", "16×16×3", "free text", None)
+    assert (name, pixels, told, frechet) == ("tiny-sd", "16×16×3", "free text", None)
     assert int(parameters.replace(",", "")) * 4e-6 == pytest.approx(megabytes, abs=0.1)  # float32
     assert "not measured" in cards["big"]
-    assert "### tiny-pipeline\nnot like for like" in outputs[-4]
+    assert "### tiny-sd\nnot like for like" in outputs[-4]
     assert not status
 
 
 def test_a_pipeline_without_a_prompt_says_so_and_the_others_still_answer(client_with_pipeline):
     *_, table, status = client_with_pipeline.predict(2, 0, 1, " ", "digits", api_name="/compare")
     assert [row[0] for row in table["data"]] == BUNDLED_DIGITS
-    assert status == "tiny-pipeline could not answer: The prompt is empty. Write what the picture should show."
+    assert status == "tiny-sd could not answer: The prompt is empty. Write what the picture should show."
 
 
 def test_the_host_s_own_folder_stays_closed_to_the_page(client_with_pipeline, pipeline_folder):
