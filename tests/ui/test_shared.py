@@ -11,12 +11,12 @@ import gradio as gr
 import httpx
 import pytest
 import torch
-from conftest import PIPELINE, connect, running_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from hub_server import HubServer, User, files_of, patched_client
 from pipelines import save_tiny_pipeline
 from refusals import code_of
+from running import PIPELINE, connect, running_app
 from starlette.requests import Request
 
 import genart_hub
