@@ -186,7 +186,7 @@ def test_the_digits_need_no_prompt(tiny_clients):
 
 
 def test_a_big_pipeline_that_cannot_be_reached_is_told_and_there_is_nothing_to_agree_to(tiny_app, tiny_clients):
-    big = "nota-ai/bk-sdm-tiny_model"
+    big = "nota-ai/bk-sdm-tiny"
     for lang, told, refusal in (
         ("en", "could not be reached", f"{big} is loaded only for a page that has read what it takes and agreed."),
         ("zh", "无法连接", "只有读过所需开销并同意的页面才会加载"),
@@ -200,7 +200,7 @@ def test_a_big_pipeline_that_cannot_be_reached_is_told_and_there_is_nothing_to_a
 def test_only_the_big_pipelines_that_are_offered_are_loaded(tiny_app, tiny_clients, big):
     sentence = refused(tiny_app, tiny_clients["en"], 1, 0, 1, "rocket", "emoji", "", big, api_name="/compare")
     assert sentence.startswith("Comparison: Beside them: a big Stable Diffusion must be one of ")
-    assert sentence.endswith(f"nota-ai/bk-sdm-tiny_model, got '{big}'.")
+    assert sentence.endswith(f"nota-ai/bk-sdm-tiny, got '{big}'.")
 
 
 def test_stop_where_nothing_runs_does_not_stop_the_next_comparison(tiny_clients):
