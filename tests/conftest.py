@@ -15,6 +15,7 @@ from PIL import EpsImagePlugin, Image
 from pipelines import save_tiny_pipeline
 from postscript import fake_ghostscript
 
+import genart_hub
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
@@ -64,6 +65,11 @@ def classifier(tiny) -> Classifier:
 def pipeline_folder(tmp_path_factory) -> Path:
     """The folder of a tiny Stable Diffusion that makes pictures of 16 px. Tests that change it copy it first."""
     return save_tiny_pipeline(tmp_path_factory.mktemp("diffusion") / "tiny-sd")
+
+
+@pytest.fixture(scope="module")
+def pipeline(pipeline_folder):
+    return genart_hub.from_pretrained(pipeline_folder)
 
 
 def grey_pictures(n: int, size: int = 8, seed: int = 0) -> list[Image.Image]:

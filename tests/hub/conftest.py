@@ -37,3 +37,8 @@ def pipeline_on_hub(client, pipeline_folder):
     }
     client.add("me/sd", files_of(pipeline_folder) | others | {"sampling.json": b'{"num_steps": 3, "guidance": 2}'})
     return client
+
+
+@pytest.fixture
+def folder(gan, tmp_path):
+    return gan.save_pretrained(tmp_path / "model")
