@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -77,11 +76,8 @@ class Repo:
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    secrets: dict[str, dict] = field(default_factory=dict)
     variables: dict[str, dict] = field(default_factory=dict)
-    volumes: list[dict] = field(default_factory=list)
     hardware: str = "cpu-basic"
-    sleep_time: int | None = None
     stages: list[str] = field(default_factory=lambda: ["NO_APP_FILE"])
 
     @property
@@ -97,14 +93,6 @@ class Repo:
         if not sha:
             raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return self.commits[sha]
-
-    def history(self, commit: Commit) -> Iterator[Commit]:
-        """`commit` and those before it."""
-        while True:
-            yield commit
-            if commit.parent is None:
-                return
-            commit = self.commits[commit.parent]
 
 
 class Refused(Exception):

@@ -165,7 +165,7 @@ def test_two_calls_that_overlap_do_not_disturb_each_other(pipeline):
 def test_latents_of_a_scheduler_that_scales_its_noise_are_shown_at_their_own_scale():
     from diffusers import EulerDiscreteScheduler
 
-    model = StableDiffusion(tiny_pipeline(scheduler=EulerDiscreteScheduler(prediction_type="v_prediction")))
+    model = StableDiffusion(tiny_pipeline(scheduler=EulerDiscreteScheduler(prediction_type="v_prediction", steps_offset=1)))
     shown = []
     model._decode = lambda latents: shown.append(latents.std().item()) or latents
     list(model.denoise(4, prompt="red", num_steps=10))
@@ -354,7 +354,7 @@ def test_a_recipe_says_all_that_was_asked_and_whose_weights_they_are(pipeline):
 def test_no_step_of_a_linspace_schedule_comes_twice(num_steps):
     from diffusers import DPMSolverMultistepScheduler
 
-    scheduler = StableDiffusion(tiny_pipeline(scheduler=DPMSolverMultistepScheduler()))._pipe(num_steps).scheduler
+    scheduler = StableDiffusion(tiny_pipeline(scheduler=DPMSolverMultistepScheduler(steps_offset=1)))._pipe(num_steps).scheduler
     scheduler.set_timesteps(num_steps)
     assert len(set(scheduler.timesteps.tolist())) == num_steps
 
