@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from gradio_client import Client
 from pipelines import save_tiny_pipeline
 from postscript import fake_ghostscript
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = {"en": "en-US,en;q=0.9", "zh": "zh-CN,zh;q=0.9"}
 WITH_WEIGHTS = """
 import pathlib, sys
@@ -52,7 +53,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_app(folder: Path, weights: Path | None = None, **settings: str):
+def running_app(
+    folder: Path, weights: Path | None = None, command: Sequence = (sys.executable, "app.py"), cwd: Path = ROOT, **settings: str
+):
     """Start app.py, or the same page over another folder of weights; wait until it answers, stop it at the end."""
     for name in ("uploads", "hf", "tmp"):
         (folder / name).mkdir()
@@ -75,9 +78,9 @@ def running_app(folder: Path, weights: Path | None = None, **settings: str):
         **settings,
     }
     app = App(f"http://127.0.0.1:{port}", hub, folder / "terminal.txt", mark)
-    command = ["app.py"] if weights is None else ["-c", WITH_WEIGHTS, str(weights)]
+    command = command if weights is None else (sys.executable, "-c", WITH_WEIGHTS, str(weights))
     with app.log.open("wb") as log:
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=subprocess.STDOUT)
         app.process = process
         try:
             deadline = time.monotonic() + 120
