@@ -7,12 +7,15 @@ os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": 
 
 import inspect
 import io
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import EpsImagePlugin, Image
+from pipelines import save_tiny_pipeline
 from postscript import fake_ghostscript
 
+import genart_hub
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
@@ -56,6 +59,17 @@ def vae(tiny) -> VAE:
 @pytest.fixture
 def classifier(tiny) -> Classifier:
     return tiny(Classifier)
+
+
+@pytest.fixture(scope="session")
+def pipeline_folder(tmp_path_factory) -> Path:
+    """The folder of a tiny Stable Diffusion that makes pictures of 16 px. Tests that change it copy it first."""
+    return save_tiny_pipeline(tmp_path_factory.mktemp("diffusion") / "tiny-sd")
+
+
+@pytest.fixture(scope="module")
+def pipeline(pipeline_folder):
+    return genart_hub.from_pretrained(pipeline_folder)
 
 
 def grey_pictures(n: int, size: int = 8, seed: int = 0) -> list[Image.Image]:

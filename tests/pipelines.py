@@ -71,3 +71,8 @@ def save_tiny_pipeline(folder: Path, latent_channels: int = 4, size: int = 16) -
     """The same as a folder. Returns it."""
     tiny_pipeline(latent_channels, size).save_pretrained(folder)
     return folder
+
+
+def sample(pipeline: Any, n: int = 1, seed: int = 0, prompt: str | list[str] = "red fox", **options) -> torch.Tensor:
+    """Pictures of two steps, unless more are asked for."""
+    return pipeline.sample(n, seed, prompt=prompt, **{"num_steps": 2} | options)

@@ -94,11 +94,6 @@ def test_a_label_for_a_model_without_classes_is_refused(loaded, tmp_path):
 # ---- from words ----
 
 
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory):
-    return genart_hub.from_pretrained(save_tiny_pipeline(tmp_path_factory.mktemp("diffusion") / "tiny-sd"))
-
-
 ASKED = [
     {"prompt": "red 苹果 👍", "num_steps": 2},
     {"prompt": ["red", "blue"], "num_steps": 3, "guidance": 2, "negative_prompt": "grey", "size": (8, 24)},

@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from pipelines import save_tiny_pipeline
 
 import genart_hub
 from genart_hub import cli, images
@@ -28,11 +27,6 @@ def folder(gan, tmp_path, monkeypatch):
 @pytest.fixture
 def vae_folder(vae, tmp_path):
     return str(vae.save_pretrained(tmp_path / "tiny-vae"))
-
-
-@pytest.fixture(scope="module")
-def pipeline_folder(tmp_path_factory):
-    return save_tiny_pipeline(tmp_path_factory.mktemp("diffusion") / "tiny-sd")
 
 
 @pytest.fixture

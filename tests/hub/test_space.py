@@ -1,16 +1,18 @@
 """The app as a Space: what is uploaded, and that it starts when it stands alone."""
 
 import os
+import shutil
 import subprocess
 import sys
-import urllib.request
 import venv
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 import yaml
-from hub_server import HubServer, User, patched_client
+from packaging.requirements import Requirement
 from pipelines import save_tiny_pipeline
+from running import connect, running_app
 
 import genart_hub
 from genart_hub.cli import main
@@ -20,13 +22,6 @@ from genart_hub.hub.cards import markdown
 from genart_hub.ui import gpu
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def client(monkeypatch, tmp_path):
-    with HubServer({"write": User("me")}) as hub:
-        patched_client(hub, monkeypatch, tmp_path / "cache", token="write")
-        yield hub
 
 
 def test_the_tree_holds_what_the_app_needs_and_nothing_else(tmp_path):
@@ -184,58 +179,49 @@ def GPU(function):
 """
 
 
-def with_lender(tmp_path, code, **variables):
-    """What code prints in a process where a GPU is lent. Returns its lines."""
-    (tmp_path / "spaces.py").write_text(LENDER)
-    environment = (
-        os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "SPACES_ZERO_GPU": "true", "OMP_NUM_THREADS": "1"} | variables
-    )
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()
-
-
-def test_a_gpu_is_lent_for_the_big_pipeline_alone_and_at_least_one_function_asks_for_it(tmp_path):
-    told = with_lender(tmp_path, "import genart_hub.ui as ui; ui.build(); import spaces; print(sorted(spaces.calls))")
-    assert told[-1] == "['_count', '_draw', '_unfold']"
-
-
 BORROWED = """
-import os, torch, genart_hub
+import os, spaces, torch, genart_hub
 from genart_hub.evaluate.costs import costs
 from genart_hub.errors import GenartError
+from genart_hub import ui
 from genart_hub.ui import gpu
 
+ui.build()
+print(sorted(spaces.calls))
 torch.set_num_threads(1)
 model = genart_hub.from_pretrained({folder!r})
 borrowed = gpu.borrowing({folder!r}, model, 10**9)
-try:
-    x = borrowed.sample(2, 7, prompt="cat")
-except GenartError as error:
-    print(error)
-    raise SystemExit
+x = borrowed.sample(2, 7, prompt="cat")
 print(torch.equal(x, model.sample(2, 7, prompt="cat")), gpu._draw.process != os.getpid())
 moments = list(borrowed.denoise(1, 7, prompt="cat"))
 print([step for step, _, _ in moments], torch.equal(moments[-1][2], model.sample(1, 7, prompt="cat")))
 print(gpu.costs_of(borrowed, prompt="cat").multiply_adds == costs(model, prompt="cat").multiply_adds, borrowed.image_size)
-try:
-    borrowed.sample(1, 7, prompt=" ")
-except GenartError as error:
-    print(error.code)
+for prompt, name in ((" ", "QUOTA"), ("cat", "NO_QUOTA")):
+    os.environ[name] = "1"
+    try:
+        borrowed.sample(1, 7, prompt=prompt)
+    except GenartError as error:
+        print(error)
 """
 
 
-def test_what_is_drawn_on_a_lent_gpu_crosses_from_its_process_as_it_is(tmp_path):
-    folder = save_tiny_pipeline(tmp_path / "tiny-sd")
+@pytest.mark.slow
+def test_what_is_drawn_on_a_lent_gpu_crosses_from_its_process_as_it_is_and_a_visitor_without_quota_is_told(pipeline_folder, tmp_path):
+    folder = shutil.copytree(pipeline_folder, tmp_path / "tiny-sd")
     (folder / "sampling.json").write_text('{"num_steps": 2}')
-    told = with_lender(tmp_path, BORROWED.format(folder=str(folder)))
-    assert told == ["True True", "[0, 1, 2] True", "True 16", "empty_prompt"]
-
-
-def test_a_visitor_without_quota_is_told_and_loses_no_other_answer(tmp_path):
-    folder = save_tiny_pipeline(tmp_path / "tiny-sd")
-    told = with_lender(tmp_path, BORROWED.format(folder=str(folder)), NO_QUOTA="1")
-    assert told == ["Something went wrong here (You have exceeded your GPU quota). Please try again."]
+    (tmp_path / "spaces.py").write_text(LENDER)
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "SPACES_ZERO_GPU": "true", "OMP_NUM_THREADS": "1"}
+    code = BORROWED.format(folder=str(folder))
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-6:] == [
+        "['_count', '_draw', '_unfold']",
+        "True True",
+        "[0, 1, 2] True",
+        "True 16",
+        "The prompt is empty. Write what the picture should show.",
+        "Something went wrong here (You have exceeded your GPU quota). Please try again.",
+    ]
 
 
 def test_without_a_lender_the_pipeline_is_called_as_it_is():
@@ -244,34 +230,38 @@ def test_without_a_lender_the_pipeline_is_called_as_it_is():
     assert gpu.options(5) == {"max_bytes": 5}
 
 
-@pytest.mark.skipif(
-    "CI" not in os.environ and "GENART_TEST_SPACE" not in os.environ, reason="installs for minutes; set GENART_TEST_SPACE=1"
-)
-def test_the_deployed_tree_starts_alone_in_a_fresh_environment(client, tmp_path, free_port):
-    from gradio_client import Client
+def alone(pins: list[str], folder: Path) -> Path:
+    """An environment of these packages and what they require, and of nothing else that is installed here. Returns its Python."""
+    venv.create(folder)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    wanted, seen = [Requirement(pin) for pin in pins], set()
+    while wanted:
+        asked = wanted.pop()
+        if str(asked) in seen:
+            continue
+        seen.add(str(asked))
+        found = distribution(asked.name)
+        assert found.version in asked.specifier
+        for top in {file.parts[0] for file in found.files} - {"..", "__pycache__"}:
+            if not (packages / top).exists():
+                (packages / top).symlink_to(found.locate_file(top))
+        required = map(Requirement, found.requires or ())
+        wanted += [one for one in required if not one.marker or any(one.marker.evaluate({"extra": extra}) for extra in ("", *asked.extras))]
+    return folder / "bin" / "python"
+
+
+@pytest.mark.slow
+def test_the_deployed_tree_starts_alone_in_an_environment_of_what_it_requires(client, tmp_path):
     from huggingface_hub import snapshot_download
 
     space.deploy("me/demo", "cpu-basic")
     tree = Path(snapshot_download("me/demo", repo_type="space", local_dir=tmp_path / "tree"))
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
     front, _ = markdown.split((tree / "README.md").read_text(encoding="utf-8"))
-    install = [python, "-m", "pip", "install", "-q", "--no-compile", "-r", tree / "requirements.txt", f"gradio=={front['sdk_version']}"]
-    subprocess.run(install, check=True, env=os.environ | {"PIP_RETRIES": "0"}, cwd=tmp_path)
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment |= {"GRADIO_SERVER_PORT": str(free_port), "GRADIO_TEMP_DIR": str(tmp_path / "temp"), "OMP_NUM_THREADS": "1"}
-    app = subprocess.Popen([python, "app.py"], cwd=tree, env=environment)
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{free_port}", timeout=1).read()
-                break
-            except OSError:
-                assert app.poll() is None
-                import time
-
-                time.sleep(0.5)
-        driver = Client(f"http://127.0.0.1:{free_port}", verbose=False, download_files=str(tmp_path / "files"))
+    pins = [line for line in (tree / "requirements.txt").read_text().splitlines() if not line.startswith(("#", "--"))]
+    python = alone([*pins, f"gradio=={front['sdk_version']}"], tmp_path / "venv")
+    (tmp_path / "app").mkdir()
+    with running_app(tmp_path / "app", command=[python, "app.py"], cwd=tree, PYTHONPATH="") as app:
+        driver = connect(app, "en", tmp_path / "files")
         gallery, *_ = driver.predict("gan-mnist", 4, 0, 1, api_name="/sample")
         assert len(gallery) == 4
         assert driver.predict("gan-mnist", "0, 1", "slerp", 8, 24, True, 1, api_name="/walk")[0]
@@ -280,6 +270,3 @@ def test_the_deployed_tree_starts_alone_in_a_fresh_environment(client, tmp_path,
             *_, figures, _ = driver.predict(2, 0, 1, "red apple", ladder, api_name="/compare")
             answered += [row[0] for row in figures["data"]]
         assert sorted(answered) == sorted(genart_hub.bundled())
-    finally:
-        app.terminate()
-        app.wait()

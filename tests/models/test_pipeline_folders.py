@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pipelines import save_tiny_pipeline, tiny_pipeline
+from pipelines import tiny_pipeline
 from safetensors.torch import load_file, save_file
 
 import genart_hub
@@ -21,15 +21,10 @@ UNET_WEIGHTS, TEXT_WEIGHTS = "unet/diffusion_pytorch_model.safetensors", "text_e
 TOKENIZER = "tokenizer/tokenizer_config.json"
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    return save_tiny_pipeline(tmp_path_factory.mktemp("diffusion") / "tiny-sd")
-
-
 @pytest.fixture
-def folder(saved, tmp_path):
+def folder(pipeline_folder, tmp_path):
     """A copy of an honest folder, to be spoiled."""
-    return shutil.copytree(saved, tmp_path / "stranger")
+    return shutil.copytree(pipeline_folder, tmp_path / "stranger")
 
 
 @pytest.fixture
@@ -137,19 +132,21 @@ def test_an_adapter_that_would_bring_weights_of_another_model_is_refused(folder)
 
 
 @pytest.mark.parametrize("name", ["unet/config.json", UNET_WEIGHTS, "vae"])
-def test_a_link_out_of_the_folder_is_refused(folder, saved, name):
+def test_a_link_out_of_the_folder_is_refused(folder, pipeline_folder, name):
     target = folder / name
     shutil.rmtree(target) if target.is_dir() else target.unlink()
-    target.symlink_to(saved / name)
+    target.symlink_to(pipeline_folder / name)
     assert refusal(folder).values["reason"].code == "reason_link"
 
 
-def test_code_on_the_hub_is_refused_before_anything_is_downloaded(saved, monkeypatch):
-    names = [*(file.relative_to(saved).as_posix() for file in saved.rglob("*") if file.is_file()), "unet/diffusers.py"]
+def test_code_on_the_hub_is_refused_before_anything_is_downloaded(pipeline_folder, monkeypatch):
+    names = [*(file.relative_to(pipeline_folder).as_posix() for file in pipeline_folder.rglob("*") if file.is_file()), "unet/diffusers.py"]
     repository = client.Repository("owner/name", None, None, None, False, None, "0" * 40)
     monkeypatch.setattr(repository, "pipeline_files", lambda folder: dict.fromkeys(names, 1))
     monkeypatch.setattr(repository, "download", lambda *arguments: pytest.fail("something was downloaded"))
-    monkeypatch.setattr("genart_hub.models.auto.locate", lambda *arguments, **options: locate.Location("owner/name", saved, repository))
+    monkeypatch.setattr(
+        "genart_hub.models.auto.locate", lambda *arguments, **options: locate.Location("owner/name", pipeline_folder, repository)
+    )
     with pytest.raises(GenartError, match=r"unet/diffusers\.py") as error:
         genart_hub.from_pretrained("owner/name")
     assert error.value.values["reason"].code == "reason_code"
@@ -386,7 +383,7 @@ def test_a_pipeline_with_a_safety_checker_loads(tmp_path):
     assert model.sample(1, prompt="red", num_steps=1).shape == (1, 3, 16, 16)
 
 
-def test_weights_under_the_names_of_older_versions_load_as_the_same(folder, saved):
+def test_weights_under_the_names_of_older_versions_load_as_the_same(folder, pipeline_folder):
     old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 
     def attention(name: str) -> str:
@@ -396,23 +393,23 @@ def test_weights_under_the_names_of_older_versions_load_as_the_same(folder, save
     save_file({attention(name): tensor for name, tensor in load_file(vae).items()}, vae, {"format": "pt"})
     state = {f"text_model.{name}": tensor for name, tensor in load_file(text).items()}
     save_file(state | {"text_model.embeddings.position_ids": torch.arange(16)[None]}, text, {"format": "pt"})
-    x, x_hat = (genart_hub.from_pretrained(one).sample(1, prompt="red", num_steps=2) for one in (saved, folder))
+    x, x_hat = (genart_hub.from_pretrained(one).sample(1, prompt="red", num_steps=2) for one in (pipeline_folder, folder))
     assert torch.equal(x, x_hat)
 
 
-def test_weights_in_shards_load_as_the_same(folder, saved):
+def test_weights_in_shards_load_as_the_same(folder, pipeline_folder):
     model = tiny_pipeline()
     (folder / UNET_WEIGHTS).unlink()
     model.unet.save_pretrained(folder / "unet", max_shard_size="10KB")
     assert len(list((folder / "unet").glob("*-of-*.safetensors"))) > 1
-    x, x_hat = (genart_hub.from_pretrained(one).sample(1, prompt="red", num_steps=2) for one in (saved, folder))
+    x, x_hat = (genart_hub.from_pretrained(one).sample(1, prompt="red", num_steps=2) for one in (pipeline_folder, folder))
     assert torch.equal(x, x_hat)
 
 
-def test_a_snapshot_of_the_hubs_cache_loads_with_its_links(saved, tmp_path):
+def test_a_snapshot_of_the_hubs_cache_loads_with_its_links(pipeline_folder, tmp_path):
     root = tmp_path / "models--owner--name"
-    for k, file in enumerate(sorted(file for file in saved.rglob("*") if file.is_file())):
-        link = root / "snapshots" / "0123" / file.relative_to(saved)
+    for k, file in enumerate(sorted(file for file in pipeline_folder.rglob("*") if file.is_file())):
+        link = root / "snapshots" / "0123" / file.relative_to(pipeline_folder)
         blob = root / "blobs" / str(k)
         for place in (link, blob):
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,108 +1,14 @@
-"""The app in a process of its own, as a reader starts it, with no network beyond loopback."""
+"""Apps that run while the tests call them, over the bundled weights and over tiny ones, and their clients."""
 
-import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from pipelines import save_tiny_pipeline
-from postscript import fake_ghostscript
+from running import LANGUAGES, PIPELINE, connect, running_app, save_tiny_weights
 
-ROOT = Path(__file__).resolve().parents[2]
-LANGUAGES = {"en": "en-US,en;q=0.9", "zh": "zh-CN,zh;q=0.9"}
-WITH_WEIGHTS = """
-import pathlib, sys
-from genart_hub import ui
+import genart_hub
 from genart_hub.hub import locate
-
-locate.WEIGHTS_FOLDERS = (pathlib.Path(sys.argv[1]),)
-ui.launch()
-"""
-DIGITS = ["cvae-mnist", "dcgan-mnist", "gan-mnist", "vae-mnist"]  # what `tiny_weights` holds of each ladder
-EMOJI = ["conv-vae-emoji", "dcgan-emoji"]
-PIPELINE = "tiny-sd-emoji"
-
-
-@dataclass
-class App:
-    """A running app: its address, what it has written to its terminal, and a file that is there once it has started Ghostscript."""
-
-    url: str
-    hub: str
-    log: Path
-    ghostscript: Path
-    process: subprocess.Popen | None = None
-
-    @property
-    def terminal(self) -> str:
-        return self.log.read_text("utf-8", errors="replace")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def running_app(folder: Path, weights: Path | None = None, **settings: str):
-    """Start app.py, or the same page over another folder of weights; wait until it answers, stop it at the end."""
-    for name in ("uploads", "hf", "tmp"):
-        (folder / name).mkdir()
-    programs, mark = fake_ghostscript(folder)
-    port, hub = free_port(), f"http://127.0.0.1:{free_port()}"  # nobody listens at the second
-    kept = {
-        key: value for key, value in os.environ.items() if not key.startswith(("GENART_", "GRADIO_", "HF_")) and "PROXY" not in key.upper()
-    }
-    environment = kept | {
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "uploads"),
-        "TMPDIR": str(folder / "tmp"),
-        "HF_HOME": str(folder / "hf"),
-        "HF_ENDPOINT": hub,
-        "OMP_NUM_THREADS": "1",
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONUNBUFFERED": "1",
-        "NO_PROXY": "127.0.0.1",
-        **settings,
-    }
-    app = App(f"http://127.0.0.1:{port}", hub, folder / "terminal.txt", mark)
-    command = ["app.py"] if weights is None else ["-c", WITH_WEIGHTS, str(weights)]
-    with app.log.open("wb") as log:
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        app.process = process
-        try:
-            deadline = time.monotonic() + 120
-            while not answers(app.url):
-                assert process.poll() is None, f"app.py stopped:\n{app.terminal}"
-                assert time.monotonic() < deadline, f"app.py did not answer within two minutes:\n{app.terminal}"
-                time.sleep(0.1)
-            yield app
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as page:
-            return page.status == 200
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -121,11 +27,6 @@ def app(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def pipeline_folder(tmp_path_factory) -> Path:
-    return save_tiny_pipeline(tmp_path_factory.mktemp("pipeline") / "tiny-pipeline")
-
-
-@pytest.fixture(scope="session")
 def app_with_pipeline(tmp_path_factory, pipeline_folder):
     """The app of a host who has set GENART_SD_MODEL."""
     with running_app(tmp_path_factory.mktemp("app"), GENART_SD_MODEL=str(pipeline_folder)) as app:
@@ -136,6 +37,13 @@ def app_with_pipeline(tmp_path_factory, pipeline_folder):
 def tiny_weights(tmp_path_factory) -> Path:
     """A folder of tiny models at random weights: both ladders, with classes and without."""
     return save_tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def tiny_model(tiny_weights, monkeypatch):
+    """tiny_model(name): a model of the tiny app, which a recipe's name finds too."""
+    monkeypatch.setattr(locate, "WEIGHTS_FOLDERS", (tiny_weights,))
+    return genart_hub.from_pretrained
 
 
 @pytest.fixture
@@ -161,11 +69,6 @@ def tiny_clients(tiny_app, tmp_path_factory) -> dict[str, Client]:
     return {lang: connect(tiny_app, lang, tmp_path_factory.mktemp(f"downloads-{lang}")) for lang in LANGUAGES}
 
 
-def connect(app: App, lang: str, folder: Path) -> Client:
-    """A client with a browser's language; its downloads must not lie where the server keeps its files."""
-    return Client(app.url, download_files=folder, headers={"accept-language": LANGUAGES[lang]}, verbose=False)
-
-
 @pytest.fixture(scope="session")
 def clients(app, tmp_path_factory) -> dict[str, Client]:
     """One client a language."""
@@ -176,36 +79,3 @@ def clients(app, tmp_path_factory) -> dict[str, Client]:
 def client(clients) -> Client:
     """The English one."""
     return clients["en"]
-
-
-def save_tiny_weights(folder: Path) -> Path:
-    """Models of 8 px in grey and 16 px in colour, whose classes differ from each other, and a pipeline; two have been measured."""
-    import torch
-
-    from genart_hub.models import MODELS
-    from genart_hub.ui.texts import CLASSES_ZH
-
-    grey, colour = {"image_size": 8, "channels": 1, "latent_dim": 4}, {"image_size": 16, "channels": 3, "latent_dim": 4, "width": 2}
-    made = {
-        "gan-mnist": ("GAN", grey),
-        "vae-mnist": ("VAE", grey | {"hidden_dims": [16]}),
-        "dcgan-mnist": ("DCGAN", grey | {"width": 2, "num_classes": 10}),
-        "cvae-mnist": ("ConvVAE", grey | {"width": 2, "num_classes": 10}),
-        "dcgan-emoji": ("DCGAN", colour | {"class_names": list(CLASSES_ZH)}),
-        "conv-vae-emoji": ("ConvVAE", colour),
-    }
-    assert sorted(made) == sorted(DIGITS + EMOJI)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        for name, (class_name, arguments) in made.items():
-            model = MODELS[class_name](**arguments)
-            for module in model.modules():
-                if isinstance(module, torch.nn.Embedding):
-                    torch.nn.init.normal_(module.weight)
-            model.save_pretrained(folder / name)
-    save_tiny_pipeline(folder / PIPELINE, latent_channels=16)
-    (folder / PIPELINE / "sampling.json").write_text('{"num_steps": 10, "guidance": 3}')
-    figures = [{"metric": "frechet", "value": 7.25, "real": 1.5}, {"metric": "recall", "value": 0.614, "real": 0.93}]
-    for name in (PIPELINE, "dcgan-emoji"):
-        (folder / name / "evaluation.json").write_text(json.dumps({"results": {name: figures}}))
-    return folder

@@ -7,8 +7,8 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import DIGITS, EMOJI, PIPELINE
 from PIL import Image
+from running import DIGITS, EMOJI, PIPELINE
 
 import genart_hub
 from genart_hub import images

@@ -11,25 +11,21 @@ import gradio as gr
 import httpx
 import pytest
 import torch
-from conftest import PIPELINE, connect, running_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from hub_server import HubServer, User, patched_client
+from hub_server import HubServer, User, files_of, patched_client
 from pipelines import save_tiny_pipeline
+from refusals import code_of
+from running import PIPELINE, connect, running_app
 from starlette.requests import Request
 
 import genart_hub
 from genart_hub import ui
-from genart_hub.errors import GenartError
 from genart_hub.models.gan import GAN
 from genart_hub.ui import fields, folders, gate, handlers, model_cache, turns
 
 BIG = "nota-ai/bk-sdm-tiny"
 CARD = b"---\nlibrary_name: genart-hub\ntags: [gan]\n---\n"
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +47,6 @@ def hub(gan_files, monkeypatch, tmp_path):
         server.add("me/open", gan_files)
         server.add("me/secret", gan_files, private=True)
         yield server
-
-
-def code_of(call) -> str:
-    with pytest.raises(GenartError) as refusal:
-        call()
-    return refusal.value.code
 
 
 def test_what_a_reader_names_is_loaded_without_the_host_s_token(hub):

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from refusals import code_of
 
 from genart_hub.errors import GenartError
 from genart_hub.ui import turns
@@ -14,12 +15,6 @@ from genart_hub.ui.turns import Reader, Streams, Turns
 def line():
     """One turn at a time, in which nobody tells which streams are open."""
     return Turns(limit=60, streams=Streams())
-
-
-def code_of(call) -> str:
-    with pytest.raises(GenartError) as refusal:
-        call()
-    return refusal.value.code
 
 
 def start(call, *arguments) -> threading.Thread:

@@ -1,0 +1,357 @@
+"""Publishing: one commit, a card that says what the Hub reads, and nothing that a failure leaves half done."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hub_server import patched_client
+from on_loopback import push
+from PIL import Image
+from refusals import code_of
+
+import genart_hub
+from genart_hub import images
+from genart_hub.errors import GenartError
+from genart_hub.hub.cards import markdown
+from genart_hub.models.base import Generative
+from genart_hub.models.gan import GAN
+from genart_hub.remake import remake
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def commits(hub, name="me/gan"):
+    return len(hub.repos[name].commits)
+
+
+def test_a_pushed_model_comes_back_bitwise_and_in_one_commit(client, gan):
+    push(gan)
+    again = genart_hub.from_pretrained("me/gan")
+    assert torch.equal(again.sample(3, seed=5), gan.sample(3, seed=5))
+    assert commits(client) == 2  # the Hub's own first one, and ours
+    assert set(client.repos["me/gan"].at("main").files) == {
+        ".gitattributes",
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "samples.png",
+    }
+
+
+def test_the_organisation_keeps_its_name(client, gan):
+    assert "/team/gan/commit/" in push(gan, "team/gan")
+    assert "team/gan" in client.repos
+
+
+def test_a_private_model_is_private(client, gan):
+    push(gan, private=True)
+    assert client.repos["me/gan"].private
+    assert code_of(lambda: genart_hub.from_pretrained("me/gan", token="nobody")) in ("hub_refused", "hub_no_repo")
+    assert genart_hub.from_pretrained("me/gan", token="write").source.name == "me/gan"
+
+
+def test_the_card_says_what_the_hub_reads(client, gan):
+    push(gan, dataset="mnist")
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
+    assert data["license"] == "apache-2.0"
+    assert data["library_name"] == "genart-hub"
+    assert data["pipeline_tag"] == "unconditional-image-generation"
+    assert {"genart-hub", "gan", "arxiv:1406.2661"} <= set(data["tags"])
+    assert data["datasets"] == ["ylecun/mnist"]
+    assert data["widget"][0]["output"]["url"] == "samples.png"
+    assert "<Gallery />" in body
+    assert "生成对抗网络" in body
+    assert 'from_pretrained("me/gan")' in body
+    assert "\n## Data\n" in body
+    assert "\n## Limits\n" in body
+
+
+def test_measured_results_travel_with_unchanged_weights_only(client, gan, tmp_path):
+    gan.save_pretrained(tmp_path / "run")
+    measure = {"name": "Fréchet distance", "value": 12.5, "real": 1.0, "protocol": "2 made against 2 real", "metric": "frechet"}
+    (tmp_path / "run" / "evaluation.json").write_text(json.dumps({"command": "genart-hub evaluate run", "results": {"run": [measure]}}))
+    model = GAN.from_pretrained(tmp_path / "run")
+    push(model)
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
+    assert data["model-index"][0]["results"][0]["metrics"][0]["value"] == 12.5
+    assert "genart-hub evaluate run" in body
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    push(model, "me/other")
+    assert "model-index" not in markdown.split(client.read("me/other", "README.md").decode())[0]
+
+
+def test_the_picture_of_the_nearest_training_pictures_travels_with_the_results_that_it_belongs_to(client, gan, tmp_path):
+    gan.save_pretrained(tmp_path / "run")
+    near = {"error": 0.01, "real": 0.1, "protocol": "8 made", "value": 0.25}
+    measures = [{"name": f"near-copies ({kind})", "metric": f"near_copies_{kind}"} | near for kind in ("rmse", "features")]
+    (tmp_path / "run" / "evaluation.json").write_text(json.dumps({"command": "genart-hub evaluate run", "results": {"run": measures}}))
+    (tmp_path / "run" / "nearest.png").write_bytes(b"a picture")
+    model = GAN.from_pretrained(tmp_path / "run")
+    push(model)
+    assert client.read("me/gan", "nearest.png") == b"a picture"
+    assert "](nearest.png)" in client.read("me/gan", "README.md").decode()
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    push(model, "me/other")
+    assert "nearest.png" not in client.repos["me/other"].at("main").files
+
+
+def test_the_results_of_the_weights_before_do_not_stay_with_new_ones(client, gan, tmp_path):
+    measure = {"name": "Fréchet distance", "value": 12.5, "real": 1.0, "protocol": "2 made against 2 real", "metric": "frechet"}
+    gan.save_pretrained(tmp_path / "run")
+    (tmp_path / "run" / "evaluation.json").write_text(json.dumps({"command": "genart-hub evaluate run", "results": {"run": [measure]}}))
+    model = GAN.from_pretrained(tmp_path / "run")
+    push(model)
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    push(model)
+    text = client.read("me/gan", "README.md").decode()
+    assert "12.5" not in text
+    assert "model-index" not in markdown.split(text)[0]
+
+
+def test_unchanged_weights_make_no_commit(client, gan):
+    push(gan)
+    before = commits(client)
+    push(genart_hub.from_pretrained("me/gan"), license=None)  # the card that came with it knows the licence
+    assert commits(client) == before
+
+
+def test_a_model_that_was_trained_on_keeps_its_licence(client, gan):
+    push(gan, license="cc-by-4.0")
+    model = genart_hub.from_pretrained("me/gan")
+    with torch.no_grad():
+        model.generator[0].weight.add_(1)
+    push(model, "me/tuned", license=None)
+    assert markdown.split(client.read("me/tuned", "README.md").decode())[0]["license"] == "cc-by-4.0"
+
+
+def test_a_card_edited_in_the_folder_keeps_its_text(client, gan, tmp_path):
+    gan.save_pretrained(tmp_path / "mine")
+    (tmp_path / "mine" / "README.md").write_text("---\nlicense: mit\ntags: [cats]\n---\n\n# My own words\n")
+    push(genart_hub.from_pretrained(tmp_path / "mine"), license=None)
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
+    assert body.strip() == "# My own words"
+    assert (data["license"], data["library_name"]) == ("mit", "genart-hub")
+    assert {"cats", "gan"} <= set(data["tags"])
+
+
+def test_changed_weights_make_one_commit(client, gan):
+    push(gan)
+    with torch.no_grad():
+        gan.generator[0].weight.add_(1)
+    before = commits(client)
+    push(gan)
+    assert commits(client) == before + 1
+
+
+def edit_card(hub, change):
+    text = hub.read("me/gan", "README.md").decode()
+    hub.add("me/gan", {"README.md": change(text).encode()})
+
+
+def test_a_card_edited_by_hand_keeps_its_text_and_gets_new_metadata(client, gan):
+    push(gan)
+    edit_card(client, lambda text: text.replace("## Use", "## How I use it").replace("- gan\n", "- gan\n- mine\n"))
+    push(gan, license="mit")
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
+    assert "## How I use it" in body
+    assert data["license"] == "mit"
+    assert {"mine", "gan"} <= set(data["tags"])
+
+
+def test_a_card_rewritten_without_metadata_is_still_ours(client, gan):
+    push(gan)
+    edit_card(client, lambda text: "# All mine now\n")
+    push(gan)
+    data, body = markdown.split(client.read("me/gan", "README.md").decode())
+    assert body.strip() == "# All mine now"
+    assert data["library_name"] == "genart-hub"
+
+
+def test_overwrite_card_replaces_a_card_edited_by_hand(client, gan):
+    push(gan)
+    edit_card(client, lambda text: text.replace("## Use", "## How I use it"))
+    push(gan, overwrite_card=True)
+    assert "## How I use it" not in client.read("me/gan", "README.md").decode()
+
+
+def test_text_below_the_seal_counts_as_an_edit(client, gan):
+    push(gan)
+    edit_card(client, lambda text: text + "\nThanks to my cat.\n")
+    push(gan)
+    assert "Thanks to my cat." in client.read("me/gan", "README.md").decode()
+
+
+def test_a_push_that_dies_midway_leaves_the_repository_as_it_was(client, gan):
+    push(gan)
+    before = client.repos["me/gan"].at("main").sha
+    with torch.no_grad():
+        gan.generator[0].weight.add_(1)
+    client.fail(r"POST .*/commit/", 403, times=9)
+    assert code_of(lambda: push(gan)) == "not_writable"
+    assert client.repos["me/gan"].at("main").sha == before
+
+
+class Scale(torch.nn.Module, genart_hub.hub.HubModel):
+    """A class of somebody's own."""
+
+    def __init__(self, factor: float = 2.0):
+        super().__init__()
+        self.factor = factor
+        self.weight = torch.nn.Parameter(torch.full((3,), factor))
+
+
+class OwnGAN(Generative):
+    """A model of somebody's own that makes pictures."""
+
+    family = "gan"
+
+    def __init__(self, image_size: int = 8, channels: int = 1, latent_dim: int = 3):
+        super().__init__()
+        self.image_size, self.channels, self.latent_dim = image_size, channels, latent_dim
+        self.generator = torch.nn.Linear(latent_dim, channels * image_size**2)
+
+    def generate(self, z, label=None):
+        return self.generator(z).tanh().unflatten(1, (self.channels, self.image_size, self.image_size))
+
+
+@pytest.mark.parametrize(("model", "name"), [(GAN(8, 1, 4), "GAN"), (OwnGAN(), "OwnGAN")])
+def test_the_code_on_a_published_card_runs_and_says_what_to_install(client, model, name, monkeypatch):
+    push(model.eval(), "me/mine")
+    body, shown = markdown.split(client.read("me/mine", "README.md").decode())[1], []
+    assert "```bash\npip install genart-hub\n```" in body
+    assert ('OwnGAN.from_pretrained("me/mine")' in body) == ("from test_publish import OwnGAN" in body) == (name == "OwnGAN")
+    assert ('genart_hub.from_pretrained("me/mine")' in body) == (name == "GAN")
+    monkeypatch.setattr(Image.Image, "show", lambda picture: shown.append(picture.size))
+    exec(re.search(r"```python\n(.*?)```", body, flags=re.S)[1], {})
+    assert len(shown) == 1
+
+
+def test_the_picture_of_a_class_of_ones_own_says_how_it_is_loaded(client, tmp_path):
+    push(OwnGAN().eval(), "me/mine")
+    model = OwnGAN.from_pretrained("me/mine")
+    path = images.save_png(images.grid(model.sample(4)), tmp_path / "a.png", model.recipe(0, 4))
+    with pytest.raises(GenartError, match=r"A class of your own loads by OwnGAN\.from_pretrained\('me/mine@\w{40}'\)"):
+        remake(path)
+
+
+def test_a_class_of_ones_own_is_pushed_and_loads_by_its_class(client):
+    Scale(3.0).push_to_hub("me/scale", license="mit")
+    again = Scale.from_pretrained("me/scale")
+    assert again.factor == 3.0
+    assert torch.equal(again.weight, torch.full((3,), 3.0))
+    assert code_of(lambda: genart_hub.from_pretrained("me/scale")) == "unknown_class"
+    assert code_of(lambda: GAN.from_pretrained("me/scale")) == "wrong_class"
+
+
+def test_a_plain_state_dict_is_imported_strictly(client, gan, tmp_path):
+    from safetensors.torch import save_file
+
+    from genart_hub.cli import main
+
+    save_file(gan.state_dict(), tmp_path / "plain.safetensors")
+    command = ["push", str(tmp_path / "plain.safetensors"), "me/plain", "--from-state-dict", "GAN", "--license", "mit"]
+    assert main([*command, "--set", "image_size=8", "--set", "latent_dim=4"]) == 0
+    assert torch.equal(genart_hub.from_pretrained("me/plain").sample(2), gan.sample(2))
+    assert main([*command, "--set", "image_size=8", "--set", "latent_dim=5"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code"),
+    [
+        ("me/gan", {"license": None}, "no_license"),
+        ("me/gan 2", {}, "bad_repo_id"),
+        ("gan", {}, "bad_repo_id"),
+        ("a/b/c", {}, "bad_repo_id"),
+        ("you/gan", {}, "not_writable"),
+        ("me/gan", {"token": "read"}, "not_writable"),
+        ("me/gan", {"token": "wrong"}, "no_token"),
+        ("me/bert", {}, "other_library"),
+        ("me/weights", {}, "other_library"),
+        ("me/gan", {"dataset": "imagenet"}, "not_choice"),
+    ],
+)
+def test_a_push_that_cannot_be_says_why(client, gan, name, options, code):
+    client.add("me/bert", {"README.md": b"---\nlibrary_name: transformers\n---\n", "config.json": b"{}"})
+    client.add("me/weights", {"model.safetensors": b"0"})
+    before = {repo: content.at("main").sha for repo, content in client.repos.items()}
+    assert code_of(lambda: push(gan, name, **options)) == code
+    assert {repo: client.repos[repo].at("main").sha for repo in before} == before
+
+
+def test_a_push_without_a_token_says_how_to_get_one(hub, gan, monkeypatch, tmp_path):
+    patched_client(hub, monkeypatch, tmp_path / "cache")
+    assert code_of(lambda: push(gan)) == "no_token"
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [(403, "not_writable"), (500, "hub_refused"), (400, "hub_refused"), ("cut", "hub_unreachable_now")]
+)
+@pytest.mark.parametrize("request_", ["PUT /lfs/", "POST .*/objects/batch", "POST .*/objects/verify"])
+def test_an_upload_that_dies_midway_is_told_and_changes_nothing(client, gan, hurried, how, code, request_):
+    push(gan)
+    before = client.repos["me/gan"].at("main").sha
+    with torch.no_grad():
+        gan.generator[0].weight.add_(1)
+    client.fail(request_, how, times=99)
+    assert code_of(lambda: push(gan)) == code
+    assert client.repos["me/gan"].at("main").sha == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"private": "yes"}, "not_choice"),
+        ({"private": 2}, "not_choice"),
+        ({"commit_message": 5}, "not_text"),
+        ({"commit_message": "a" * 501}, "not_text"),
+        ({"commit_message": "half \ud83d"}, "not_text"),
+    ],
+)
+def test_what_cannot_be_said_of_a_commit_is_refused_before_anything_is_sent(client, gan, options, code):
+    assert code_of(lambda: push(gan, **options)) == code
+    assert not client.requests
+
+
+def test_the_whole_life_of_a_model(hub, tmp_path):
+    from pyarrow import Table, parquet
+
+    x = GAN().eval().sample(64)
+    rows = []
+    for k, picture in enumerate(genart_hub.images.to_pil(x)):
+        picture.save(tmp_path / "x.png")
+        rows.append({"image": {"bytes": (tmp_path / "x.png").read_bytes(), "path": None}, "label": k % 10})
+    parquet.write_table(Table.from_pylist(rows), tmp_path / "train.parquet")
+    environment = hub.environment(tmp_path / "cache", token="write") | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+    def run(*command, **more):
+        environ = environment | more
+        done = subprocess.run([sys.executable, *command], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    cli = ("-m", "genart_hub")
+    run(*cli, "train", "gan", "--data", "train.parquet", "--out", "run", "--epochs", "2", "--batch-size", "16")
+    assert "/me/digits/commit/" in run(*cli, "push", "run", "me/digits", "--license", "apache-2.0", "--dataset", "mnist")
+    assert "me/digits" in run(*cli, "search", "digits")
+    sha = hub.repos["me/digits"].at("main").sha
+    hub.repos["me/digits"].tags["v1"] = sha
+    assert sha in run(*cli, "info", "me/digits@v1")
+    assert sha in run(*cli, "info", f"me/digits@{sha}")
+    text = hub.read("me/digits", "README.md").decode()
+    assert "genart-hub train gan" in text
+    assert str(tmp_path) not in text
+    hub.add("me/digits", {"README.md": text.replace("## Use", "## By hand").encode()})
+    run(*cli, "push", "run", "me/digits", "--license", "apache-2.0", "--dataset", "mnist")
+    assert "## By hand" in hub.read("me/digits", "README.md").decode()
+    run(*cli, "info", "me/digits")
+    hub.close()
+    assert "parameters of generator" in run(*cli, "info", "me/digits", HF_HUB_OFFLINE="1")
+    assert os.listdir(tmp_path / "cache")
