@@ -84,7 +84,7 @@ def evaluate(options: argparse.Namespace) -> None:
         check_image_model(model)
         eye = check_features(features or pick_features(model))
         eye = eyes.setdefault(eye_name(eye), eye)
-        size = eye.image_size if isinstance(eye, FeatureNetwork) else model.image_size
+        size = model.image_size if eye.resizes else eye.image_size
         of_training = {"training": training_for(eye, size), "picture": picture if name == names[0] else None}
         if "prompt" in model.inputs:
             results |= _of_prompts(options, model, _title(name, names), eye, size, read, of_training)

@@ -13,8 +13,8 @@ from typing import NoReturn
 
 import genart_hub
 from genart_hub.cli import evaluation, generate, publishing, training
-from genart_hub.cli.options import plug
 from genart_hub.errors import GenartError
+from genart_hub.models import auto
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]  # --out=x as --out x
     try:
-        plug(words)  # what a plugin registers, the options below know
+        auto.plug(
+            word for before, word in zip(words, words[1:], strict=False) if before == "--plugin"
+        )  # the options below know what it registers
         options = parser().parse_args(words)
         options.arguments = words
         with _as_loud_as(options):

@@ -15,12 +15,6 @@ from genart_hub.models.inputs import INPUTS
 PIPELINE_BYTES = 20_000_000_000
 
 
-def plug(words: list[str]) -> None:
-    """Import the modules of --plugin, and of GENART_PLUGINS."""
-    named = [word for before, word in zip(words, words[1:], strict=False) if before == "--plugin"]
-    auto.plug([*named, *os.environ.get("GENART_PLUGINS", "").split(",")])
-
-
 def load(options: argparse.Namespace, name: str | None = None) -> Any:
     """The model that is named. A pipeline may be as large as they come: the memory that is free is its limit."""
     from genart_hub import devices

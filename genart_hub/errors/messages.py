@@ -77,7 +77,7 @@ MESSAGES = {
     "bad_config": "{file} is not a JSON object ({reason}). Save the model again or restore the file.",
     "config_no_class": "{file} names no _class_name, so it is no model of this package. Save the model again with save_pretrained.",
     "config_too_large": "{file} has {size:,} bytes; a config has at most {limit:,}. This is no config of this package.",
-    "unknown_class": "{file} names the class {name}, which is none of {known}. A class of your own loads by {name}.from_pretrained('{place}').",
+    "unknown_class": "{file} names the class {name}, which is none of {known}. A class of your own loads by {name}.from_pretrained('{place}'), or with --plugin and its module.",
     "not_registrable": "register takes a class with HubModel among its bases, got {value}. Write class MyGAN(nn.Module, HubModel), or subclass Generative.",
     "bad_plugin": "The plugin {module} does not import ({reason}). Name a module that Python finds from here, or a .py file.",
     "class_taken": "{name} is the name of another class already, of {module}. Give yours another name.",

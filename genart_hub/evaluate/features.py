@@ -76,7 +76,7 @@ def look(features: FeatureNetwork, x: Tensor) -> Tensor:
 
 def _seen_by(features: Any, x: Tensor) -> Tensor:
     """Pictures as the eye takes them; Inception makes them its own size by itself."""
-    return images.resize(x, features.image_size if isinstance(features, FeatureNetwork) else x.shape[-1], features.channels)
+    return images.resize(x, x.shape[-1] if features.resizes else features.image_size, features.channels)
 
 
 @torch.no_grad()

@@ -22,6 +22,8 @@ class Inception:
 
     image_size = 299
     channels = 3
+    resizes = True
+    num_classes = 0
 
     def __init__(self, network: Callable[[Tensor], Tensor] | None = None):
         self.network = network

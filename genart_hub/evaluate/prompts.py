@@ -155,7 +155,7 @@ def _asked(
 
     None where nothing says what its classes are.
     """
-    if label is None or hold_out is None or not isinstance(features, FeatureNetwork):
+    if label is None or hold_out is None or not features.num_classes:
         return None
     return tuple(draw_classes(reference, label, hold_out, captions[0], prompts, seed, held_out) for held_out in (True, False))
 

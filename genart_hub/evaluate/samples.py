@@ -137,8 +137,8 @@ def halves(pictures: Pictures, count: int, seed: int) -> tuple[Pictures, Picture
 
 def protocol_of(reference: Pictures, features: Any, seed: int, asked: str) -> str:
     """What distances were measured on. reference: the half that made ones are compared with. asked: what made ones were asked to show."""
-    half, own = len(reference), isinstance(features, FeatureNetwork)
-    resized = f"resized to {features.image_size} px ({'bicubic' if own else 'by itself'}) where they differ"
+    half = len(reference)
+    resized = f"resized to {features.image_size} px ({'by itself' if features.resizes else 'bicubic'}) where they differ"
     side = reference.pictures.shape[-1]
     at = "" if side == features.image_size else f" at {side} px"
     return (
@@ -190,7 +190,7 @@ def _of_classes(
     model: ImageModel, features: FeatureNetwork, pictures: Pictures, real: Tensor, samples: int, seed: int, manner: dict[str, Any]
 ) -> list[Measure]:
     """What a classifier makes of the samples: only where the eye is one. real: the features of real pictures."""
-    if not isinstance(features, FeatureNetwork):
+    if not features.num_classes:
         return []
     eye, seeds = eye_name(features), f"seeds from {seed}{told_of(manner)}"
     protocol = f"{samples:,} made ({seeds}), {len(real):,} real of {split_of(pictures)}, {eye}"

@@ -139,18 +139,18 @@ def register(cls: type[Model]) -> type[Model]:
     return cls
 
 
-def plug(modules: Iterable[str]) -> None:
-    """Import modules that register classes of one's own: by their dotted names, or as .py files.
+def plug(modules: Iterable[str] = ()) -> None:
+    """Import modules that register classes of one's own, and those of GENART_PLUGINS: by their dotted names, or as .py files.
 
     Raises GenartError for one that does not import.
     """
-    for name in filter(None, (module.strip() for module in modules)):
+    for name in filter(None, map(str.strip, [*modules, *os.environ.get("GENART_PLUGINS", "").split(",")])):
         try:
             _import(name)
         except GenartError:
             raise
-        except Exception as error:
-            raise GenartError("bad_plugin", module=shorten(name).strip("'"), reason=first_line(error)) from error
+        except (Exception, SystemExit) as error:
+            raise GenartError("bad_plugin", module=shorten(name, 250).strip("'"), reason=first_line(error)) from error
 
 
 def _import(name: str) -> None:

@@ -81,6 +81,12 @@ class ImageModel(Described):
         asked = {"seed": seed, "n": n, **request, "columns": columns, "scale": scale}
         return {**(weights or unknown), **asked, "genart_hub_version": __version__}
 
+    def generators(self, n: int, seed: int) -> list[torch.Generator]:
+        """One CPU generator a picture, of seed `seed` + k."""
+        where = type(self).__name__
+        n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
+        return [torch.Generator().manual_seed(seed + k) for k in range(n)]
+
     def is_current(self) -> bool:
         """Whether the weights are those of the file that was loaded."""
         return self.source is not None and self.source.is_current(self)
@@ -225,6 +231,7 @@ class FeatureNetwork(nn.Module, HubModel, Described):
     default_recipe: ClassVar[str] = "default"
     sizes: ClassVar[tuple[int, ...]] = ()
     channels_last: ClassVar[bool] = False
+    resizes: ClassVar[bool] = False  # whether it takes pictures of any size
     image_size: int
     channels: int
     class_names: tuple[str, ...]

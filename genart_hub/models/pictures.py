@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,14 +14,11 @@ from genart_hub.hub.cards.models import samples_of
 from genart_hub.hub.cards.shown import COLUMNS, SEEDS, SHOWN, UNSEEN, rows_of
 from genart_hub.hub.names import WEIGHTS
 
-if TYPE_CHECKING:
-    from genart_hub.models.base import ImageModel
-
 BATCH = 50
 GOLDEN_PICTURES = 2
 
 
-def paint(model: "ImageModel", prompts: Sequence[str], seed: int = 0, **manner: Any) -> Tensor:
+def paint(model: Any, prompts: Sequence[str], seed: int = 0, **manner: Any) -> Tensor:
     """A picture of each prompt, some at a time under a bar. Picture k has seed `seed` + k. Returns (N, C, H, W) in [-1, 1].
 
     manner: the model's other inputs.
@@ -36,7 +33,7 @@ def paint(model: "ImageModel", prompts: Sequence[str], seed: int = 0, **manner: 
 
 
 @torch.no_grad()
-def write_pictures(model: "ImageModel", folder: Path, name: str, dataset: str | None) -> None:
+def write_pictures(model: Any, folder: Path, name: str, dataset: str | None) -> None:
     """The grids that a card shows, and the golden pictures that tests compare with.
 
     A model that reads words is asked for those of a dataset whose words are known, and shows nothing where there is none.
@@ -53,9 +50,7 @@ def write_pictures(model: "ImageModel", folder: Path, name: str, dataset: str | 
     save_golden(tensors, folder, asked)
 
 
-def _write_grid(
-    model: "ImageModel", x: Tensor, file: Path, name: str, request: dict[str, Any], columns: int, scale: int = 1
-) -> None:  # fmt: skip
+def _write_grid(model: Any, x: Tensor, file: Path, name: str, request: dict[str, Any], columns: int, scale: int = 1) -> None:
     weights = file.parent / WEIGHTS
     recipe = model.recipe(0, len(x), **request, columns=columns, scale=scale) | {"model": name, "revision": None}
     recipe |= {"weights_sha256": sha256_of(weights)} if weights.is_file() else {}

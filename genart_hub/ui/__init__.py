@@ -18,6 +18,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from genart_hub import images
+from genart_hub.models import auto
 from genart_hub.ui import comparison, interpolation, reconstruction, sampling, texts, theme
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.model_cache import Shelf
@@ -27,6 +28,7 @@ TABS = {"sampling": sampling, "interpolation": interpolation, "reconstruction": 
 
 def build() -> gr.Blocks:
     """The page, without serving it."""
+    auto.plug()
     shelf = Shelf()
     with gr.Blocks(title="genart_hub", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(texts.t("heading"))

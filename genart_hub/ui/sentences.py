@@ -66,7 +66,7 @@ ERRORS_ZH: dict[str, str] = {
     "bad_config": "{file} 不是 JSON 对象（{reason}）。请重新保存模型，或恢复该文件。",
     "config_no_class": "{file} 没有写明 _class_name，所以它不是本软件包的模型。请用 save_pretrained 重新保存模型。",
     "config_too_large": "{file} 有 {size:,} 字节，而配置最多 {limit:,} 字节。这不是本软件包的配置。",
-    "unknown_class": "{file} 写明的类是 {name}，不在 {known} 之中。你自己的类请用 {name}.from_pretrained('{place}') 加载。",
+    "unknown_class": "{file} 写明的类是 {name}，不在 {known} 之中。你自己的类请用 {name}.from_pretrained('{place}') 加载，或用 --plugin 写明它所在的模块。",
     "not_registrable": "register 接受以 HubModel 为基类的类，得到的是 {value}。请写 class MyGAN(nn.Module, HubModel)，或继承 Generative。",
     "bad_plugin": "插件 {module} 无法导入（{reason}）。请写一个 Python 在当前位置能找到的模块，或一个 .py 文件。",
     "class_taken": "{name} 已是 {module} 中另一个类的名字。请给你的类换个名字。",

@@ -21,6 +21,7 @@ from postscript import EPS
 from running import DIGITS, EMOJI, PIPELINE
 
 import genart_hub
+from genart_hub.models import auto
 
 
 def test_every_public_endpoint_is_called_in_this_folder(client):
@@ -64,8 +65,8 @@ BAD_CLASSES = [
     (
         "/sample",
         ("gan-mnist", 1, 0, 1, "3"),
-        "GAN has no classes, so it takes no label; got '3'.",
-        "GAN 没有类别，不接受标签，得到的是 '3'。",
+        "gan-mnist has no classes, so it takes no label; got '3'.",
+        "gan-mnist 没有类别，不接受标签，得到的是 '3'。",
     ),
     (
         "/walk",
