@@ -1,5 +1,6 @@
 """The stations: one paper a file. A new model is one file here and its name in MODELS."""
 
+from genart_hub.hub import HubModel
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
@@ -7,4 +8,4 @@ from genart_hub.models.gan import GAN
 from genart_hub.models.resnet import ResNet
 from genart_hub.models.vae import VAE
 
-MODELS = {model.__name__: model for model in (GAN, VAE, DCGAN, ConvVAE, Classifier, ResNet)}
+MODELS: dict[str, type[HubModel]] = {model.__name__: model for model in (GAN, VAE, DCGAN, ConvVAE, Classifier, ResNet)}

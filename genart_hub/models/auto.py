@@ -17,7 +17,7 @@ from genart_hub.hub.cards.markdown import known_of
 from genart_hub.hub.client import Found
 from genart_hub.hub.described import name_of, num_parameters
 from genart_hub.hub.loading import blank, load_folder, read_config
-from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, locate
+from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, locate, not_found
 from genart_hub.hub.names import CONFIG, WEIGHTS, check_variant
 from genart_hub.models import MODELS, stable_diffusion
 from genart_hub.models.base import Generative, ImageModel
@@ -61,11 +61,13 @@ def from_pretrained(
     return cast(ImageModel, load_folder(MODELS[class_name], source, device=device, dtype=dtype, max_bytes=max_bytes))
 
 
-def class_of(name: str) -> type | None:
+def class_of(name: str) -> Any:
     """The class of a bundled model, from its config alone; None where nobody has registered it."""
     folder = bundled_folder(name)
-    if folder is None or not (folder / CONFIG).is_file():
-        return folder and stable_diffusion.StableDiffusion
+    if folder is None:
+        return None
+    if not (folder / CONFIG).is_file():
+        return stable_diffusion.StableDiffusion
     return MODELS.get(read_config(folder)["_class_name"])
 
 
@@ -106,23 +108,27 @@ def list_models(pattern: str = "*", family: str | None = None, dataset: str | No
         choice("list_models", "family", family, families())
     names = [name for name in bundled_names() if fnmatch.fnmatchcase(name, pattern)]
     names = [name for name in names if family is None or getattr(class_of(name), "family", None) == family]
-    return [name for name in names if dataset is None or known_of(bundled_folder(name), name, None, None)[2] == dataset]
+    return names if dataset is None else [name for name in names if _dataset_of(name) == dataset]
+
+
+def _dataset_of(name: str) -> str | None:
+    folder = bundled_folder(name)
+    return known_of(folder, name, None, None)[2] if folder else None
 
 
 def listing(name: str) -> dict[str, Any]:
     """What a bundled model is and takes, as JSON values, from its configs and its weights' headers: nothing is loaded."""
     folder, cls = bundled_folder(name), class_of(name)
-    assert folder is not None
-    if cls is None or issubclass(cls, stable_diffusion.StableDiffusion):
-        inputs, classes, found = inputs_of(stable_diffusion.StableDiffusion.sample), (), stable_diffusion.sizes_of(folder)
-    else:
-        model = blank(cls, folder)
-        inputs, classes = getattr(model, "inputs", None), getattr(model, "class_names", ())
-        found = {key: getattr(model, key, None) for key in ("image_size", "channels")}
-        found |= {"num_parameters": num_parameters(model), "bytes": (folder / WEIGHTS).stat().st_size}
-    about = {"name": name, "family": getattr(cls, "family", "custom"), "class": cls.__name__ if cls else "?"}
-    takes = {} if inputs is None else {"inputs": ["n", "seed", *inputs], "classes": list(classes)}
-    return about | {"inputs": None} | takes | found
+    if folder is None or cls is None:
+        raise not_found(name)
+    about: dict[str, Any] = {"name": name, "family": getattr(cls, "family", "custom"), "class": cls.__name__, "inputs": None}
+    if not (folder / CONFIG).is_file():
+        return about | {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []} | stable_diffusion.sizes_of(folder)
+    model = blank(cls, folder)
+    if (inputs := getattr(model, "inputs", None)) is not None:
+        about |= {"inputs": ["n", "seed", *inputs], "classes": list(model.class_names)}
+    about |= {key: getattr(model, key, None) for key in ("image_size", "channels")}
+    return about | {"num_parameters": num_parameters(model), "bytes": (folder / WEIGHTS).stat().st_size}
 
 
 def register(cls: type[Model]) -> type[Model]:

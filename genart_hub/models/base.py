@@ -15,6 +15,7 @@ from genart_hub import __version__
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, shorten, whole
 from genart_hub.hub import HubModel
 from genart_hub.hub.described import Described, device_of, name_of
+from genart_hub.hub.publish import Publishable
 from genart_hub.models.inputs import check_class_inputs, check_truncation, inputs_of
 from genart_hub.models.labels import index_of_class
 from genart_hub.models.pictures import save_golden, write_pictures
@@ -22,14 +23,13 @@ from genart_hub.models.pictures import save_golden, write_pictures
 GOLDEN_STEPS = 4  # of the golden pictures of a model that takes steps
 
 
-class ImageModel(Described):
+class ImageModel(Described, Publishable):
     """What makes pictures, of whatever kind: it says what it takes (`inputs`), samples by seeds, and knows a picture's recipe.
 
     A class of one's own is `class MyModel(nn.Module, HubModel, ImageModel)`; its `sample(n, seed, *, ...)` has the inputs among its
     arguments by their names in INPUTS, and picture k is the picture of seed `seed` + k. Where it has classes, `class_names` are theirs.
     """
 
-    image_size: int
     channels: int
     class_names: tuple[str, ...] = ()  # empty: the model takes no label
     blanked: tuple[int, ...] = ()  # the pictures of the last call that a safety checker made black
@@ -70,9 +70,13 @@ class ImageModel(Described):
         """
         raise NotImplementedError(f"{type(self).__name__} must define sample(n, seed).")
 
-    def recipe(self, seed: int, n: int = 1, *args: Any, columns: int | None = None, scale: int = 1, **inputs: Any) -> dict[str, Any]:
-        """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
-        return self._recipe(seed, n, {name: inputs.get(name, self.defaults.get(name)) for name in self.inputs}, columns, scale)
+    def recipe(self, seed: int, n: int = 1, *args: Any, **inputs: Any) -> dict[str, Any]:
+        """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request.
+
+        inputs: by name, and columns and scale, if it is a grid.
+        """
+        request = {name: inputs.get(name, self.defaults.get(name)) for name in self.inputs}
+        return self._recipe(seed, n, request, inputs.get("columns"), inputs.get("scale", 1))
 
     def _recipe(self, seed: int, n: int, request: dict[str, Any], columns: int | None, scale: int) -> dict[str, Any]:
         source = self.source if self.is_current() else None  # else nobody has these weights
@@ -135,7 +139,10 @@ class ImageModel(Described):
         return ["from genart_hub import images", "", f"images.grid({loaded}.sample(16, seed=0{words})).show()"]
 
     if TYPE_CHECKING:  # what some of them have beside: GANs, VAEs, diffusion models
-        config: dict[str, Any]
+
+        @property
+        def image_size(self) -> int: ...
+
         latents: Callable[..., Tensor]
         generate: Callable[..., Tensor]
         discriminate: Callable[..., Tensor]
@@ -143,7 +150,6 @@ class ImageModel(Described):
         decode: Callable[..., Tensor]
         reconstruct: Callable[..., Tensor]
         save_pretrained: Callable[..., Path]
-        push_to_hub: Callable[..., str]
 
 
 class Generative(nn.Module, HubModel, ImageModel):
@@ -152,6 +158,7 @@ class Generative(nn.Module, HubModel, ImageModel):
     default_recipe: ClassVar[str] = "default"
     sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
     channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
+    image_size: int
     latent_dim: int
 
     @property
@@ -179,8 +186,8 @@ class Generative(nn.Module, HubModel, ImageModel):
 
     def _draw(self, n: int, seed: int, truncation: float = 1.0) -> tuple[Tensor, Tensor | None]:
         where = type(self).__name__
-        if getattr(n, "ndim", 0):  # a tensor or an array
-            raise GenartError("latents_as_count", where=where, shape=tuple(n.shape))
+        if shape := getattr(n, "shape", ()):  # of a tensor or an array
+            raise GenartError("latents_as_count", where=where, shape=tuple(shape))
         n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
         truncation = check_truncation(where, truncation)
         z, classes, generator = torch.empty(n, self.latent_dim), torch.empty(n, dtype=torch.int64), torch.Generator()
@@ -255,7 +262,7 @@ class FeatureNetwork(nn.Module, HubModel, Described):
         """
         shifts: list[float] = []
 
-        def compare(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        def compare(layer: Any, inputs: tuple[Tensor, ...]) -> None:
             m = inputs[0].transpose(0, 1).flatten(1).mean(dim=1)
             shifts.append(((m - layer.running_mean).square() / (layer.running_var + layer.eps)).mean().item())
 

@@ -19,7 +19,7 @@ from genart_hub.files import saving
 from genart_hub.hub.described import name_of
 from genart_hub.hub.locate import Source
 from genart_hub.hub.names import SAMPLING
-from genart_hub.hub.publish import Publishable, write_pipeline
+from genart_hub.hub.publish import write_pipeline
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import MAX_STEPS
 from genart_hub.models.stable_diffusion.request import (
@@ -39,7 +39,7 @@ ADAPTERS = re.compile(r"(^|\.)(lora_\w+|base_layer|ip_adapter\w*|to_[kv]_ip)(\.|
 SLICED_SIDE = 256  # px: from here on the autoencoder decodes picture by picture, which a batch's activations would not fit for
 
 
-class StableDiffusion(Publishable, ImageModel):
+class StableDiffusion(ImageModel):
     """A diffusers text-to-image pipeline with the promise of every model here: picture k of `sample` is that of seed + k."""
 
     family = "diffusion"
@@ -217,7 +217,7 @@ class StableDiffusion(Publishable, ImageModel):
         """Whether the pipeline is the one that was loaded: with the weights, the scheduler and the settings that its folder has."""
         return self.source is not None and self.source.is_current(self.pipeline)
 
-    def save_pretrained(self, folder: str | os.PathLike) -> None:
+    def save_pretrained(self, folder: str | os.PathLike) -> Path:
         """Write the pipeline as it is now, as a diffusers folder, with the steps and the guidance that it is meant to be sampled with.
 
         Raises GenartError where adapters (LoRA) are in it, whose weights diffusers would write under names that it cannot load.
@@ -233,6 +233,7 @@ class StableDiffusion(Publishable, ImageModel):
                 if OF_A_PART.fullmatch(old.name) and part.is_dir() and not (part / old.name).exists():
                     old.unlink()
             (place / SAMPLING).write_text(json.dumps(self.defaults, indent=2) + "\n", encoding="utf-8")
+        return Path(folder)
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:

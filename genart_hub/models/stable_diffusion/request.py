@@ -17,7 +17,8 @@ DEFAULTS = {"num_steps": 20, "guidance": 7.5}
 OF_A_PART = re.compile(r"\w+(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 OF_DIFFUSERS = {"num_inference_steps": "num_steps", "guidance_scale": "guidance"}
 
-Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
