@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partialmethod
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.command(options)
     except GenartError as error:
         if "-v" in words or "--verbose" in words:
-            logging.exception("genart-hub")
+            traceback.print_exc()
         print(f"genart-hub: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

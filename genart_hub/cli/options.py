@@ -89,7 +89,7 @@ def add_inputs(command: argparse.ArgumentParser, *names: str) -> None:
     """An option for each of these inputs of models (all of them, unless named)."""
     for name in names or INPUTS:
         of = INPUTS[name]
-        command.add_argument(of.flag, dest=name, type=of.type, metavar=of.metavar, help=of.help)
+        command.add_argument(of.flag, *filter(None, [of.alias]), dest=name, type=of.type, metavar=of.metavar, help=of.help)
 
 
 def flag(name: str) -> str:

@@ -14,7 +14,7 @@ MAX_STEPS, MAX_GUIDANCE, MAX_SIDE, PROMPT_LIMIT = 1000, 50, 4096, 2_000
 class Input:
     """An input that models may have. check(where, value): the value as `sample` takes it, or an error: a stranger may have written it.
 
-    flag, help, type, metavar: of the command line's option. needed: whether a model that takes it draws nothing without it.
+    flag, help, type, metavar, alias: of the command line's option. needed: whether a model that takes it draws nothing without it.
     """
 
     flag: str
@@ -22,6 +22,7 @@ class Input:
     check: Callable[[str, Any], Any]
     type: Callable[[str], Any] = str
     metavar: str | None = None
+    alias: str | None = None
     needed: bool = False
 
 
@@ -75,8 +76,10 @@ INPUTS = {
     "negative_prompt": Input("--negative-prompt", "what they should not show", _negative_prompt, metavar="TEXT"),
     "label": Input("--label", "a class index or name; several with commas, one for each picture", _label, labels_from),
     "truncation": Input("--truncation", "above 0, at most 1: less variety, more typical pictures (1)", check_truncation, float),
-    "num_steps": Input("--steps", "from noise to picture (the model's own number)", _num_steps, int),
-    "guidance": Input("--guidance", "how strongly it follows the prompt, 0 to 50 (the model's own number)", _guidance, float),
+    "num_steps": Input("--steps", "from noise to picture (the model's own number)", _num_steps, int, alias="--num-inference-steps"),
+    "guidance": Input(
+        "--guidance", "how strongly it follows the prompt, 0 to 50 (the model's own number)", _guidance, float, alias="--guidance-scale"
+    ),
     "size": Input("--size", "of the pictures, a multiple of 8 (the model's own size)", _size, int, "PX"),
 }
 

@@ -110,7 +110,7 @@ def place(name: str, bundled: str = "{}") -> str:
 
 def install(name: str) -> str:
     """The line that a reader on the Hub needs first; nothing for a folder."""
-    return "```bash\npip install genart-hub\n```\n\n" if "/" in name else ""
+    return "```bash\npip install genart-hub  # or, in a clone of the project: pip install .\n```\n\n" if "/" in name else ""
 
 
 def _read_text(file: Path) -> str:

@@ -40,7 +40,11 @@ SLICED_SIDE = 256  # px: from here on the autoencoder decodes picture by picture
 
 
 class StableDiffusion(ImageModel):
-    """A diffusers text-to-image pipeline with the promise of every model here: picture k of `sample` is that of seed + k."""
+    """A diffusers text-to-image pipeline with the promise of every model here: picture k of `sample` is that of seed + k.
+
+    `pipeline` is diffusers' own, for all else that it can do; what is changed there (a scheduler, weights, `to`) holds here too.
+    Steps and guidance may be called num_inference_steps and guidance_scale, as there.
+    """
 
     family = "diffusion"
     channels = 3
