@@ -58,11 +58,8 @@ class ConvVAE(Generative):
 
     def encode(self, x: Tensor, label: object = None) -> tuple[Tensor, Tensor]:
         """mu and logvar of q(z | x, label), or without a label of q(z | x). x: (B, C, H, W) in [-1, 1]. Returns two of (B, Z)."""
-        return self._encode(x, label, None)
-
-    def _encode(self, x: Tensor, label: object, told: Tensor | None) -> tuple[Tensor, Tensor]:
         x = self.check_images(x)
-        mu, logvar = self.encoder(x, None if label is None else self.check_label(label, len(x)), told).chunk(2, dim=1)
+        mu, logvar = self.encoder(x, None if label is None else self.check_label(label, len(x))).chunk(2, dim=1)
         return mu, logvar
 
     def decode(self, z: Tensor, label: object = None) -> Tensor:
@@ -80,11 +77,19 @@ class ConvVAE(Generative):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns p (B, C, H, W), and mu and logvar (B, Z).
 
-        told: (B,) of 1 and 0, for which pictures the label counts (None: all). The others go the way of those without one.
+        In eval mode and without noise z is mu, as in `reconstruct`: the same x gives the same answer, also where the model is exported.
+        label: classes as a tensor (B,) are taken as they are. told: (B,) of 1 and 0, for which pictures the label counts (None: all).
+        The others go the way of those without one.
         """
-        mu, logvar = self._encode(x, label, told)
-        z = mu + (0.5 * logvar).exp() * drawn("ConvVAE", mu, generator, eps)  # reparameterisation, section 2.4
-        return self.decoder(z, None if label is None else self.check_label(label, len(z)), told), mu, logvar
+        x = self.check_images(x)
+        if label is not None:
+            label = label.to(x.device) if isinstance(label, Tensor) else self.check_label(label, len(x))
+        mu, logvar = self.encoder(x, label, told).chunk(2, dim=1)
+        if self.training or generator is not None or eps is not None:
+            z = mu + (0.5 * logvar).exp() * drawn("ConvVAE", mu, generator, eps)  # reparameterisation, section 2.4
+        else:
+            z = mu
+        return self.decoder(z, label, told), mu, logvar
 
     def nll(self, p: Tensor, x: Tensor) -> Tensor:
         """-log p(x | z) in nats, summed over the pixels. p: what `decode` gave. Returns (B,)."""

@@ -49,10 +49,14 @@ class DCGAN(Generative):
         self.generator = Generator(self.latent_dim, widths[::-1], self.channels, self.num_classes)
         self.discriminator = Discriminator(self.channels, widths, self.num_classes)
 
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """G(z, label), as it is traced and exported: nothing is checked. z: (B, Z); label: (B,). Returns (B, C, H, W) in [-1, 1]."""
+        return self.generator(z, label)
+
     def generate(self, z: Tensor, label: object = None) -> Tensor:
         """G(z, label). z: (B, Z); label: a class, or B of them (None: the classes in turn). Returns (B, C, H, W) in [-1, 1]."""
         z = self.check_latents(z)
-        return self.generator(z, self.check_label(label, len(z)))
+        return self(z, self.check_label(label, len(z)))
 
     def discriminate(self, x: Tensor, label: object = None) -> Tensor:
         """The logit of D(x, label). x: (B, C, H, W) in [-1, 1]. Without a label, the part that all classes share. Returns (B,)."""

@@ -37,10 +37,14 @@ class GAN(Generative):
             nn.Linear(256, 1),                                                          # (B, 1)
         )  # fmt: skip
 
+    def forward(self, z: Tensor) -> Tensor:
+        """G(z), as it is traced and exported: nothing is checked. z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""
+        return self.generator(z).unflatten(1, (self.channels, self.image_size, self.image_size))
+
     def generate(self, z: Tensor, label: object = None) -> Tensor:
         """G(z). z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""
         self.check_label(label)
-        return self.generator(self.check_latents(z)).unflatten(1, (self.channels, self.image_size, self.image_size))
+        return self(self.check_latents(z))
 
     def discriminate(self, x: Tensor, label: object = None) -> Tensor:
         """The logit of D(x), the probability that x is real. x: (B, C, H, W) in [-1, 1]. Returns (B,)."""

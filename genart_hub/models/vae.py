@@ -45,10 +45,16 @@ class VAE(Generative):
     def forward(
         self, x: Tensor, generator: Generator | None = None, label: object = None, eps: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns the logits (B, C, H, W), mu, logvar (B, Z)."""
+        """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns the logits (B, C, H, W), mu, logvar (B, Z).
+
+        In eval mode and without noise z is mu, as in `reconstruct`: the same x gives the same answer, also where the model is exported.
+        """
         self.check_label(label)
         mu, logvar = self.encode(x)
-        z = mu + (0.5 * logvar).exp() * drawn("VAE", mu, generator, eps)  # reparameterisation, section 2.4
+        if self.training or generator is not None or eps is not None:
+            z = mu + (0.5 * logvar).exp() * drawn("VAE", mu, generator, eps)  # reparameterisation, section 2.4
+        else:
+            z = mu
         return self.decode(z), mu, logvar
 
     def nll(self, p: Tensor, x: Tensor) -> Tensor:
