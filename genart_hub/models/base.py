@@ -109,6 +109,8 @@ class ImageModel(Described, Publishable):
             if label is not None:
                 raise GenartError("no_classes", where=name_of(self), value=shorten(label))
             return None
+        if isinstance(label, Tensor) and label.dtype == torch.int64 and label.shape == (n,) and _all_in(label, self.num_classes):
+            return label.to(device_of(self))
         if label is None:
             indices = [k % self.num_classes for k in range(n)]
         else:
@@ -288,6 +290,10 @@ class FeatureNetwork(nn.Module, HubModel, Described):
     def forward(self, x: Tensor) -> Tensor:
         """The logits of the classes. x: (B, C, H, W) in [-1, 1]. Returns (B, num_classes)."""
         return self.head(self.features(x))
+
+
+def _all_in(labels: Tensor, num_classes: int) -> bool:
+    return bool(((labels >= 0) & (labels < num_classes)).all())
 
 
 def drawn(where: str, like: Tensor, generator: torch.Generator | None, eps: Tensor | None) -> Tensor:
