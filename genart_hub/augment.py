@@ -6,6 +6,7 @@ Real and made pictures go through the same functions, so the generator never lea
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -53,15 +54,23 @@ def flip(x: Tensor, mirrored: Tensor) -> Tensor:
     return torch.where(mirrored.bool().view(-1, 1, 1, 1), x.flip(3), x)
 
 
+class Noise(Protocol):
+    """Where the randomness comes from."""
+
+    def uniform(self, n: int, *shape: int) -> Tensor: ...
+
+    def integers(self, low: int, high: int, n: int, *shape: int) -> Tensor: ...
+
+
 POLICIES = ("brightness", "saturation", "contrast", "translation", "cutout")
 
 
-def diff_augment(x: Tensor, policy: tuple[str, ...], noise) -> Tensor:
-    """The augmentations of `policy`, in its order. noise: train.noise.Noise, or anything with its `uniform` and `integers`."""
+def diff_augment(x: Tensor, policy: tuple[str, ...], noise: Noise) -> Tensor:
+    """The augmentations of `policy`, in its order."""
     return drawn_augmentation(x.shape, policy, noise)(x)
 
 
-def drawn_augmentation(shape: tuple[int, ...], policy: tuple[str, ...], noise) -> Callable[[Tensor], Tensor]:
+def drawn_augmentation(shape: tuple[int, ...], policy: tuple[str, ...], noise: Noise) -> Callable[[Tensor], Tensor]:
     """The same as a function of the pictures, whose randomness is drawn already. shape: theirs, (B, C, H, W)."""
     B, _, H, W = shape
     steps: list[Callable[[Tensor], Tensor]] = []

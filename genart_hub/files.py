@@ -28,7 +28,7 @@ from genart_hub.errors import GenartError, first_line, shorten
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 OURS, LOCK = ".genart-", ".genart-lock"
 UNFINISHED = re.compile(r"\.genart-.+-[a-z0-9_]{8}(\.\w+)?")  # as `replacing` and `save_tensors` name them
@@ -62,7 +62,7 @@ class replacing:
         _unlock(self.lock)
         self.lock = lock
 
-    def __exit__(self, kind, error, traceback) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         try:
             self._finish(error)
         finally:
@@ -90,7 +90,7 @@ def _new_file(path: Path) -> Path:
     return Path(name)
 
 
-def _locked(make: Any) -> tuple[Path, int | None]:
+def _locked(make: Callable[[], Path]) -> tuple[Path, int | None]:
     """A file or folder that `make` makes, and the lock on it; made again where another process took it for a left one meanwhile."""
     while True:
         place = make()

@@ -21,10 +21,14 @@ RECIPE_KEY = "genart_hub"
 PNG_TEXT_LIMIT = 16_384
 
 
-def to_pil(x: Tensor) -> Image.Image | list[Image.Image]:
+def to_pil(x: Tensor) -> Any:
     """Tensors to pictures. x: (B, C, H, W) in [-1, 1], C of 1 or 3, gives a list; (C, H, W) gives one picture."""
     if x.ndim == 4:
-        return [to_pil(one) for one in x]
+        return [_picture(one) for one in x]
+    return _picture(x)
+
+
+def _picture(x: Tensor) -> Image.Image:
     if x.ndim != 3 or x.shape[0] not in (1, 3):
         raise GenartError("bad_images", where="to_pil", channels="1 or 3", size="size", shape=tuple(x.shape))
     levels = x.detach().float().nan_to_num().add(1).mul(127.5).round().clamp(0, 255).to("cpu", torch.uint8)
@@ -73,7 +77,7 @@ def flatten(picture: Image.Image) -> Image.Image:
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):  # 16 bits
         return picture.convert("I").point(lambda level: level * (1 / 257)).convert("L")
-    if picture.mode == "F" and picture.getextrema()[1] <= 1:  # fractions, as in scientific TIFF files
+    if picture.mode == "F" and picture.getextrema()[1] <= 1:  # type: ignore[operator]  # fractions, as in scientific TIFF files
         return picture.point(lambda level: level * 255).convert("L")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
@@ -97,12 +101,13 @@ def forget_other_formats() -> None:
 
 def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -> Image.Image:
     """Open and decode a picture file, or say in a sentence why it is none. name: what the sentence calls it."""
-    name, picture = name or Path(os.fspath(file)).name, None
+    name, picture = name or Path(str(getattr(file, "name", file))).name, None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture = read_header(file)
         if picture.width * picture.height > MAX_PIXELS:
+            picture.close()
             raise GenartError("picture_too_large", file=name, width=picture.width, height=picture.height, limit=MAX_PIXELS)
         picture.load()
     except Image.UnidentifiedImageError as error:
@@ -110,7 +115,6 @@ def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -
     except Image.DecompressionBombError as error:
         raise GenartError("bad_picture", file=name, reason=GenartError("reason_pixels")) from error
     except GenartError:
-        picture.close()
         raise
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError) as error:
         if picture:
@@ -141,12 +145,12 @@ def grid(x: Tensor, columns: int = 8, padding: int = 2) -> Image.Image:
     for k, one in enumerate(x):
         top, left = padding + k // columns * (H + padding), padding + k % columns * (W + padding)
         canvas[:, top : top + H, left : left + W] = one
-    return to_pil(canvas)
+    return _picture(canvas)
 
 
 def sheet(x: Tensor, columns: int | None = None, scale: int = 1) -> Image.Image:
     """One picture, or several as a grid, every pixel as a square of `scale` x `scale`. x: (B, C, H, W) in [-1, 1]."""
-    picture = to_pil(x[0]) if columns is None and len(x) == 1 else grid(x, 8 if columns is None else columns)
+    picture = _picture(x[0]) if columns is None and len(x) == 1 else grid(x, 8 if columns is None else columns)
     return magnify(picture, scale)
 
 
@@ -190,7 +194,7 @@ def save_animation(frames: Tensor | Sequence[Image.Image], path: str | os.PathLi
     fps = number("save_animation", "fps", fps, 1, 50)
     if path.suffix.lower() not in (".gif", ".webp"):
         raise GenartError("bad_animation", file=path.name, suffix=path.suffix or "a file without a suffix")
-    pictures = to_pil(frames if frames.ndim == 4 else frames[None]) if isinstance(frames, Tensor) else list(frames)
+    pictures = [_picture(x) for x in (frames if frames.ndim == 4 else frames[None])] if isinstance(frames, Tensor) else list(frames)
     pictures = [picture if picture.size == pictures[0].size else picture.resize(pictures[0].size) for picture in pictures]
     if not pictures:
         raise GenartError("no_frames")
@@ -218,7 +222,7 @@ def center_digit(picture: Image.Image, size: int = 28) -> Image.Image:
     if not len(rows) or not len(columns):
         return canvas
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    digit = to_pil((ink[top:bottom, left:right] * (2 / ink.max()) - 1)[None])
+    digit = _picture((ink[top:bottom, left:right] * (2 / ink.max()) - 1)[None])
     box = max(1, round(size * 20 / 28))
     scale = box / max(digit.size)
     digit = digit.resize([max(1, round(edge * scale)) for edge in digit.size], Image.Resampling.LANCZOS)

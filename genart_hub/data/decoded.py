@@ -118,7 +118,8 @@ def _decode(table: Table, size: int, channels: int, fit: str, write: Callable[[b
     """Decode all pictures, a few at a time and in order, and `write` each. Returns what else is known of them, as JSON has it."""
     from tqdm import tqdm
 
-    digest, broken, labels, values, outside = hashlib.sha256(), [], [], [[] for _ in table.columns], {}
+    digest, broken, labels, outside = hashlib.sha256(), [], [], {}
+    values: list[list[Any]] = [[] for _ in table.columns]
     at_once = max(1, min(ROWS, (1 << 26) // (channels * size * size)))
     decode = partial(_decoded, size=size, channels=channels, fit=fit)
     with (
@@ -145,7 +146,7 @@ def _decode(table: Table, size: int, channels: int, fit: str, write: Callable[[b
                 bar.update(len(rows))
     numbers, class_names = _numbered(labels, table.class_names)
     if numbers is not None:
-        digest.update(torch.tensor(numbers, dtype=torch.int64).numpy())
+        digest.update(torch.tensor(numbers, dtype=torch.int64).numpy().data)
     return {
         "shape": [len(labels), channels, size, size],
         "labels": numbers,

@@ -13,6 +13,7 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from tqdm import tqdm
@@ -97,7 +98,7 @@ def build(
     for style, key, file in tqdm(files, unit="picture", disable=not progress):
         name = names.get(key)
         split = split_of(name["concept"]) if name else None
-        if split not in rows:
+        if name is None or split is None:
             unnamed += name is None
             set_aside += name is not None
             continue
@@ -110,7 +111,7 @@ def build(
     counts = Counter(map(pixels_of, rows["train"]))
     unseen = [row for row in rows["test"] if pixels_of(row) not in counts]
     seen, rows["test"] = len(rows["test"]) - len(unseen), unseen
-    report = {
+    report: dict[str, Any] = {
         "splits": {split: len(those) for split, those in rows.items()},
         "styles": _count(rows, "style", STYLES),
         "groups": _count(rows, "label", tuple(GROUPS.values())),
@@ -176,7 +177,8 @@ def read_names(emojibase: str | os.PathLike) -> dict[Key, dict]:
 
 def find_pictures(style: str, clone: str | os.PathLike) -> dict[Key, Path]:
     """The 128 px pictures of a clone, in the order of their names; of two names of one emoji, the first."""
-    folder, found = Path(clone) / "png" / "128", {}
+    folder = Path(clone) / "png" / "128"
+    found: dict[Key, Path] = {}
     for file in sorted(folder.iterdir(), key=lambda file: file.name) if folder.is_dir() else ():
         if match := re.fullmatch(FILE_NAMES[style], file.name, re.IGNORECASE):
             found.setdefault(key_of(match[1]), file)

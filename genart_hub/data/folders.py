@@ -50,9 +50,9 @@ def _folder_table(root: Path, files: list[Path], folders: tuple[str, ...], table
         about[file] = about.get(file, {}) | values
     listed = [file for file in about if file.suffix.lower() in SUFFIXES]
     files = sorted({*files, *listed}) if listed else files
-    columns = list(dict.fromkeys(name for values in about.values() for name in values))
-    has_labels = "label" in columns
-    columns = tuple(name for name in columns if name != "label")
+    names = dict.fromkeys(name for values in about.values() for name in values)
+    has_labels = "label" in names
+    columns = tuple(name for name in names if name != "label")
     labelled = bool(files) and not has_labels and all(file.parent.parent == root for file in files)
     labelled = labelled and (len(folders) > 1 or not about)
 

@@ -16,24 +16,23 @@ from genart_hub.quiet import _quiet
 
 def _hub_source(name: str, revision: str | None, split: str, token: str | None, cache: Path) -> Source:
     """A dataset of the Hub at the commit that the revision stands for now; without a network, at the one it stood for last."""
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import constants
 
     from genart_hub.hub.answers import hub_errors
-    from genart_hub.hub.names import CLIENT, token_for_endpoint
+    from genart_hub.hub.names import hub_api, token_for_endpoint
 
     place = json.dumps([constants.ENDPOINT, name, revision])
     known = cache / "revisions" / hashlib.sha256(place.encode()).hexdigest()
     try:
         with hub_errors(name, revision=revision):
-            api = HfApi(token=token_for_endpoint(token), **CLIENT)
-            commit = api.dataset_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT).sha
+            commit = hub_api(token).dataset_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT).sha or ""
     except GenartError as error:
         if error.code == "hub_no_repo":
             raise GenartError("hub_no_dataset", name=name) from error
         if error.code not in ("hub_unreachable", "hub_not_cached"):
             raise
-        commit = known.read_text(encoding="ascii") if known.is_file() else None
-        if not re.fullmatch("[0-9a-f]{40}", commit or ""):
+        commit = known.read_text(encoding="ascii") if known.is_file() else ""
+        if not re.fullmatch("[0-9a-f]{40}", commit):
             raise GenartError("hub_no_dataset_now", name=name, endpoint=constants.ENDPOINT) from error
 
     _note(known, commit)
@@ -73,7 +72,7 @@ def _hub_table(name: str, commit: str, split: str, token: str | bool | None) -> 
             yield list(_rows(dataset[start : start + ROWS], image, label, columns, "row ", start, place))
 
     names = {column: class_labels[column] for column in columns if column in class_labels}
-    return Table(len(dataset), batches, class_labels.get(label, ()), columns, names, label=label)
+    return Table(len(dataset), batches, class_labels.get(label or "", ()), columns, names, label=label)
 
 
 def _dataset_error(error: Exception, name: str, split: str) -> GenartError:
@@ -87,7 +86,7 @@ def _dataset_error(error: Exception, name: str, split: str) -> GenartError:
     for cause in filter(None, (error, error.__cause__)):
         if isinstance(cause, ConnectionError) or type(cause).__module__.split(".")[0] in ("httpx", "huggingface_hub"):
             translated = hub_errors(name).translate(cause)
-            unreachable = translated is None or translated.code in ("hub_unreachable", "hub_not_cached")
+            unreachable = translated.code in ("hub_unreachable", "hub_not_cached")
             return _unreachable(name) if unreachable else translated
     return GenartError("bad_dataset", name=name, reason=first_line(error.__cause__ or error))
 

@@ -40,7 +40,7 @@ def _parquet_table(path: Path, files: list[Path]) -> Table:
         with _parquet_errors(file) as parquet:
             total += parquet.read_metadata(file).num_rows
     names = {name: class_labels[name] for name in columns if name in class_labels}
-    return Table(total, batches, class_labels.get(label, ()), columns, names, names_files=True, label=label)
+    return Table(total, batches, class_labels.get(label or "", ()), columns, names, names_files=True, label=label)
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def _rows(batch: Any, image: str, label: str | None, columns: tuple[str, ...], p
             yield Row(f"{prefix}{start + k}", content, labels[k], tuple(column[k] for column in values))
 
 
-def _own_file(path: object, place: _Place, row: int) -> Path:
+def _own_file(path: Any, place: _Place, row: int) -> Path:
     """The file that a row names. Raises GenartError where it lies, links followed, outside of the dataset's own folders."""
     try:
         file = os.path.realpath(place.folder / path)

@@ -34,9 +34,9 @@ class Pictures:
         """The hash of the pictures and their labels, whatever file they came in."""
         if self.digest:
             return self.digest
-        digest = hashlib.sha256(self.pictures.numpy())
+        digest = hashlib.sha256(self.pictures.numpy().data)
         if self.labels is not None:
-            digest.update(self.labels.numpy())
+            digest.update(self.labels.numpy().data)
         return digest.hexdigest()
 
     @property

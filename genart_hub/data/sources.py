@@ -67,13 +67,11 @@ def smallest_side(
     source = _source(path, split, token, cache)
     note = cache / "sides" / hashlib.sha256(json.dumps([DECODING, source.identity]).encode()).hexdigest()
     try:
-        sides = [int(side) for side in note.read_text(encoding="ascii").split()]
+        width, height = (int(side) for side in note.read_text(encoding="ascii").split())
     except (OSError, ValueError):
-        sides = []
-    if len(sides) != 2:
-        sides = _sides(source.open())
-        _note(note, "{} {}".format(*sides))
-    return max(sides) if fit == "pad" else min(sides)
+        width, height = _sides(source.open())
+        _note(note, f"{width} {height}")
+    return max(width, height) if fit == "pad" else min(width, height)
 
 
 # ---- where pictures come from ----

@@ -1,5 +1,7 @@
 """The one exception that a user can cause, and how values stand in its sentence."""
 
+from typing import Any
+
 from genart_hub.errors.messages import MESSAGES
 
 
@@ -9,11 +11,11 @@ class GenartError(ValueError):
     A value may be a GenartError itself, a reason within the sentence.
     """
 
-    def __init__(self, code: str, **values):
+    def __init__(self, code: str, **values: object):
         super().__init__(MESSAGES[code].format(**values))
         self.code, self.values = code, values
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.code, self.values)
 
 

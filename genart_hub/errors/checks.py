@@ -1,15 +1,21 @@
 """Arguments are checked where they come in: each check gives the value as it is used, or raises a sentence."""
 
+from collections.abc import Collection
+from typing import Any, TypeVar
+
 from genart_hub.errors.base import GenartError, shorten
 
 MAX_COUNT = 100_000
 MAX_CLASSES = 100_000
 MAX_SEED = 2**53 - 1  # the largest whole number that survives JSON and a browser
 
+T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
-def whole(where: str, name: str, value: object, low: int | None = None, high: int | None = None) -> int:
+
+def whole(where: str, name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """`value` as a whole number within [low, high], or an error that names `where` and `name`; 3.0 is 3."""
-    result = int(value) if isinstance(value, float) and value.is_integer() else value
+    result: Any = int(value) if isinstance(value, float) and value.is_integer() else value
     try:
         result = None if isinstance(result, bool) else result.__index__()
     except (AttributeError, TypeError, ValueError):  # a tensor or an array has the method, and may refuse
@@ -28,7 +34,7 @@ def power_of_two(where: str, name: str, value: object, low: int, high: int) -> i
     return result
 
 
-def number(where: str, name: str, value: object, low: float | None = None, high: float | None = None) -> float:
+def number(where: str, name: str, value: Any, low: float | None = None, high: float | None = None) -> float:
     """`value` as a float within [low, high], or an error that names `where` and `name`."""
     try:
         result = float(value) if not isinstance(value, bool) else float("nan")
@@ -46,14 +52,14 @@ def text(where: str, name: str, value: object, high: int) -> str:
     return value.strip()
 
 
-def choice(where: str, name: str, value: object, choices) -> object:
+def choice(where: str, name: str, value: Any, choices: Collection[T]) -> T:
     """`value` if it is one of `choices`, else an error that lists them."""
     if value not in tuple(choices):
         raise GenartError("not_choice", where=where, name=name, choices=", ".join(map(str, choices)), value=shorten(value))
     return value
 
 
-def sizes(where: str, name: str, value: object) -> list[int]:
+def sizes(where: str, name: str, value: Any) -> list[int]:
     """`value` as a list of layer widths, or an error."""
     valid = isinstance(value, list | tuple) and all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in value)
     if not valid or not value:
@@ -61,7 +67,7 @@ def sizes(where: str, name: str, value: object) -> list[int]:
     return list(value)
 
 
-def _bounded(where, name, value, low, high):
+def _bounded(where: str, name: str, value: Number, low: Number | None, high: Number | None) -> Number:
     if low is not None and high is not None and not low <= value <= high:
         raise GenartError("out_of_range", where=where, name=name, low=low, high=high, value=shorten(value))
     if high is not None and value > high:

@@ -89,12 +89,12 @@ class hub_errors:
     def __enter__(self) -> None:
         _watch()
 
-    def __exit__(self, kind, error, traceback) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None or isinstance(error, GenartError) or not isinstance(error, Exception):
             return
         raise self.translate(error) from error
 
-    def translate(self, error: Exception) -> GenartError:
+    def translate(self, error: BaseException) -> GenartError:
         from huggingface_hub import constants, errors
 
         status = _status(error)

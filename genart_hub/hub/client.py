@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genart_hub import __version__
 from genart_hub.errors import GenartError, first_line, shorten, text, whole
 from genart_hub.files import digest, sha256_of
 from genart_hub.hub.answers import COMMIT, _status, hub_errors
 from genart_hub.hub.cards import markdown
 from genart_hub.hub.names import (
-    CLIENT,
     CONFIG,
     CONFIG_LIMIT,
     LIBRARY,
@@ -26,6 +26,7 @@ from genart_hub.hub.names import (
     check_subfolder,
     check_token,
     endpoint,
+    hub_api,
     token_for_endpoint,
 )
 
@@ -46,7 +47,7 @@ def search(
     query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20, token: str | bool | None = None
 ) -> list[Found]:
     """The Hub's models of this library, best match first."""
-    from huggingface_hub import HfApi, constants, get_session
+    from huggingface_hub import constants, get_session
 
     limit = whole("search", "limit", limit, 1, 1000)
     query = text("search", "query", query, QUERY_LIMIT) if query is not None else None
@@ -55,8 +56,7 @@ def search(
     try:
         with hub_errors(query or LIBRARY, publishing=True):
             get_session().head(f"{constants.ENDPOINT}/api/models", timeout=constants.HF_HUB_ETAG_TIMEOUT)  # else half a minute of trying
-            api = HfApi(token=token_for_endpoint(token), **CLIENT)
-            models = api.list_models(filter=wanted, search=query or None, author=author or None, limit=limit, full=True)
+            models = hub_api(token).list_models(filter=wanted, search=query or None, author=author or None, limit=limit, full=True)
             return [_found(model) for model in models if isinstance(model.id, str) and _is_repo_id(model.id)]
     except GenartError as error:
         if error.code == "hub_unreachable_now":
@@ -64,7 +64,7 @@ def search(
         raise
 
 
-def _found(model) -> Found:
+def _found(model: Any) -> Found:
     """What a server says of a model, of the kinds that the Hub sends."""
     tags = tuple(tag for tag in model.tags or () if isinstance(tag, str))
     family = next((tag for tag in tags if tag in markdown.FAMILIES), None)
@@ -85,7 +85,7 @@ class Repository:
     cache_dir: str | os.PathLike | None
     commit: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.token = check_token(self.token)
         self.revision, self.subfolder = check_revision(self.revision), check_subfolder(self.subfolder)
         folder = os.fspath(self.cache_dir) if isinstance(self.cache_dir, str | os.PathLike) else self.cache_dir
@@ -109,11 +109,10 @@ class Repository:
         """One file of the commit, in the cache. Its size is asked before anything is downloaded."""
         from huggingface_hub import constants, hf_hub_download
 
-        place = self._place(filename)
-        path_in_repo = place["filename"]
+        path_in_repo = self._in_repo(filename)
         offline = self.local_files_only or constants.HF_HUB_OFFLINE
-        about, cache = None, self.cache_dir or constants.HF_HUB_CACHE
-        with hub_errors(self.repo_id, revision=self.revision, file=path_in_repo, cache=cache):
+        about = None
+        with hub_errors(self.repo_id, revision=self.revision, file=path_in_repo, cache=self.cache):
             try:
                 about = None if offline else self._about(path_in_repo)
             except GenartError:
@@ -125,7 +124,17 @@ class Repository:
             else:
                 if about and (about.size or 0) > max_bytes:
                     raise GenartError("too_many_bytes", name=f"{self.repo_id}/{path_in_repo}", size=about.size, limit=max_bytes)
-                path = Path(hf_hub_download(**place, **CLIENT, token=token_for_endpoint(self.token), local_files_only=offline))
+                found = hf_hub_download(
+                    self.repo_id,
+                    path_in_repo,
+                    revision=self.commit or self.revision,
+                    cache_dir=self.cache,
+                    library_name=LIBRARY,
+                    library_version=__version__,
+                    token=token_for_endpoint(self.token),
+                    local_files_only=offline,
+                )
+                path = Path(found)
         commit = path.parts[path.parts.index("snapshots", -len(Path(path_in_repo).parts) - 2) + 1]
         self.commit = self.commit or commit
         self.check(path, about.etag if about and about.commit_hash == commit else None)
@@ -139,7 +148,7 @@ class Repository:
         """
         with suppress(OSError):
             etag = Path(os.readlink(path)).name
-        if not COMMIT.fullmatch(etag or ""):
+        if etag is None or not COMMIT.fullmatch(etag):
             return  # another kind of server, whose ETag says nothing of the bytes
         try:
             found = sha256_of(path) if len(etag) == 64 else git_hash(path)
@@ -153,45 +162,45 @@ class Repository:
 
     def _discard(self, path: Path) -> None:
         """Take a damaged file out of the cache: its name, and what the name leads to within the cache."""
-        from huggingface_hub import constants
-
-        cache = Path(self.cache_dir or constants.HF_HUB_CACHE).expanduser().resolve()
+        cache = self.cache.expanduser().resolve()
         places = [path, path.parent / os.readlink(path) if path.is_symlink() else path, path.resolve()]
         for place in places:
             if Path(os.path.realpath(place.parent), place.name).is_relative_to(cache):
                 with suppress(OSError):
                     place.unlink()
 
-    def _place(self, filename: str) -> dict:
-        """Where huggingface_hub finds a file, in the cache and on the Hub."""
-        path_in_repo = f"{self.subfolder}/{filename}" if self.subfolder else filename
-        return {"repo_id": self.repo_id, "filename": path_in_repo, "revision": self.commit or self.revision, "cache_dir": self.cache_dir}
+    @property
+    def cache(self) -> Path:
+        from huggingface_hub import constants
+
+        return Path(self.cache_dir or constants.HF_HUB_CACHE)
+
+    def _in_repo(self, filename: str) -> str:
+        return f"{self.subfolder}/{filename}" if self.subfolder else filename
 
     def _cached(self, filename: str) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
 
-        path = try_to_load_from_cache(**self._place(filename))
+        path = try_to_load_from_cache(self.repo_id, self._in_repo(filename), self.cache, self.commit or self.revision)
         return Path(path) if isinstance(path, str) else None
 
     def files(self) -> list[str]:
         """The names of all files of the commit."""
-        from huggingface_hub import HfApi
-
         with hub_errors(self.repo_id, revision=self.revision):
-            names = HfApi(token=token_for_endpoint(self.token)).list_repo_files(self.repo_id, revision=self.commit)
+            names = hub_api(self.token).list_repo_files(self.repo_id, revision=self.commit)
             return [_check_listed(self.repo_id, name) for name in names]
 
     def pipeline_files(self, folder: Path) -> dict[str, int] | None:
         """All files of a pipeline's commit with their bytes, in the names that they have in `folder`; None where the Hub is not asked,
         or cannot be reached and there is a copy of some of them.
         """
-        from huggingface_hub import HfApi, constants
+        from huggingface_hub import constants
 
         if self.local_files_only or constants.HF_HUB_OFFLINE:
             return None
         with hub_errors(self.repo_id, revision=self.revision, file=PIPELINE):
             try:
-                info = HfApi(token=token_for_endpoint(self.token)).model_info(self.repo_id, revision=self.commit, files_metadata=True)
+                info = hub_api(self.token).model_info(self.repo_id, revision=self.commit, files_metadata=True)
             except Exception as error:
                 if _status(error) or not any(folder.glob("*/*.safetensors")):
                     raise
@@ -203,13 +212,10 @@ class Repository:
 
     def count_numbers(self, filename: str) -> int | None:
         """The numbers in a safetensors file, read from its first bytes; None where they cannot be had."""
-        from huggingface_hub import HfApi
-
-        path_in_repo = self._place(filename)["filename"]
+        path_in_repo = self._in_repo(filename)
         try:
             with hub_errors(self.repo_id, file=path_in_repo):
-                api = HfApi(token=token_for_endpoint(self.token))
-                header = api.parse_safetensors_file_metadata(self.repo_id, path_in_repo, revision=self.commit)
+                header = hub_api(self.token).parse_safetensors_file_metadata(self.repo_id, path_in_repo, revision=self.commit)
         except Exception:  # an estimate does without
             return None
         return sum(header.parameter_count.values())

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,7 +21,9 @@ from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, choice, first_line, shorten
 from genart_hub.files import read_header
 from genart_hub.hub.locate import MAX_BYTES, Source, read_config
-from genart_hub.hub.names import CONFIG
+from genart_hub.hub.names import CONFIG, WEIGHTS
+
+T = TypeVar("T")
 
 # A mapped file's tensors lie at odd addresses, where some kernels round otherwise: up to this size they are copied into aligned
 # memory, so that a loaded model gives the bits of the saved one; a larger one stays mapped, which is several times faster.
@@ -31,9 +33,14 @@ ALIGNED_BYTES = 64_000_000
 # ---- saving ----
 
 
+def signature_of(cls: Any) -> inspect.Signature:
+    """The constructor's, the module itself among its parameters."""
+    return inspect.signature(cls.__init__)
+
+
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:
     """Those of the constructor, without the module itself."""
-    return dict(list(inspect.signature(cls.__init__).parameters.items())[1:])
+    return dict(list(signature_of(cls).parameters.items())[1:])
 
 
 def aliases_of(model: nn.Module) -> dict[str, str]:
@@ -50,10 +57,10 @@ def aliases_of(model: nn.Module) -> dict[str, str]:
 
 
 def load_folder(
-    cls: type, source: Source, *, device: str | torch.device = "cpu", dtype: torch.dtype | None = None, max_bytes: int = MAX_BYTES
-):
+    cls: type[T], source: Source, *, device: str | torch.device = "cpu", dtype: torch.dtype | None = None, max_bytes: int = MAX_BYTES
+) -> T:
     """An instance of `cls` with the weights of `source`, strictly: the same class, known arguments, every tensor of its shape."""
-    file = source.folder / CONFIG
+    file, weights = source.folder / CONFIG, source.file or source.folder / WEIGHTS
     arguments = _arguments(cls, read_config(source.folder), file)
     dtype = torch.float32 if dtype is None else dtype
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
@@ -70,21 +77,21 @@ def load_folder(
             model = _constructed(cls, arguments, file)
     aliases = aliases_of(model)
     expected = {key: tensor for key, tensor in state.items() if key not in aliases}
-    tensors = _read_tensors(source.file, cls.__name__, expected, device, dtype)
+    tensors = _read_tensors(weights, cls.__name__, expected, device, dtype)
     if bad := [key for key, tensor in tensors.items() if not is_finite(tensor)]:
-        _check_masks(source.file, bad, dict(model.named_buffers()), tensors, lambda: _constructed(cls, arguments, file))
+        _check_masks(weights, bad, dict(model.named_buffers()), tensors, lambda: _constructed(cls, arguments, file))
     model.load_state_dict(tensors | {alias: tensors[key] for alias, key in aliases.items()}, assign=True)
     for alias, key in aliases.items():
         parent, _, leaf = alias.rpartition(".")
         setattr(model.get_submodule(parent), leaf, _get(model, key))
     model.source, model = source, model.to(device).eval()
-    if source.file.stat().st_size <= ALIGNED_BYTES:
+    if weights.stat().st_size <= ALIGNED_BYTES:
         source.sha256  # noqa: B018 - hashed now, while the file is surely the one that was read
     source.remember(model)
     return model
 
 
-def blank(cls: type, folder: Path) -> Any:
+def blank(cls: type[T], folder: Path) -> T:
     """The model of a folder without its weights, on torch's meta device: what it is and what it takes, and no pictures."""
     return _on_meta(cls, _arguments(cls, read_config(folder), folder / CONFIG), folder / CONFIG)
 
@@ -94,7 +101,7 @@ def _on_meta(cls: type, arguments: "_Call", file: Path) -> Any:
         return _constructed(cls, arguments, file)
 
 
-def from_state_dict(class_name: str, models: dict[str, type], file: str | os.PathLike, arguments: dict[str, Any]) -> nn.Module:
+def from_state_dict(class_name: str, models: dict[str, type[T]], file: str | os.PathLike, arguments: dict[str, Any]) -> T:
     """A model of `models` from a plain state dict in a .safetensors file and the constructor's arguments, as strictly as a folder."""
     cls, file = models[choice("from_state_dict", "class", class_name, models)], Path(file)
     if not file.is_file():
@@ -102,7 +109,7 @@ def from_state_dict(class_name: str, models: dict[str, type], file: str | os.Pat
     with tempfile.TemporaryDirectory(prefix="genart-hub-") as folder:
         config = {"_class_name": class_name, "genart_hub_version": __version__, **arguments}
         Path(folder, CONFIG).write_text(json.dumps(config), encoding="utf-8")
-        model = load_folder(cls, Source(file.stem, Path(folder), None, file))
+        model: Any = load_folder(cls, Source(file.stem, Path(folder), None, file))
     model.source = None
     return model
 
@@ -120,7 +127,7 @@ class _Call:
     kwargs: dict[str, Any]
 
 
-def _constructed(cls: type, arguments: _Call, file: Path) -> nn.Module:
+def _constructed(cls: type, arguments: _Call, file: Path) -> Any:
     """A module as the config in `file` has it; what its constructor raises is told as a refusal."""
     refusals = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError, MemoryError)
     try:
@@ -140,7 +147,7 @@ def _arguments(cls: type, config: dict, file: Path) -> _Call:
     rest = next((p.name for p in parameters.values() if p.kind is kinds.VAR_KEYWORD), None)
     known = [p.name for p in parameters.values() if p.kind is not kinds.VAR_KEYWORD]
     unknown = sorted(set(arguments) - set(known))
-    itself = next(iter(inspect.signature(cls.__init__).parameters))
+    itself = next(iter(signature_of(cls).parameters))
     if unknown and (rest is None or itself in unknown):
         keys, written = shorten(", ".join(unknown)).strip("'"), str(config.get("genart_hub_version"))
         if _version(written) > _version(__version__):
@@ -179,7 +186,7 @@ class _NoInitialisation(TorchFunctionMode):
 
     FILLS = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.zero_, Tensor.fill_, init.uniform_, init.normal_, init.kaiming_uniform_})
 
-    def __torch_function__(self, func: Callable, types, args=(), kwargs=None):
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         if func in self.FILLS and isinstance(tensor := args[0] if args else (kwargs or {})["tensor"], nn.Parameter):
             return tensor
         return func(*args, **(kwargs or {}))

@@ -46,7 +46,7 @@ class Source:
     repository: Repository | None = None
     files: tuple[Path, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._sha256: str | None = None
         self._state: Any = None
 
@@ -155,10 +155,15 @@ def bundled_folder(name: str) -> Path | None:
     return next((f for f in folders if (f / CONFIG).is_file() or (f / PIPELINE).is_file()), None)
 
 
+def bundled_folders() -> dict[str, Path]:
+    """The folders of all bundled models by their names, sorted."""
+    names = sorted({folder.name for weights in WEIGHTS_FOLDERS if weights.is_dir() for folder in weights.iterdir()})
+    return {name: folder for name in names if (folder := bundled_folder(name))}
+
+
 def bundled_names() -> list[str]:
     """The names of all bundled models, sorted."""
-    folders = (folder for weights in WEIGHTS_FOLDERS if weights.is_dir() for folder in weights.iterdir())
-    return sorted({folder.name for folder in folders if (folder / CONFIG).is_file() or (folder / PIPELINE).is_file()})
+    return list(bundled_folders())
 
 
 def not_found(name: object, bundled: Sequence[str] | None = None) -> GenartError:

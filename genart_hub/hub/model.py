@@ -15,7 +15,7 @@ from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
 from genart_hub.files import replacing, save_tensors, sweep
 from genart_hub.hub.cards import markdown, models, tables
-from genart_hub.hub.loading import _parameters, aliases_of, load_folder
+from genart_hub.hub.loading import _parameters, aliases_of, load_folder, signature_of
 from genart_hub.hub.locate import MAX_BYTES, Source, locate
 from genart_hub.hub.names import CONFIG, CONFIG_LIMIT, WEIGHTS, check_publishing, check_repo_id, check_token
 from genart_hub.hub.publish import publish
@@ -31,15 +31,16 @@ class HubModel:
 
     config: dict[str, Any]
     source: Source | None = None
+    _arguments: dict[str, Any]
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not issubclass(cls, nn.Module):
             raise TypeError(f"{cls.__name__} must be a module too: class {cls.__name__}(nn.Module, HubModel).")
 
-    def __new__(cls, /, *args, **kwargs):
+    def __new__(cls, /, *args: Any, **kwargs: Any) -> Self:
         model = super().__new__(cls)
-        bound = inspect.signature(cls.__init__).bind_partial(model, *args, **kwargs)
+        bound = signature_of(cls).bind_partial(model, *args, **kwargs)
         bound.apply_defaults()
         model.__dict__["_arguments"] = dict(list(bound.arguments.items())[1:])
         model.__dict__["config"] = model._arguments  # a class may use the name for something of its own
@@ -154,8 +155,8 @@ def _as_lists(value: Any) -> Any:
     return {key: _as_lists(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
-def _tensors_to_save(model: nn.Module) -> dict[str, Tensor]:
-    """The state, with a tied weight under its first name only and nothing that shares memory."""
+def _tensors_to_save(model: Any) -> dict[str, Tensor]:
+    """A module's state, with a tied weight under its first name only and nothing that shares memory."""
     aliases = aliases_of(model)
     tensors, storages = {}, set()
     for key, tensor in model.state_dict().items():

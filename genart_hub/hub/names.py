@@ -2,16 +2,21 @@
 
 import os
 import re
-from typing import Self
+from typing import TYPE_CHECKING, Self, SupportsIndex, TypeGuard
 from urllib.parse import urlsplit, urlunsplit
 
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten, text
 
-CONFIG, WEIGHTS, PIPELINE = "config.json", "model.safetensors", "model_index.json"
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+PIPELINE = "model_index.json"
+SAMPLING = "sampling.json"
 CONFIG_LIMIT = 65_536
 LIBRARY = "genart-hub"
-CLIENT = {"library_name": LIBRARY, "library_version": __version__}
 QUERY_LIMIT, MESSAGE_LIMIT, TOKEN_LIMIT, NAME_LIMIT = 200, 500, 1_000, 250
 
 
@@ -19,6 +24,7 @@ QUERY_LIMIT, MESSAGE_LIMIT, TOKEN_LIMIT, NAME_LIMIT = 200, 500, 1_000, 250
 REVISION = re.compile(rf"(?!/)(?!.*(\.\.|//|@{{))[^\s~^:?*\[\\\x00-\x1f\x7f]{{1,{NAME_LIMIT}}}(?<![/.])")
 
 
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 VARIANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}")
 
 
@@ -74,7 +80,7 @@ def check_subfolder(subfolder: object) -> str | None:
     return "/".join(part for part in name.split("/") if part not in ("", ".")) or None
 
 
-def _is_inside(name: object) -> bool:
+def _is_inside(name: object) -> TypeGuard[str]:
     """Whether a file's name leads to a place inside its folder, on every system."""
     if not isinstance(name, str) or not name or re.search("[\x00-\x1f\x7f\ud800-\udfff]", name):
         return False
@@ -89,7 +95,7 @@ class Secret(str):
     def __repr__(self) -> str:
         return "'***'"
 
-    def __reduce_ex__(self, protocol: int) -> tuple:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple:
         return _nothing, ()
 
     def __copy__(self) -> Self:
@@ -132,6 +138,13 @@ def token_for_endpoint(token: str | bool | None) -> str | bool | None:
     return check_token(os.environ.get("HF_TOKEN", "").strip()) or False
 
 
+def hub_api(token: str | bool | None) -> "HfApi":
+    """The Hub's API, to which this package says its name."""
+    from huggingface_hub import HfApi
+
+    return HfApi(token=token_for_endpoint(token), library_name=LIBRARY, library_version=__version__)
+
+
 def endpoint() -> str:
     """The Hub's address as a sentence names it: without the name and the password that it may hold."""
     from huggingface_hub import constants
@@ -141,8 +154,3 @@ def endpoint() -> str:
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     except ValueError:
         return shorten(constants.ENDPOINT)
-
-
-NAME_LIMIT = 250
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
-SAMPLING = "sampling.json"

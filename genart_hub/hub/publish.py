@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
@@ -12,7 +12,6 @@ from genart_hub.hub.answers import hub_errors
 from genart_hub.hub.cards import markdown, pipelines, shown, tables
 from genart_hub.hub.cards.pipelines import components
 from genart_hub.hub.names import (
-    CLIENT,
     CONFIG,
     LIBRARY,
     PIPELINE,
@@ -21,8 +20,11 @@ from genart_hub.hub.names import (
     check_publishing,
     check_repo_id,
     check_token,
-    token_for_endpoint,
+    hub_api,
 )
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 
 def publish(
@@ -41,11 +43,9 @@ def publish(
     files: patterns of what goes with it (None: those of a model); a pipeline's have its index among them. A card that somebody edited on
     the Hub keeps its text; only its metadata is brought up to date.
     """
-    from huggingface_hub import HfApi
-
     check_repo_id(repo_id)
     check_publishing(private, revision, commit_message)
-    api = HfApi(token=token_for_endpoint(token), **CLIENT)
+    api = hub_api(token)
     with hub_errors(repo_id, revision=revision, publishing=True):
         existing = _files_on_hub(api, repo_id)
         if existing is None:
@@ -75,7 +75,7 @@ def publish(
 PUBLISHED = (CONFIG, WEIGHTS, "model.*.safetensors", markdown.CARD, markdown.SAMPLES, markdown.NEAREST, tables.TRAINING, tables.EVALUATION)
 
 
-def _files_on_hub(api, repo_id: str, revision: str | None = None) -> list[str] | None:
+def _files_on_hub(api: "HfApi", repo_id: str, revision: str | None = None) -> list[str] | None:
     """The repository's files, or None where there is no repository yet."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
@@ -87,7 +87,7 @@ def _files_on_hub(api, repo_id: str, revision: str | None = None) -> list[str] |
         return None
 
 
-def _check_library(api, repo_id: str, files: list[str], revision: str | None) -> None:
+def _check_library(api: "HfApi", repo_id: str, files: list[str], revision: str | None) -> None:
     """Refuse to write over a model of another library."""
     library = markdown.split(_read_text(api, repo_id, markdown.CARD, revision))[0].get("library_name") if markdown.CARD in files else None
     others = [file for file in files if Path(file).suffix in (".safetensors", ".bin", ".pt", ".ckpt", ".onnx", ".gguf")]
@@ -97,7 +97,7 @@ def _check_library(api, repo_id: str, files: list[str], revision: str | None) ->
         raise GenartError("other_library", name=repo_id, library=shorten(library or others[0]).strip("'"))
 
 
-def _check_pipeline(api, repo_id: str, existing: list[str], revision: str | None) -> None:
+def _check_pipeline(api: "HfApi", repo_id: str, existing: list[str], revision: str | None) -> None:
     """Refuse to write over what is not a pipeline of ours: another library's weights, or a model that is no pipeline."""
     weights = [file for file in existing if Path(file).suffix in (".safetensors", ".bin", ".pt", ".ckpt", ".onnx", ".gguf")]
     theirs = _read_text(api, repo_id, markdown.CARD, revision) if markdown.CARD in existing else ""
@@ -105,12 +105,12 @@ def _check_pipeline(api, repo_id: str, existing: list[str], revision: str | None
         raise GenartError("other_library", name=repo_id, library=weights[0])
 
 
-def _check_visibility(api, repo_id: str, private: bool) -> None:
+def _check_visibility(api: "HfApi", repo_id: str, private: bool) -> None:
     if api.model_info(repo_id).private != private:
         api.update_repo_settings(repo_id, private=private)
 
 
-def _read_text(api, repo_id: str, file: str, revision: str | None) -> str:
+def _read_text(api: "HfApi", repo_id: str, file: str, revision: str | None) -> str:
     from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 
     try:

@@ -7,14 +7,17 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import genart_hub
 from genart_hub.errors import GenartError, choice, text
 from genart_hub.hub.answers import hub_errors
 from genart_hub.hub.cards import markdown
-from genart_hub.hub.locate import bundled_folder, bundled_names
-from genart_hub.hub.names import CLIENT, CONFIG, PIPELINE, WEIGHTS, check_repo_id, token_for_endpoint
+from genart_hub.hub.locate import bundled_folders
+from genart_hub.hub.names import CONFIG, PIPELINE, WEIGHTS, check_repo_id, hub_api
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, SpaceHardware
 
 PYTHON = "3.12"
 
@@ -99,8 +102,8 @@ def build(
     package = Path(genart_hub.__file__).parent
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", "weights")
     shutil.copytree(package, folder / "genart_hub", ignore=ignored)
-    for name in bundled_names():
-        shutil.copytree(bundled_folder(name), folder / "weights" / name, ignore=shutil.ignore_patterns(markdown.GOLDEN))
+    for name, weights in bundled_folders().items():
+        shutil.copytree(weights, folder / "weights" / name, ignore=shutil.ignore_patterns(markdown.GOLDEN))
     pins = [f"{name}=={_version(name)}" for name in PACKAGES]
     lines = [*kind.lines, *pins, f"torch=={kind.torch}"]  # Gradio itself comes with sdk_version
     (folder / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -121,17 +124,14 @@ def deploy(
 
     models: Hub ids, which anybody must be able to load: a Space has no token of its own, and its visitors none.
     """
-    from huggingface_hub import HfApi
-
     check_repo_id(repo_id)
     pipelines = [model for model in models or [] if _is_public_pipeline(model)]
-    api = HfApi(token=token_for_endpoint(token), **CLIENT)
+    api = hub_api(token)
     with tempfile.TemporaryDirectory(prefix="genart-hub-") as root, hub_errors(repo_id, publishing=True):
         folder = Path(root)
         build(folder, hardware, models, title, pipelines)
-        url = api.create_repo(
-            repo_id, repo_type="space", space_sdk="gradio", space_hardware=_asked(hardware), private=private, exist_ok=True
-        )
+        asked = _asked(hardware)
+        url = api.create_repo(repo_id, repo_type="space", space_sdk="gradio", space_hardware=asked, private=private, exist_ok=True)
         _refuse_other_space(api, repo_id)
         variables = {"GRADIO_ANALYTICS_ENABLED": "False", "GENART_DEVICE": "cpu", "GENART_MODELS": ",".join(models or [])}
         for key, value in variables.items():
@@ -143,20 +143,18 @@ def deploy(
             delete_patterns=["*"],
             commit_message=f"Deploy genart_hub {genart_hub.__version__}",
         )
-        if _asked(hardware) and api.get_space_runtime(repo_id).requested_hardware != hardware:
-            api.request_space_hardware(repo_id, hardware)
+        if asked and api.get_space_runtime(repo_id).requested_hardware != asked:
+            api.request_space_hardware(repo_id, asked)
     return str(url)
 
 
 def _is_public_pipeline(name: str) -> bool:
     """Whether a model of the Hub is a pipeline. Raises GenartError where not everybody may load it, or where it is no model of ours."""
-    from huggingface_hub import HfApi
-
     repo_id, _, revision = name.partition("@")
     check_repo_id(repo_id)
     try:
         with hub_errors(repo_id, revision=revision, publishing=True):
-            about = HfApi(token=False, **CLIENT).model_info(repo_id, revision=revision or None)
+            about = hub_api(False).model_info(repo_id, revision=revision or None)
     except GenartError as error:
         if error.code in ("hub_no_repo", "hub_gated", "hub_refused", "no_token", "not_writable"):
             raise GenartError("not_public", name=repo_id) from error
@@ -171,11 +169,13 @@ def _is_public_pipeline(name: str) -> bool:
     return True
 
 
-def _asked(hardware: str) -> str | None:
-    return None if hardware == "cpu-basic" else hardware  # a Space is born on cpu-basic
+def _asked(hardware: str) -> "SpaceHardware | None":
+    from huggingface_hub import SpaceHardware
+
+    return None if hardware == "cpu-basic" else SpaceHardware(hardware)  # a Space is born on cpu-basic
 
 
-def _refuse_other_space(api: Any, repo_id: str) -> None:
+def _refuse_other_space(api: "HfApi", repo_id: str) -> None:
     """An update deletes what it does not upload: not in a Space that is another app."""
     files = {sibling.rfilename for sibling in api.space_info(repo_id).siblings or ()} - {".gitattributes", "README.md"}
     if files and "genart_hub/__init__.py" not in files:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from torch import nn
 
 from genart_hub.files import sha256_of
 from genart_hub.hub.cards.datasets import DATASETS, Dataset
@@ -15,7 +14,7 @@ from genart_hub.hub.described import Described, num_parameters
 
 
 def write_card(
-    folder: str | Path, model: nn.Module, name: str, license: str | None = None, dataset: str | None = None, *, title: str | None = None
+    folder: str | Path, model: Any, name: str, license: str | None = None, dataset: str | None = None, *, title: str | None = None
 ) -> Path:
     """Write README.md, samples.png and golden.safetensors into a model's folder, from what its training and evaluation left there.
 
@@ -29,17 +28,17 @@ def write_card(
     training, evaluation = read_json(folder / TRAINING), own_first(read_json(folder / EVALUATION), sha256, folder / EVALUATION)
     if isinstance(model, Described):
         model.write_pictures(folder, name, dataset)
-    about, dtypes, nearest = DATASETS.get(dataset), _stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
+    about, dtypes, nearest = DATASETS.get(dataset or ""), _stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
     text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest, title=title)
     return replace_card(folder, text, there)
 
 
-def shown_of(model: nn.Module, dataset: Dataset | None) -> Shown | None:
+def shown_of(model: Any, dataset: Dataset | None) -> Shown | None:
     """The words that the card of a model that reads them shows."""
     return SHOWN.get(dataset.name) if dataset and "prompt" in (getattr(model, "inputs", None) or ()) else None
 
 
-def samples_of(model: nn.Module) -> tuple[int, int, int, list[int] | None]:
+def samples_of(model: Any) -> tuple[int, int, int, list[int] | None]:
     """How a card shows a model: how many samples, in how many columns, how much enlarged, and of which classes (one a column)."""
     small = model.image_size <= 32
     classes = getattr(model, "num_classes", 0)
@@ -49,7 +48,7 @@ def samples_of(model: nn.Module) -> tuple[int, int, int, list[int] | None]:
 
 
 def card(
-    model: nn.Module,
+    model: Any,
     name: str,
     license: str,
     sha256: str,
@@ -86,11 +85,11 @@ def card(
 # ---- a card's two halves, and what a stranger's edit leaves of them ----
 
 
-def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
+def metadata(model: Any, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
     """What the Hub reads of a card, with the results as a model-index."""
     described, inputs, words = isinstance(model, Described), getattr(model, "inputs", None), shown_of(model, dataset)
     task, arxiv, family = (model.task, model.arxiv, model.family) if described else (None, None, "custom")
-    data = {
+    data: dict[str, Any] = {
         "language": ["en", "zh"],
         "license": license,
         "library_name": "genart-hub",
@@ -114,7 +113,7 @@ def metadata(model: nn.Module, name: str, license: str, measures: list[dict[str,
     return data
 
 
-def _about(model: nn.Module, dataset: Dataset | None) -> str:
+def _about(model: Any, dataset: Dataset | None) -> str:
     about = getattr(model, "about", {})
     lines = []
     for lang, trained in (("en", " Trained on {}."), ("zh", "训练数据：{}。")):
@@ -123,7 +122,7 @@ def _about(model: nn.Module, dataset: Dataset | None) -> str:
     return "\n\n".join(lines)
 
 
-def _use(model: nn.Module, name: str) -> str:
+def _use(model: Any, name: str) -> str:
     """Code that runs as it stands, but for a class of somebody's own, whose code the reader must have."""
     cls = type(model)
     own = not cls.__module__.startswith("genart_hub.")
@@ -155,7 +154,7 @@ def _stored(file: Path) -> list[str]:
     return sorted({"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}[name] for name in types if "F" in name)
 
 
-def _training(model: nn.Module, sha256: str, training: dict[str, Any] | None, dtypes: list[str]) -> str:
+def _training(model: Any, sha256: str, training: dict[str, Any] | None, dtypes: list[str]) -> str:
     lines = ["## Training"]
     if training:
         best = training.get("best")

@@ -14,7 +14,7 @@ from genart_hub.hub.client import weight_files
 from genart_hub.hub.names import PIPELINE
 
 SCHEDULERS = "schedulers.json"
-SWEEPS = {"steps.json": "More and fewer steps", "guidance.json": "More and less guidance"}  # what `evaluate --json` wrote, and its title
+SWEEPS: dict[str, str] = {"steps.json": "More and fewer steps", "guidance.json": "More and less guidance"}  # what `evaluate --json` wrote
 ENOUGH = 3000  # pictures, from which on a Fréchet distance is hardly biased
 FAR = 0.1  # RMSE to the own scheduler's pictures
 TASK = "text-to-image"
@@ -51,9 +51,9 @@ def write_card(
 def write_text(folder: Path, model: Any, name: str, there: str, license: str, dataset: str | None, *, title: str | None = None) -> Path:
     """README.md alone. there: the card before, whose body stays where somebody edited it."""
     reports = {file: tables.read_json(folder / file) for file in (TRAINING, EVALUATION, SCHEDULERS, *SWEEPS)}
-    shown = SHOWN.get(dataset) if (folder / SAMPLES).is_file() else None
+    shown = SHOWN.get(dataset or "") if (folder / SAMPLES).is_file() else None
     nearest = (folder / NEAREST).is_file()
-    text = card(model, name, license, hashes(folder), reports, DATASETS.get(dataset), shown, nearest, title=title)
+    text = card(model, name, license, hashes(folder), reports, DATASETS.get(dataset or ""), shown, nearest, title=title)
     return markdown.replace_card(folder, text, there)
 
 
@@ -112,8 +112,9 @@ def card(
 def _of_few(report: dict[str, Any]) -> str:
     """A sentence where a sweep's Fréchet distances are of too few pictures, and its protocol does not say so."""
     measure = next((m for m in next(iter(report["results"].values())) if m["metric"] == "frechet"), None)
-    count = re.match(r"([\d,]+) made", measure["protocol"]) if measure else None
-    if not count or int(count[1].replace(",", "")) >= ENOUGH or "so few" in measure["protocol"]:
+    if measure is None or not (count := re.match(r"([\d,]+) made", measure["protocol"])):
+        return ""
+    if int(count[1].replace(",", "")) >= ENOUGH or "so few" in measure["protocol"]:
         return ""
     told = (
         f"A Fréchet distance of {count[1]} pictures is far too large, as real pictures' {measure['real']:.1f} shows: compare the columns "

@@ -15,9 +15,11 @@ OFTEN = {0.2: "often", 0.05: "sometimes", 0.0: "seldom"}  # from which share of 
 
 def own_first(evaluation: dict[str, Any] | None, sha256: str, file: Path) -> dict[str, Any] | None:
     """The evaluation with the model of these weights first among its results. Raises GenartError where it measured other weights."""
-    if evaluation and not isinstance(evaluation.get("results"), dict):
+    if not evaluation:
+        return evaluation
+    if not isinstance(evaluation.get("results"), dict):
         raise GenartError("bad_config", file=str(file), reason=GenartError("reason_field", field="results", value="missing"))
-    weights = evaluation.get("weights_sha256") if evaluation else None
+    weights = evaluation.get("weights_sha256")
     if not weights:  # of a version that did not note them
         return evaluation
     own = next((name for name, measured in weights.items() if measured == sha256), None)
@@ -44,7 +46,7 @@ def matrix(results: dict[str, list[dict[str, Any]]]) -> str:
     firsts = [next(filter(None, row)) for row in rows.values()]
     beside = ["real"] + ["copied"] * any(first.get("copied") is not None for first in firsts)
     titles = {"real": "real pictures", "copied": "copies"}
-    lines = [_row("metric", *results, *map(titles.get, beside), "note"), "|" + "---|" * (len(results) + len(beside) + 2)]
+    lines = [_row("metric", *results, *(titles[side] for side in beside), "note"), "|" + "---|" * (len(results) + len(beside) + 2)]
     for first, row in zip(firsts, rows.values(), strict=True):
         cells = [_cell(measure, "value", "error") for measure in row] + [_cell(first, side, f"{side}_error") for side in beside]
         lines.append(_row(first["name"], *cells, str(notes.index(first["protocol"]) + 1)))

@@ -1,6 +1,5 @@
 """A stranger's pipeline folder, read with care: no code, no pickle, nothing from elsewhere, no size that its weights do not bear out."""
 
-import inspect
 import os
 import re
 import threading
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from genart_hub.errors import GenartError, first_line, number, shorten, whole
 from genart_hub.files import parse_json, read_header
-from genart_hub.hub.loading import aliases_of, is_finite, mismatches, summed_up
+from genart_hub.hub.loading import aliases_of, is_finite, mismatches, signature_of, summed_up
 from genart_hub.hub.locate import PICKLES
 from genart_hub.hub.names import CONFIG_LIMIT
 
@@ -141,10 +140,10 @@ def check_keys(config: object, file: str) -> None:
 # ---- the index ----
 
 
-def classes_of(index: dict[str, Any], pipeline: type) -> dict[str, type]:
+def classes_of(index: dict[str, Any], pipeline: type) -> dict[str, type[Any]]:
     """The class of each part that `pipeline` takes and the index names: one of its kind, of diffusers or transformers."""
     check_keys(index, "model_index.json")
-    taken = inspect.signature(pipeline.__init__).parameters
+    taken = signature_of(pipeline).parameters
     found = {}
     for part, value in index.items():
         if part.startswith("_") or not isinstance(value, list) or value == [None, None]:
@@ -206,11 +205,11 @@ def check_sizes(unet: dict[str, Any], vae: dict[str, Any], name: str) -> tuple[t
     whole(where, "out_channels", vae.get("out_channels", 3), 3, 3)
     scale, side = 2 ** (len(widths) - 1), unet["sample_size"]
     sides = side if isinstance(side, list) and len(side) == 2 else (side, side)
-    latent = tuple(whole(f"{name}/unet/config.json", "sample_size", one, 1, MAX_SIDE // scale) for one in sides)
-    return (latent[0] * scale, latent[1] * scale), latent, widths[0]
+    height, width = (whole(f"{name}/unet/config.json", "sample_size", one, 1, MAX_SIDE // scale) for one in sides)
+    return (height * scale, width * scale), (height, width), widths[0]
 
 
-def check_scheduler(cls: type, config: dict[str, Any], where: str) -> None:
+def check_scheduler(cls: type[Any], config: dict[str, Any], where: str) -> None:
     """Bound a schedule's steps and everything that is kept for each of them, then build it once."""
     trained = whole(where, "num_train_timesteps", config.get("num_train_timesteps", 1000), 1, MAX_TIMESTEPS)
     for key, value in config.items():
@@ -272,7 +271,7 @@ def outlined(part: str) -> Iterator[None]:
         _building.left = None
 
 
-def outline(cls: type, folder: Path, part: str) -> nn.Module:
+def outline(cls: type[Any], folder: Path, part: str) -> nn.Module:
     """A part's module on the meta device, as its config has it."""
     import transformers
 
@@ -282,7 +281,7 @@ def outline(cls: type, folder: Path, part: str) -> nn.Module:
         return cls.from_config(cls.load_config(folder / part, local_files_only=True))
 
 
-def check_shapes(modules: dict[str, nn.Module], latent: tuple[int, int], size: tuple[int, int]) -> None:
+def check_shapes(modules: dict[str, Any], latent: tuple[int, int], size: tuple[int, int]) -> None:
     """Let a picture's shape through the parts, on the meta device: the text's width, the UNet's channels, the autoencoder's scale."""
     unet, vae = modules["unet"], modules["vae"]
     channels = getattr(vae.config, "latent_channels", 4)
@@ -325,7 +324,7 @@ def check_tensors(module: nn.Module, found: dict[str, tuple[tuple[int, ...], str
         raise GenartError("weights_mismatch", file=file, name=type(module).__name__, problems=summed_up(problems))
 
 
-def load_part(cls: type, folder: Path, variant: str | None, dtype: torch.dtype, file: str) -> nn.Module:
+def load_part(cls: type[Any], folder: Path, variant: str | None, dtype: torch.dtype, file: str) -> nn.Module:
     """A part with all of its weights from its own files: none left over, none filled at random, none that is not a number."""
     import transformers
 

@@ -58,7 +58,7 @@ def _class_of(index: dict[str, Any]) -> type:
     with _silent():
         import diffusers
 
-        found = getattr(diffusers, name, None) if isinstance(name, str) and name.isidentifier() else None
+        found: Any = getattr(diffusers, name, None) if isinstance(name, str) and name.isidentifier() else None
     parameters = inspect.signature(found.__call__).parameters if isinstance(found, type) else {}
     fits = {"prompt", "latents", "guidance_scale", "callback_on_step_end"} <= parameters.keys()
     if "image" in parameters or not fits or getattr(found, "_load_connected_pipes", False):
@@ -96,7 +96,7 @@ class Estimate:
 
 
 def estimate(
-    name: str | os.PathLike, device: str = "cpu", token: str | bool | None = None, cache_dir: str | os.PathLike | None = None
+    name: str | os.PathLike, device: str | torch.device = "cpu", token: str | bool | None = None, cache_dir: str | os.PathLike | None = None
 ) -> Estimate:
     """What the pipeline of a folder or Hub id will take. Asks for sizes and configs only, and downloads no weights."""
     device, location = pick_device(device), locate(name, token=token, cache_dir=cache_dir)
@@ -154,7 +154,7 @@ def sizes_of(folder: Path) -> dict[str, int]:
 class _Listing:
     """The class of each part; the weight files with their bytes; the files of it that are still on the Hub."""
 
-    classes: dict[str, type]
+    classes: dict[str, type[Any]]
     weights: dict[str, int]
     missing: tuple[str, ...]
 
@@ -202,7 +202,7 @@ def _is_whole(part: str, files: dict[str, int], weights: list[str]) -> bool:
 
 def _outline(location: Location, listing: _Listing) -> Outline:
     with _refusing(location):
-        image_size, latent_size, widest = checks.check_sizes(*(_config(location, part) for part in ("unet", "vae")), location.name)
+        image_size, latent_size, widest = checks.check_sizes(_config(location, "unet"), _config(location, "vae"), location.name)
     counts = {file: _count(location, file, size) for file, size in listing.weights.items()}
     of_unet = sum(count for file, count in counts.items() if file.startswith("unet/"))
     return Outline(sum(counts.values()), of_unet, image_size, latent_size, widest)

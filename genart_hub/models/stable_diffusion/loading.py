@@ -71,9 +71,7 @@ def _assemble(location: Location, listing: "_Listing", outline: "Outline", varia
     from diffusers import DiffusionPipeline
 
     folder, classes = location.folder, listing.classes
-    for file in listing.missing:
-        if file not in listing.weights:
-            location.repository.download(file, checks.VOCABULARY_LIMIT)
+    _download(location, (file for file in listing.missing if file not in listing.weights), checks.VOCABULARY_LIMIT)
     _check_cached(location, (file for file in folder.glob("*/*") if file.suffix in SETTINGS))
     checks.check_links(folder, classes)
     checks.check_json(folder, classes, location.name)
@@ -87,13 +85,11 @@ def _assemble(location: Location, listing: "_Listing", outline: "Outline", varia
     modules = {part: cls for part, cls in classes.items() if not part.startswith(WITHOUT_WEIGHTS)}
     outlines = {part: checks.outline(cls, folder, part) for part, cls in modules.items()}
     checks.check_shapes(outlines, outline.latent_size, outline.image_size)
-    for file in listing.missing:
-        if file in listing.weights:
-            location.repository.download(file, max_bytes)
+    _download(location, (file for file in listing.missing if file in listing.weights), max_bytes)
     _check_cached(location, (folder / file for file in listing.weights))
     files = {part: [file for file in listing.weights if file.startswith(f"{part}/")] for part in modules}
     for part, module in outlines.items():
-        found = {}
+        found: dict[str, tuple[tuple[int, ...], str]] = {}
         for file in files[part]:
             found |= checks.tensors_in(folder / file)
         checks.check_tensors(module, found, f"{location.name}/{files[part][0]}")
@@ -110,10 +106,17 @@ def _assemble(location: Location, listing: "_Listing", outline: "Outline", varia
     return pipeline
 
 
+def _download(location: Location, files: Iterable[str], limit: int) -> None:
+    if location.repository:
+        for file in files:
+            location.repository.download(file, limit)
+
+
 def _check_cached(location: Location, files: Iterable[Path]) -> None:
     """Refuse files of the Hub's cache that are not those which the Hub named."""
-    for file in files if location.repository else ():
-        location.repository.check(file)
+    if location.repository:
+        for file in files:
+            location.repository.check(file)
 
 
 def place(needed: int, weights: int, free: int) -> str:
