@@ -43,7 +43,10 @@ def test_an_editor_knows_every_public_name():
     assert (ROOT / "genart_hub" / "py.typed").is_file()
 
 
-@pytest.mark.parametrize("words", [["check"], ["format", "--check"]], ids=" ".join)
-def test_the_linter_finds_nothing(words):
-    done = subprocess.run([sys.executable, "-m", "ruff", *words, "."], cwd=ROOT, capture_output=True, text=True)
+CHECKERS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], pytest.param(["mypy"], marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("words", CHECKERS, ids=lambda words: " ".join(words[:2]))
+def test_a_checker_finds_nothing(words):
+    done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from genart_hub.errors import GenartError, first_line
 from genart_hub.files import replacing
+from genart_hub.hub.cards.datasets import EMOJI_SOURCES
 from genart_hub.images import flatten, open_picture
 
 SIZE = 64
@@ -53,7 +54,6 @@ GROUPS = {  # emojibase's numbers, but for component (2), symbols (8) and flags 
 
 LEFT_OUT = 0x1F595  # the middle finger
 JOINERS = (0xFE0F, 0x200D)  # variation selector and zero width joiner, which some artists' file names have and others' lack
-ATTRIBUTION = "Noto Emoji © Google (Apache-2.0); Blobmoji © C1710 and contributors (Apache-2.0); EmojiTwo (CC BY 4.0)"
 
 
 FEATURES = {
@@ -120,7 +120,7 @@ def build(
         "seen": seen,
         "twins": sum(count > 1 for count in counts.values()),
         "broken": broken,
-        "attribution": ATTRIBUTION,
+        "attribution": EMOJI_SOURCES,
     }
     for style, clone in clones.items():
         if not report["styles"][style]:

@@ -1,6 +1,7 @@
 """What a model can tell of itself, whatever it does: its networks, its weights on disk, a summary."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -96,6 +97,10 @@ class Described:
     def task(self) -> str:
         """What it does, by the Hub's name."""
         raise NotImplementedError(f"{type(self).__name__} must name its task.")
+
+    def write_pictures(self, folder: str | os.PathLike, name: str, dataset: str | None = None) -> None:
+        """What its card shows, and what tests compare with. name: what a picture's recipe calls it."""
+        raise NotImplementedError(f"{type(self).__name__} must write its pictures.")
 
     def usage(self, loaded: str) -> list[str]:
         """Lines of code that use it, for its card. loaded: an expression that loads it."""

@@ -145,7 +145,7 @@ class Decoder(nn.Module):
         x = self.project(z)
         if self.embed is not None and label is not None:
             x = x + _where_told(self.embed(label), told)
-        last = not self.layers[1].weight.is_contiguous()  # the weights are channels_last, so be the input
+        last = not self.layers[1].get_parameter("weight").is_contiguous()  # the weights are channels_last, so be the input
         x = x.unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
         return self.layers(x)  # (B, C, H, W)
 

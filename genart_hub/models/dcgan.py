@@ -111,18 +111,19 @@ class ConditionalBatchNorm(nn.Module):
         self.norm = nn.BatchNorm2d(width, affine=not num_classes)
         self.gain = nn.Embedding(num_classes, width) if num_classes else None
         self.bias = nn.Embedding(num_classes, width) if num_classes else None
-        if num_classes:
+        if self.gain is not None and self.bias is not None:
             nn.init.ones_(self.gain.weight)
             nn.init.zeros_(self.bias.weight)
 
     def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
         x = self.norm(x)
-        if self.gain is None:
+        if self.gain is None or self.bias is None:
             return x
         return torch.addcmul(self.bias(label)[:, :, None, None], x, self.gain(label)[:, :, None, None])
 
 
 def memory_format_of(layer: nn.Module) -> torch.memory_format:
     """The memory format of a convolution's weight, in which its input is best given."""
-    last = layer.weight.is_contiguous(memory_format=torch.channels_last) and not layer.weight.is_contiguous()
+    weight = layer.get_parameter("weight")
+    last = weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
     return torch.channels_last if last else torch.contiguous_format

@@ -14,6 +14,8 @@ class Dataset:
     limits: str
 
 
+EMOJI_SOURCES = "Noto Emoji © Google (Apache-2.0); Blobmoji © C1710 and contributors (Apache-2.0); EmojiTwo (CC BY 4.0)"
+
 DATASETS = {
     "mnist": Dataset(
         "MNIST",
@@ -26,7 +28,7 @@ DATASETS = {
     "emoji64": Dataset(
         "emoji64",
         None,
-        "Noto Emoji © Google (Apache-2.0); Blobmoji © C1710 and contributors (Apache-2.0); EmojiTwo (CC BY 4.0). Names from "
+        f"{EMOJI_SOURCES}. Names from "
         "emojibase (MIT) and Unicode CLDR. `genart-hub build-emoji64` makes the dataset from clones of these public repositories: "
         "6,140 training pictures, and 453 test pictures of which neither the concept nor the drawing is among those.",
         {"en": "emoji in three drawing styles, 64 × 64 px, colour", "zh": "三种画风的表情符号，64 × 64 像素，彩色"},

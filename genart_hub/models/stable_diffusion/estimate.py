@@ -139,7 +139,7 @@ def sizes_of(folder: Path) -> dict[str, int]:
     """A local pipeline's image size, channels, parameters and bytes of weights, from its configs and its weights' headers."""
     files = [folder / name for name in weights_of(folder)]
     tensors = [shape for file in files for shape, _ in checks.tensors_in(file).values()]
-    side = checks.read_json(folder / "unet" / "config.json", "unet/config.json").get("sample_size")
+    side = checks.read_json(folder / "unet" / "config.json", "unet/config.json")["sample_size"]
     vae = checks.read_json(folder / "vae" / "config.json", "vae/config.json")
     scale = 2 ** (len(vae["block_out_channels"]) - 1)
     return {
