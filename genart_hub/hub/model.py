@@ -4,7 +4,7 @@ import inspect
 import json
 import os
 import shutil
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,11 +17,11 @@ from genart_hub.files import replacing, save_tensors, sweep
 from genart_hub.hub.cards import markdown, models, tables
 from genart_hub.hub.loading import _parameters, aliases_of, load_folder, signature_of
 from genart_hub.hub.locate import MAX_BYTES, Source, locate
-from genart_hub.hub.names import CONFIG, CONFIG_LIMIT, WEIGHTS, check_publishing, check_repo_id, check_token
-from genart_hub.hub.publish import publish
+from genart_hub.hub.names import CONFIG, CONFIG_LIMIT, WEIGHTS
+from genart_hub.hub.publish import PUBLISHED, Publishable
 
 
-class HubModel:
+class HubModel(Publishable):
     """What a module needs to be saved, published and loaded: `class MyGAN(nn.Module, HubModel)`.
 
     The constructor's arguments are the config, so they must be JSON values. Those of **kwargs stand among the others, those of *args in
@@ -65,38 +65,17 @@ class HubModel:
             file.write_text(config, encoding="utf-8")
         return folder
 
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        license: str | None = None,
-        private: bool | None = None,
-        token: str | None = None,
-        revision: str | None = None,
-        commit_message: str | None = None,
-        dataset: str | None = None,
-        overwrite_card: bool = False,
-    ) -> str:
-        """Publish as "owner/name": config.json, model.safetensors and a card, in one commit. Returns the commit's address.
-
-        license: such as "apache-2.0"; the model's own card may have it. private: None leaves an existing repository as it is.
-        revision: the branch, made where there is none. dataset: one that the package can attribute (see cards.DATASETS).
-        A card that somebody edited on the Hub keeps its text unless overwrite_card.
-        """
-        check_repo_id(repo_id)
-        check_publishing(private, revision, commit_message)
-        check_token(token)
-        with tempfile.TemporaryDirectory(prefix="genart-hub-") as folder:
-            self.save_pretrained(folder)
-            if self.source:
-                measured = self.source.holds(_tensors_to_save(self))  # else its figures are of other weights
-                for name in (markdown.CARD, tables.TRAINING, tables.EVALUATION, markdown.NEAREST) if measured else (markdown.CARD,):
-                    if file := self.source.companion(name):
-                        shutil.copy(file, Path(folder, name))
-            with torch.no_grad():
-                models.write_card(folder, self, repo_id, license, dataset)
-            options = {"private": private, "token": token, "revision": revision, "commit_message": commit_message}
-            return publish(Path(folder), repo_id, overwrite_card=overwrite_card, **options)
+    def _write_published(self, folder: Path, repo_id: str, license: str | None, dataset: str | None) -> Sequence[str]:
+        """config.json, model.safetensors and a card, with the figures that were measured of these weights."""
+        self.save_pretrained(folder)
+        if self.source:
+            measured = self.source.holds(_tensors_to_save(self))  # else its figures are of other weights
+            for name in (markdown.CARD, tables.TRAINING, tables.EVALUATION, markdown.NEAREST) if measured else (markdown.CARD,):
+                if file := self.source.companion(name):
+                    shutil.copy(file, folder / name)
+        with torch.no_grad():
+            models.write_card(folder, self, repo_id, license, dataset)
+        return PUBLISHED
 
     @classmethod
     def from_pretrained(

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,49 +27,68 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 
-def publish(
-    folder: Path,
-    repo_id: str,
-    *,
-    private: bool | None = None,
-    token: str | None = None,
-    revision: str | None = None,
-    commit_message: str | None = None,
-    overwrite_card: bool = False,
-    files: Sequence[str] | None = None,
-) -> str:
-    """Push a folder in one commit, or in none where nothing changed. Returns the commit's address.
+class Publishable:
+    """What can be published: a class writes its folder, and the rest is the same for all."""
 
-    files: patterns of what goes with it (None: those of a model); a pipeline's have its index among them. A card that somebody edited on
-    the Hub keeps its text; only its metadata is brought up to date.
-    """
-    check_repo_id(repo_id)
-    check_publishing(private, revision, commit_message)
-    api = hub_api(token)
-    with hub_errors(repo_id, revision=revision, publishing=True):
-        existing = _files_on_hub(api, repo_id)
-        if existing is None:
-            api.create_repo(repo_id, private=private, exist_ok=True)
-        elif private is not None:
-            _check_visibility(api, repo_id, private)
-        if revision is not None:
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-        if existing is not None:
-            existing = _files_on_hub(api, repo_id, revision) or []
-            check = _check_pipeline if PIPELINE in (files or ()) else _check_library
-            check(api, repo_id, existing, revision)
-        card = folder / markdown.CARD
-        if existing and markdown.CARD in existing and not overwrite_card and card.is_file():
-            theirs = _read_text(api, repo_id, markdown.CARD, revision)
-            card.write_text(markdown.merge(card.read_text(encoding="utf-8"), theirs), encoding="utf-8")
-        commit = api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            revision=revision,
-            commit_message=commit_message or f"Upload with genart_hub {__version__}",
-            allow_patterns=list(PUBLISHED if files is None else files),
-        )
-    return str(commit)
+    def _write_published(self, folder: Path, repo_id: str, license: str | None, dataset: str | None) -> Sequence[str]:
+        """Write what is published, a card among it. Returns the patterns of its files' names."""
+        raise NotImplementedError
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        dataset: str | None = None,
+        overwrite_card: bool = False,
+    ) -> str:
+        """Publish as "owner/name", with a card, in one commit, or in none where nothing changed. Returns the commit's address.
+
+        license: such as "apache-2.0"; the model's own card may have it. private: None leaves an existing repository as it is.
+        revision: the branch, made where there is none. dataset: one that the package can attribute (see cards.DATASETS).
+        A card that somebody edited on the Hub keeps its text unless overwrite_card; only its metadata is brought up to date.
+        """
+        check_repo_id(repo_id)
+        check_publishing(private, revision, commit_message)
+        check_token(token)
+        with tempfile.TemporaryDirectory(prefix="genart-hub-") as temporary:
+            folder = Path(temporary)
+            files = self._write_published(folder, repo_id, license, dataset)
+            api = hub_api(token)
+            with hub_errors(repo_id, revision=revision, publishing=True):
+                existing = _made_ready(api, repo_id, private, revision, _check_pipeline if PIPELINE in files else _check_library)
+                card = folder / markdown.CARD
+                if markdown.CARD in existing and not overwrite_card and card.is_file():
+                    theirs = _read_text(api, repo_id, markdown.CARD, revision)
+                    card.write_text(markdown.merge(card.read_text(encoding="utf-8"), theirs), encoding="utf-8")
+                commit = api.upload_folder(
+                    repo_id=repo_id,
+                    folder_path=folder,
+                    revision=revision,
+                    commit_message=commit_message or f"Upload with genart_hub {__version__}",
+                    allow_patterns=list(files),
+                )
+        return str(commit)
+
+
+def _made_ready(api: "HfApi", repo_id: str, private: bool | None, revision: str | None, check: Callable[..., None]) -> list[str]:
+    """The files of a repository, which is made where there is none, and its branch too. check: refuses to write over them."""
+    existing = _files_on_hub(api, repo_id)
+    if existing is None:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+    elif private is not None:
+        _check_visibility(api, repo_id, private)
+    if revision is not None:
+        api.create_branch(repo_id, branch=revision, exist_ok=True)
+    if existing is None:
+        return []
+    existing = _files_on_hub(api, repo_id, revision) or []
+    check(api, repo_id, existing, revision)
+    return existing
 
 
 PUBLISHED = (CONFIG, WEIGHTS, "model.*.safetensors", markdown.CARD, markdown.SAMPLES, markdown.NEAREST, tables.TRAINING, tables.EVALUATION)
@@ -136,42 +155,23 @@ BESIDE = (
 OF_COMPONENTS = (".safetensors", ".json", ".txt", ".model")
 
 
-def push_pipeline(
-    model: Any,
-    repo_id: str,
-    *,
-    license: str | None = None,
-    private: bool | None = None,
-    token: str | None = None,
-    revision: str | None = None,
-    commit_message: str | None = None,
-    dataset: str | None = None,
-    overwrite_card: bool = False,
-) -> str:
-    """Publish the folder that `model` was loaded from as "owner/name": its components and a card. Returns the commit's address.
+def write_pipeline(model: Any, copy: Path, repo_id: str, license: str | None, dataset: str | None) -> list[str]:
+    """What is published of a pipeline: its components and a card. Returns the patterns of the files' names.
 
-    Of a pipeline that was changed since (other weights, another scheduler) the present state is published, with a card that names no
-    figures and pictures of the old one. Neither the stages of its training nor the golden pictures go with it. The rest as in
-    `HubModel.push_to_hub`.
+    Of a pipeline that was changed since it was loaded (other weights, another scheduler) the present state is published, with a card that
+    names no figures and pictures of the old one. Neither the stages of its training nor the golden pictures go with it.
     """
-    check_repo_id(repo_id)
-    check_publishing(private, revision, commit_message)
-    check_token(token)
-    with tempfile.TemporaryDirectory(prefix="genart-hub-") as temporary:
-        copy = Path(temporary)
-        if model.is_current():
-            _copy(model.source.folder, copy)
-        else:
-            model.save_pretrained(copy)
-            if model.source and (card := model.source.companion(markdown.CARD)):
-                shutil.copy(card, copy / markdown.CARD)
-        known = markdown.known_of(copy, repo_id, license, dataset)
-        if not (copy / markdown.SAMPLES).is_file():
-            model.write_pictures(copy, repo_id, known[2])
-        pipelines.write_text(copy, model, repo_id, *known)
-        options = {"private": private, "token": token, "revision": revision, "commit_message": commit_message}
-        files = [*BESIDE, *(f"{part}/*" for part in components(copy))]
-        return publish(copy, repo_id, overwrite_card=overwrite_card, files=files, **options)
+    if model.is_current():
+        _copy(model.source.folder, copy)
+    else:
+        model.save_pretrained(copy)
+        if model.source and (card := model.source.companion(markdown.CARD)):
+            shutil.copy(card, copy / markdown.CARD)
+    known = markdown.known_of(copy, repo_id, license, dataset)
+    if not (copy / markdown.SAMPLES).is_file():
+        model.write_pictures(copy, repo_id, known[2])
+    pipelines.write_text(copy, model, repo_id, *known)
+    return [*BESIDE, *(f"{part}/*" for part in components(copy))]
 
 
 def _copy(folder: Path, copy: Path) -> None:

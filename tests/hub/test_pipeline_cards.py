@@ -270,10 +270,8 @@ def test_without_pictures_beside_it_a_pipeline_gets_them_when_it_is_pushed(tmp_p
 
 
 def test_a_name_that_the_hub_cannot_have_is_refused_before_anything_is_made(made):
-    from genart_hub.hub.publish import push_pipeline
-
     with pytest.raises(GenartError) as error:
-        push_pipeline(genart_hub.from_pretrained(made), "nobody", license="mit")
+        genart_hub.from_pretrained(made).push_to_hub("nobody", license="mit")
     assert error.value.code == "bad_repo_id"
 
 

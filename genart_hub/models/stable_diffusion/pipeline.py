@@ -19,6 +19,7 @@ from genart_hub.files import saving
 from genart_hub.hub.described import name_of
 from genart_hub.hub.locate import Source
 from genart_hub.hub.names import SAMPLING
+from genart_hub.hub.publish import Publishable, write_pipeline
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import MAX_STEPS
 from genart_hub.models.stable_diffusion.request import (
@@ -38,7 +39,7 @@ ADAPTERS = re.compile(r"(^|\.)(lora_\w+|base_layer|ip_adapter\w*|to_[kv]_ip)(\.|
 SLICED_SIDE = 256  # px: from here on the autoencoder decodes picture by picture, which a batch's activations would not fit for
 
 
-class StableDiffusion(ImageModel):
+class StableDiffusion(Publishable, ImageModel):
     """A diffusers text-to-image pipeline with the promise of every model here: picture k of `sample` is that of seed + k."""
 
     family = "diffusion"
@@ -239,26 +240,8 @@ class StableDiffusion(ImageModel):
         vae = self.pipeline.vae
         return vae.decode(vae.encode(x.to(vae.device, vae.dtype)).latent_dist.mean).sample.float().cpu().clamp(-1, 1)
 
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        license: str | None = None,
-        private: bool | None = None,
-        token: str | None = None,
-        revision: str | None = None,
-        commit_message: str | None = None,
-        dataset: str | None = None,
-        overwrite_card: bool = False,
-    ) -> str:
-        """Publish the folder that it was loaded from, as `HubModel.push_to_hub` does; where it was changed since, as it is now.
-
-        Returns the commit's address.
-        """
-        from genart_hub.hub.publish import push_pipeline
-
-        options = {"license": license, "private": private, "token": token, "revision": revision, "commit_message": commit_message}
-        return push_pipeline(self, repo_id, dataset=dataset, overwrite_card=overwrite_card, **options)
+    def _write_published(self, folder: Path, repo_id: str, license: str | None, dataset: str | None) -> Sequence[str]:
+        return write_pipeline(self, folder, repo_id, license, dataset)
 
     # ---- one call ----
 
