@@ -11,7 +11,7 @@ class GenartError(ValueError):
     A value may be a GenartError itself, a reason within the sentence.
     """
 
-    def __init__(self, code: str, **values: object):
+    def __init__(self, code: str, **values: Any):
         super().__init__(MESSAGES[code].format(**values))
         self.code, self.values = code, values
 
