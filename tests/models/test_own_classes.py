@@ -6,7 +6,6 @@ import numpy as np
 import own_models
 import pytest
 import torch
-from conftest import grey_pictures
 from hub_server import HubServer, User, patched_client
 from own_models import PixelDiffusion, WordPainter
 from PIL import Image
@@ -36,7 +35,7 @@ def own(request, tiny, tmp_path):
 def captioned(tmp_path):
     """A parquet file of forty pictures with their class and a caption."""
     rows = []
-    for k, picture in enumerate(grey_pictures(40)):
+    for k, picture in enumerate(images.to_pil(torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1)):
         picture.save(file := tmp_path / f"{k}.png")
         rows.append({"bytes": file.read_bytes(), "path": None})
     names = [("cat", "dog")[k % 2] for k in range(40)]
