@@ -27,9 +27,9 @@ def app(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def app_with_pipeline(tmp_path_factory, pipeline_folder):
-    """The app of a host who has set GENART_SD_MODEL."""
-    with running_app(tmp_path_factory.mktemp("app"), GENART_SD_MODEL=str(pipeline_folder)) as app:
+def app_with_pipeline(tmp_path_factory, tiny_weights, pipeline_folder):
+    """The app of a host who has set GENART_SD_MODEL, over `tiny_weights`."""
+    with running_app(tmp_path_factory.mktemp("app"), tiny_weights, GENART_SD_MODEL=str(pipeline_folder)) as app:
         yield app
 
 
