@@ -11,6 +11,13 @@ import genart_hub
 from genart_hub.hub import locate
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of an app that runs are slow."""
+    for item in items:
+        if {"app", "app_with_pipeline", "slow_app", "tiny_app", "tiny_clients"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_proxy_to_loopback():
     with pytest.MonkeyPatch.context() as patch:

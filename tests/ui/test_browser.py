@@ -17,7 +17,7 @@ from genart_hub.ui import texts
 playwright = pytest.importorskip("playwright.sync_api") if not os.environ.get("CI") else __import__("playwright.sync_api").sync_api
 expect = playwright.expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 TABS = ("sampling", "interpolation", "reconstruction", "comparison")
@@ -167,9 +167,9 @@ def choose_tab(page, lang: str, name: str) -> None:
 # ---- one walk through the four tabs ----
 
 
-@pytest.mark.parametrize(("locale", "scheme"), [("en-US", "light"), ("zh-CN", "dark")])
-def test_a_walk_through_the_four_tabs(visit, locale, scheme):
-    page, lang = visit(locale, scheme), lang_of(locale)
+@pytest.mark.parametrize(("locale", "scheme", "weights"), [("en-US", "light", "app"), ("zh-CN", "dark", "tiny_app")])
+def test_a_walk_through_the_four_tabs(visit, locale, scheme, weights, request):
+    page, lang = visit(locale, scheme, url=request.getfixturevalue(weights).url), lang_of(locale)
 
     choose(page, lang, "model", "gan-mnist")
     press(page, lang, "generate")
@@ -200,9 +200,7 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme):
 
     open_tab(page, lang, "comparison")
     press(page, lang, "compare")
-    names = genart_hub.bundled()
-    ending = "-emoji" if any(name.endswith("-emoji") for name in names) else "-mnist"
-    names = [name for name in names if name.endswith(ending)]
+    names = [name for name in genart_hub.bundled() if name.endswith("-emoji")] if weights == "app" else [*EMOJI, PIPELINE]
     expect(page.locator(".answer:visible .thumbnail-lg img")).to_have_count(8 * len(names))
     expect(page.locator(".card:visible")).to_have_count(len(names))
     expect(page.locator(".plot:visible .plot_marks path")).to_have_count(len(names))
