@@ -49,13 +49,6 @@ def test_a_token_of_the_environment_is_looked_at_too(client, gan, monkeypatch):
     push(gan)
 
 
-def test_no_token_at_all_is_sent_where_none_is_wanted(client, gan):
-    push(gan)
-    client.requests.clear()
-    genart_hub.from_pretrained("me/gan", token=False)
-    assert {request.token for request in client.requests} == {None}
-
-
 @pytest.mark.parametrize(
     "revision", ["../../x", "a..b", "a b", "/a", "a/", "a~1", "a^", "a:b", "a?", "a\n", "a\0", "x" * 300, 5, b"main", ["main"]]
 )

@@ -7,7 +7,6 @@ import shutil
 import pytest
 import torch
 import yaml
-from hub_server import HubServer, User, patched_client
 from pipelines import save_tiny_pipeline
 from safetensors import safe_open
 
@@ -52,13 +51,6 @@ def made(tmp_path_factory):
 def folder(made, tmp_path):
     """The same, to be changed."""
     return shutil.copytree(made, tmp_path / "tiny-sd")
-
-
-@pytest.fixture
-def client(monkeypatch, tmp_path):
-    with HubServer({"write": User("me")}) as hub:
-        patched_client(hub, monkeypatch, tmp_path / "cache", token="write")
-        yield hub
 
 
 def card_of(folder):
@@ -222,6 +214,7 @@ def test_the_golden_pictures_are_those_of_the_first_prompts_at_few_steps(made):
 # ---- to the Hub and back ----
 
 
+@pytest.mark.slow
 def test_a_pushed_pipeline_comes_back_with_its_card_and_without_its_stages(folder, client, tmp_path):
     (folder / "nearest.png").write_bytes(b"a picture")
     for stray in ("notes.env", "diffusion_pytorch_model.bin"):
@@ -239,6 +232,7 @@ def test_a_pushed_pipeline_comes_back_with_its_card_and_without_its_stages(folde
     assert 'from_pretrained("me/sd")\npipeline(' in text
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_pushed_again_over_itself_and_an_edited_card_stays(folder, client):
     assert cli.main(["push", str(folder), "me/sd"]) == 0
     text = client.read("me/sd", "README.md").decode()
@@ -250,6 +244,7 @@ def test_a_pipeline_is_pushed_again_over_itself_and_an_edited_card_stays(folder,
     assert [found.id for found in genart_hub.search(family="diffusion")] == ["me/sd"]
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_not_written_over_a_strangers_weights_or_another_kind_of_model(folder, client, gan, capsys):
     client.add("me/other", {"unet/model.safetensors": b"x", "README.md": b"---\nlibrary_name: diffusers\n---\n"})
     assert cli.main(["push", str(folder), "me/other"]) == 1
@@ -260,6 +255,7 @@ def test_a_pipeline_is_not_written_over_a_strangers_weights_or_another_kind_of_m
     assert "model_index.json" not in client.repos["me/gan"].at("main").files
 
 
+@pytest.mark.slow
 def test_without_pictures_beside_it_a_pipeline_gets_them_when_it_is_pushed(tmp_path, client):
     folder = save_tiny_pipeline(tmp_path / "bare")
     (folder / "sampling.json").write_text('{"num_steps": 1, "guidance": 1.0}')

@@ -15,6 +15,8 @@ from genart_hub.errors import GenartError
 from genart_hub.hub.client import weight_files
 from genart_hub.models.stable_diffusion.estimate import estimate
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_pipeline_comes_from_the_hub_with_its_defaults_and_without_what_it_does_not_need(pipeline_on_hub, pipeline_folder):
     model, here = genart_hub.from_pretrained("me/sd"), genart_hub.from_pretrained(pipeline_folder)

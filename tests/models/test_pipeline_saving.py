@@ -64,6 +64,7 @@ def test_a_recipe_names_no_weights_once_the_pipeline_was_changed(pipeline_folder
     assert (recipe["model"], recipe["weights_sha256"], recipe["revision"]) == ("StableDiffusionPipeline", None, None)
 
 
+@pytest.mark.slow
 def test_what_makes_no_other_picture_leaves_the_recipe_as_it_is(pipeline_folder):
     model = genart_hub.from_pretrained(pipeline_folder)
     x = sample(model)

@@ -47,6 +47,7 @@ def test_a_bundled_model_makes_what_its_golden_file_holds(name):
     torch.testing.assert_close(made_by(model, golden, asked), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", genart_hub.bundled("diffusion"))
 def test_ddim_of_a_bundled_pipelines_scheduler_draws_the_same_pictures(name):
     from diffusers import DDIMScheduler

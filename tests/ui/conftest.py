@@ -11,6 +11,13 @@ import genart_hub
 from genart_hub.hub import locate
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of an app that runs are slow."""
+    for item in items:
+        if {"app", "app_with_pipeline", "slow_app", "tiny_app", "tiny_clients"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_proxy_to_loopback():
     with pytest.MonkeyPatch.context() as patch:
@@ -27,9 +34,9 @@ def app(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def app_with_pipeline(tmp_path_factory, pipeline_folder):
-    """The app of a host who has set GENART_SD_MODEL."""
-    with running_app(tmp_path_factory.mktemp("app"), GENART_SD_MODEL=str(pipeline_folder)) as app:
+def app_with_pipeline(tmp_path_factory, tiny_weights, pipeline_folder):
+    """The app of a host who has set GENART_SD_MODEL, over `tiny_weights`."""
+    with running_app(tmp_path_factory.mktemp("app"), tiny_weights, GENART_SD_MODEL=str(pipeline_folder)) as app:
         yield app
 
 

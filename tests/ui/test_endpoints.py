@@ -56,32 +56,16 @@ def test_a_search_without_a_hub_says_so(app, clients):
 
 
 BAD_CLASSES = [
-    (
-        "/sample",
-        ("dcgan-mnist", 1, 0, 1, "x"),
-        "DCGAN: there is no class 'x'. Choose one of: 0, 1, 2,",
-        "DCGAN：没有类别 'x'。请从中选择：0, 1, 2,",
-    ),
-    (
-        "/sample",
-        ("gan-mnist", 1, 0, 1, "3"),
-        "gan-mnist has no classes, so it takes no label; got '3'.",
-        "gan-mnist 没有类别，不接受标签，得到的是 '3'。",
-    ),
-    (
-        "/walk",
-        ("dcgan-emoji", "0, 1", "slerp", 8, 8, True, 1, 7),
-        "DCGAN: there is no class 7. Choose one of: 0 smileys-emotion,",
-        "DCGAN：没有类别 7。请从中选择：0 smileys-emotion,",
-    ),
+    ("/sample", ("dcgan-mnist", 1, 0, 1, "x"), "DCGAN: there is no class 'x'. Choose one of: 0, 1, 2,",
+     "DCGAN：没有类别 'x'。请从中选择：0, 1, 2,"),
+    ("/sample", ("gan-mnist", 1, 0, 1, "3"), "gan-mnist has no classes, so it takes no label; got '3'.",
+     "gan-mnist 没有类别，不接受标签，得到的是 '3'。"),
+    ("/walk", ("dcgan-emoji", "0, 1", "slerp", 8, 8, True, 1, 7), "DCGAN: there is no class 7. Choose one of: 0 smileys-emotion,",
+     "DCGAN：没有类别 7。请从中选择：0 smileys-emotion,"),
     ("/compare", (1, 0, 1, "", "emoji", "3x"), "emoji: there is no class '3x'. Choose one of: 0", "表情符号：没有类别 '3x'。请从中选择：0"),
-    (
-        "/compare",
-        (1, 0, 1, "", "cats", ""),
-        "Comparison: Trained on must be one of emoji, digits, got 'cats'.",
-        "对比：训练图片 必须是 emoji, digits 之一，得到的是 'cats'。",
-    ),
-]
+    ("/compare", (1, 0, 1, "", "cats", ""), "Comparison: Trained on must be one of emoji, digits, got 'cats'.",
+     "对比：训练图片 必须是 emoji, digits 之一，得到的是 'cats'。"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("endpoint", "arguments", "english", "chinese"), BAD_CLASSES)
@@ -97,110 +81,42 @@ BUNDLED = ", ".join(genart_hub.bundled())
 HIGH = 2**53 - 1
 
 BAD_FIELDS = [
-    (
-        "/sample",
-        {"n": 0},
-        "Sampling: How many pictures must be between 1 and 64, got 0.",
-        "采样：图片数量 必须在 1 与 64 之间，得到的是 0。",
-    ),
-    (
-        "/sample",
-        {"n": -1},
-        "Sampling: How many pictures must be between 1 and 64, got -1.",
-        "采样：图片数量 必须在 1 与 64 之间，得到的是 -1。",
-    ),
-    (
-        "/sample",
-        {"n": 65},
-        "Sampling: How many pictures must be between 1 and 64, got 65.",
-        "采样：图片数量 必须在 1 与 64 之间，得到的是 65。",
-    ),
-    (
-        "/sample",
-        {"n": "three"},
-        "Sampling: How many pictures must be a whole number, got 'three'.",
-        "采样：图片数量 必须是整数，得到的是 'three'。",
-    ),
-    ("/sample", {"n": None}, "Sampling: How many pictures must be a whole number, got None.", "采样：图片数量 必须是整数，得到的是 None。"),
-    ("/sample", {"seed": "x"}, "Sampling: Seed must be a whole number, got 'x'.", "采样：随机种子 必须是整数，得到的是 'x'。"),
+    ("/sample", {"n": 0}, "Sampling: How many pictures must be between 1 and 64, got 0.",
+     "采样：图片数量 必须在 1 与 64 之间，得到的是 0。"),
+    ("/sample", {"n": 65}, "Sampling: How many pictures must be between 1 and 64, got 65.",
+     "采样：图片数量 必须在 1 与 64 之间，得到的是 65。"),
+    ("/sample", {"n": "three"}, "Sampling: How many pictures must be a whole number, got 'three'.",
+     "采样：图片数量 必须是整数，得到的是 'three'。"),
     ("/sample", {"seed": 1.5}, "Sampling: Seed must be a whole number, got 1.5.", "采样：随机种子 必须是整数，得到的是 1.5。"),
-    (
-        "/sample",
-        {"seed": -1},
-        f"Sampling: Seed must be between 0 and {HIGH}, got -1.",
-        f"采样：随机种子 必须在 0 与 {HIGH} 之间，得到的是 -1。",
-    ),
+    ("/sample", {"seed": -1}, f"Sampling: Seed must be between 0 and {HIGH}, got -1.",
+     f"采样：随机种子 必须在 0 与 {HIGH} 之间，得到的是 -1。"),
     ("/sample", {"truncation": 0}, "GAN: truncation must be above 0 and at most 1, got 0.", "GAN：截断必须大于 0 且不超过 1，得到的是 0。"),
     ("/sample", {"truncation": 2}, "GAN: truncation must be above 0 and at most 1, got 2.", "GAN：截断必须大于 0 且不超过 1，得到的是 2。"),
-    (
-        "/sample",
-        {"model": "no-such-model"},
-        f"No model 'no-such-model'. Tried a bundled model ({BUNDLED}), a folder, and a Hub id of the form owner/name.",
-        f"没有模型 'no-such-model'。已尝试自带模型（{BUNDLED}）、文件夹，以及形如 owner/name 的 Hub 编号。",
-    ),
-    (
-        "/sample",
-        {"model": "<b>bold"},
-        f"No model '&lt;b&gt;bold'. Tried a bundled model ({BUNDLED}), a folder, and a Hub id of the form owner/name.",
-        f"没有模型 '&lt;b&gt;bold'。已尝试自带模型（{BUNDLED}）、文件夹，以及形如 owner/name 的 Hub 编号。",
-    ),
-    (
-        "/sample",
-        {"model": "features-mnist"},
-        f"features-mnist makes no pictures. Choose one of: {BUNDLED}.",
-        f"features-mnist 不能生成图片。请改选：{BUNDLED}。",
-    ),
+    ("/sample", {"model": "no-such-model"},
+     f"No model 'no-such-model'. Tried a bundled model ({BUNDLED}), a folder, and a Hub id of the form owner/name.",
+     f"没有模型 'no-such-model'。已尝试自带模型（{BUNDLED}）、文件夹，以及形如 owner/name 的 Hub 编号。"),
+    ("/sample", {"model": "<b>bold"},
+     f"No model '&lt;b&gt;bold'. Tried a bundled model ({BUNDLED}), a folder, and a Hub id of the form owner/name.",
+     f"没有模型 '&lt;b&gt;bold'。已尝试自带模型（{BUNDLED}）、文件夹，以及形如 owner/name 的 Hub 编号。"),
+    ("/sample", {"model": "features-mnist"}, f"features-mnist makes no pictures. Choose one of: {BUNDLED}.",
+     f"features-mnist 不能生成图片。请改选：{BUNDLED}。"),
     ("/walk", {"seeds": "0"}, "A walk needs at least two keys, got 1.", "漫步至少需要两个关键点，得到的是 1 个。"),
-    (
-        "/walk",
-        {"seeds": ","},
-        "Seeds are whole numbers with commas between them, such as 0, 7, 42; got ','.",
-        "种子应是用逗号分隔的整数，例如 0, 7, 42；得到的是 ','。",
-    ),
-    (
-        "/walk",
-        {"seeds": "0, x"},
-        "Seeds are whole numbers with commas between them, such as 0, 7, 42; got '0, x'.",
-        "种子应是用逗号分隔的整数，例如 0, 7, 42；得到的是 '0, x'。",
-    ),
-    (
-        "/walk",
-        {"seeds": "-1, 2"},
-        "Seeds are whole numbers with commas between them, such as 0, 7, 42; got '-1, 2'.",
-        "种子应是用逗号分隔的整数，例如 0, 7, 42；得到的是 '-1, 2'。",
-    ),
+    ("/walk", {"seeds": "0, x"}, "Seeds are whole numbers with commas between them, such as 0, 7, 42; got '0, x'.",
+     "种子应是用逗号分隔的整数，例如 0, 7, 42；得到的是 '0, x'。"),
+    ("/walk", {"seeds": "-1, 2"}, "Seeds are whole numbers with commas between them, such as 0, 7, 42; got '-1, 2'.",
+     "种子应是用逗号分隔的整数，例如 0, 7, 42；得到的是 '-1, 2'。"),
     ("/walk", {"seeds": "1 " * 17}, "At most 16 seeds are taken, got 17.", "最多接受 16 个种子，得到的是 17 个。"),
-    (
-        "/walk",
-        {"seeds": "1 2 3", "frames": 2},
-        "A walk through 3 keys needs at least 3 frames, got 2.",
-        "经过 3 个关键点的漫步至少需要 3 帧，得到的是 2。",
-    ),
-    (
-        "/walk",
-        {"frames": 241},
-        "Interpolation: Frames must be between 2 and 240, got 241.",
-        "插值：帧数 必须在 2 与 240 之间，得到的是 241。",
-    ),
-    (
-        "/walk",
-        {"fps": 0},
-        "Interpolation: Frames per second must be between 1 and 50, got 0.0.",
-        "插值：每秒帧数 必须在 1 与 50 之间，得到的是 0.0。",
-    ),
-    (
-        "/walk",
-        {"method": "cubic"},
-        "Interpolation: Path must be one of slerp, lerp, got 'cubic'.",
-        "插值：路径 必须是 slerp, lerp 之一，得到的是 'cubic'。",
-    ),
-    (
-        "/compare",
-        {"n": 17},
-        "Comparison: How many pictures must be between 1 and 16, got 17.",
-        "对比：图片数量 必须在 1 与 16 之间，得到的是 17。",
-    ),
-]
+    ("/walk", {"seeds": "1 2 3", "frames": 2}, "A walk through 3 keys needs at least 3 frames, got 2.",
+     "经过 3 个关键点的漫步至少需要 3 帧，得到的是 2。"),
+    ("/walk", {"frames": 241}, "Interpolation: Frames must be between 2 and 240, got 241.",
+     "插值：帧数 必须在 2 与 240 之间，得到的是 241。"),
+    ("/walk", {"fps": 0}, "Interpolation: Frames per second must be between 1 and 50, got 0.0.",
+     "插值：每秒帧数 必须在 1 与 50 之间，得到的是 0.0。"),
+    ("/walk", {"method": "cubic"}, "Interpolation: Path must be one of slerp, lerp, got 'cubic'.",
+     "插值：路径 必须是 slerp, lerp 之一，得到的是 'cubic'。"),
+    ("/compare", {"n": 17}, "Comparison: How many pictures must be between 1 and 16, got 17.",
+     "对比：图片数量 必须在 1 与 16 之间，得到的是 17。"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("endpoint", "field", "english", "chinese"), BAD_FIELDS)
@@ -246,23 +162,15 @@ def test_no_picture_is_told(app, clients, endpoint):
 
 
 FORMATS = "Use a PNG, JPEG, GIF or WebP file.", "请使用 PNG、JPEG、GIF 或 WebP 文件。"
-BAD_FILES = {
-    "empty.png": (
-        f"empty.png is not a picture that can be read (it is of no known picture format). {FORMATS[0]}",
-        f"empty.png 不是可读的图片（不是已知的图片格式）。{FORMATS[1]}",
-    ),
-    "text.png": (
-        f"text.png is not a picture that can be read (it is of no known picture format). {FORMATS[0]}",
-        f"text.png 不是可读的图片（不是已知的图片格式）。{FORMATS[1]}",
-    ),
-    "eps.png": (
-        f"eps.png is not a picture that can be read (it is of no known picture format). {FORMATS[0]}",
-        f"eps.png 不是可读的图片（不是已知的图片格式）。{FORMATS[1]}",
-    ),
+UNKNOWN = (
+    f"{{}} is not a picture that can be read (it is of no known picture format). {FORMATS[0]}",
+    f"{{}} 不是可读的图片（不是已知的图片格式）。{FORMATS[1]}",
+)
+BAD_FILES = {name: [sentence.format(name) for sentence in UNKNOWN] for name in ("empty.png", "text.png", "eps.png")} | {
     "huge.png": (
         "huge.png has 12000x12000 pixels; at most 40,000,000 are taken. Make it smaller first.",
         "huge.png 有 12000x12000 像素，最多接受 40,000,000 像素。请先把它缩小。",
-    ),
+    )
 }
 
 
@@ -306,30 +214,18 @@ def test_an_odd_picture_is_seen_as_it_looks(client, uploads, name, level):
 
 BAD_RECIPES = [
     (None, "p.png carries no genart_hub recipe.", "p.png 不含 genart_hub 配方。"),
-    (
-        {"model": "../../etc/passwd", "seed": 0},
-        "The app loads bundled models and Hub ids",
-        "应用只加载自带模型和形如 owner/name 的 Hub 编号",
-    ),
+    ({"model": "../../etc/passwd", "seed": 0}, "The app loads bundled models and Hub ids",
+     "应用只加载自带模型和形如 owner/name 的 Hub 编号"),
     ({"model": f"weights/{GAN}", "seed": 0}, "The app loads bundled models and Hub ids", "应用只加载自带模型和形如 owner/name 的 Hub 编号"),
-    (
-        {"model": GAN, "seed": 0, "weights_sha256": "0" * 64},
-        f"The picture was made with other weights of {GAN} (000000000000 there, ",
-        f"这张图片由 {GAN} 的另一份权重生成",
-    ),
+    ({"model": GAN, "seed": 0, "weights_sha256": "0" * 64}, f"The picture was made with other weights of {GAN} (000000000000 there, ",
+     f"这张图片由 {GAN} 的另一份权重生成"),
     ({"model": GAN, "seed": -3}, "p.png: its recipe is damaged (recipe: seed must be", "p.png：其中的配方已损坏（recipe：seed 必须在"),
-    (
-        {"model": GAN, "seed": 0, "truncation": "much"},
-        "p.png: its recipe is damaged (recipe: truncation",
-        "p.png：其中的配方已损坏（recipe：truncation",
-    ),
-    (
-        {"model": GAN, "seed": 0, "n": 65},
-        "Sampling: How many pictures must be between 1 and 64, got 65.",
-        "采样：图片数量 必须在 1 与 64 之间，得到的是 65。",
-    ),
+    ({"model": GAN, "seed": 0, "truncation": "much"}, "p.png: its recipe is damaged (recipe: truncation",
+     "p.png：其中的配方已损坏（recipe：truncation"),
+    ({"model": GAN, "seed": 0, "n": 65}, "Sampling: How many pictures must be between 1 and 64, got 65.",
+     "采样：图片数量 必须在 1 与 64 之间，得到的是 65。"),
     ({"model": GAN, "seed": 0, "n": 10**9}, "p.png: its recipe is damaged (recipe: n must be", "p.png：其中的配方已损坏（recipe：n 必须在"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("recipe", "english", "chinese"), BAD_RECIPES)

@@ -330,6 +330,7 @@ def below(*folders: Path) -> list[Path]:
     return [place for folder in folders for place in folder.rglob("*")]
 
 
+@pytest.mark.slow
 def test_an_app_that_is_ended_leaves_nothing_behind_and_clears_up_after_one_that_was_killed(tiny_weights, tmp_path):
     places = []
 

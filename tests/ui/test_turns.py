@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 
 import pytest
 from refusals import code_of
@@ -30,6 +31,15 @@ def until(condition) -> None:
         time.sleep(0.005)
 
 
+def begin(line: Turns, calls: list) -> list[threading.Thread]:
+    """Threads of these calls, each begun once the one before it stands in the line."""
+    threads = []
+    for call in calls:
+        threads.append(start(call))
+        until(lambda: len(line.line) == len(threads))
+    return threads
+
+
 def order_of(line: Turns, readers: list[Reader]) -> list[str]:
     """The pages in the order in which their jobs work, when all came while another one was at work."""
     worked = []
@@ -39,10 +49,7 @@ def order_of(line: Turns, readers: list[Reader]) -> list[str]:
             worked.append(reader.page)
 
     with line.job(Reader("somebody", "else")):
-        threads = []
-        for reader in readers:
-            threads.append(start(work, reader))
-            until(lambda: len(line.line) == len(threads))
+        threads = begin(line, [partial(work, reader) for reader in readers])
     for thread in threads:
         thread.join(10)
     return worked
@@ -71,10 +78,7 @@ def test_jobs_of_one_page_come_in_their_order(line):
             worked.append(number)
 
     with line.job(Reader("b", "other")):
-        threads = []
-        for number in range(5):
-            threads.append(start(work, number))
-            until(lambda: len(line.line) == len(threads))
+        threads = begin(line, [partial(work, number) for number in range(5)])
     for thread in threads:
         thread.join(10)
     assert worked == [0, 1, 2, 3, 4]
@@ -150,12 +154,12 @@ def test_a_job_that_nobody_listens_for_keeps_nobody_waiting_and_is_dropped(line,
 
 
 def test_jobs_that_nobody_listens_for_make_room_for_others_of_their_address(line, monkeypatch):
-    monkeypatch.setattr(turns, "DROPPED_AFTER_IF_FULL", 0.1)
+    monkeypatch.setattr(turns, "DROPPED_AFTER_IF_FULL", 3600)
     unopened = [Reader("a", str(k), (str(k),)) for k in range(turns.OF_ADDRESS)]
     threads = [start(lambda reader=reader: code_of(lambda: line.job(reader).__enter__())) for reader in unopened]
     until(lambda: len(line.line) == turns.OF_ADDRESS)
     assert code_of(lambda: line.enter(Reader("a", "mine"))) == "too_many_jobs"
-    time.sleep(0.15)
+    monkeypatch.setattr(turns, "DROPPED_AFTER_IF_FULL", 0)
     with line.job(Reader("a", "mine")):
         pass
     for thread in threads:
@@ -164,10 +168,10 @@ def test_jobs_that_nobody_listens_for_make_room_for_others_of_their_address(line
 
 
 def test_a_step_after_the_limit_ends_the_job():
-    line = Turns(limit=0.05, streams=Streams())
+    line = Turns(limit=60, streams=Streams())
     with line.job(Reader("a", "page")):
         turns.between_steps()
-        time.sleep(0.06)
+        line.limit = 0
         assert code_of(turns.between_steps) == "job_too_long"
 
 
