@@ -103,10 +103,10 @@ def test_a_dropped_picture_brings_its_prompt_back(tiny_clients):
         assert (name, count, seed, prompt, classes["visible"], own) == (PIPELINE, n, 5, "蓝色的狗", False, [None, None])
 
 
-def test_steps_and_guidance_are_asked_for_and_come_back(tiny, tiny_clients):
+def test_steps_and_guidance_are_asked_for_and_come_back(tiny_model, tiny_clients):
     gallery, one, *_, code, _ = tiny_clients["en"].predict(PIPELINE, 1, 5, 1, "", "cat", 3, 2.5, api_name="/sample")
     assert code.endswith("prompt='cat', num_steps=3, guidance=2.5)")
-    picture = images.to_pil(genart_hub.from_pretrained(PIPELINE).sample(1, 5, prompt="cat", num_steps=3, guidance=2.5))[0]
+    picture = images.to_pil(tiny_model(PIPELINE).sample(1, 5, prompt="cat", num_steps=3, guidance=2.5))[0]
     assert same_picture(picture, Image.open(gallery[0]["image"]))
     assert tiny_clients["en"].predict(handle_file(one), api_name="/restore")[-2:] == (3, 2.5)
 
