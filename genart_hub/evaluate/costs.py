@@ -25,7 +25,7 @@ class Costs:
     peak_memory: int
 
 
-def costs(model: Any, **request) -> Costs:
+def costs(model: Any, **request: Any) -> Costs:
     """What one picture of `model` costs, counted at the first call and remembered with the model. request: what `sample` needs."""
     if model not in _remembered:
         counted = []
@@ -34,7 +34,7 @@ def costs(model: Any, **request) -> Costs:
     return _remembered[model]
 
 
-def multiply_adds(model: Any, **request) -> int:
+def multiply_adds(model: Any, **request: Any) -> int:
     """The multiply-adds of `model.sample(1, **request)`: half of the floating-point operations of its matrix products, convolutions
     and attention; additions, norms and activations are left out, as is usual.
 
@@ -74,7 +74,7 @@ class _LiveStorages(TorchDispatchMode):
         self.known, self.now, self.most = known, 0, 0
         self._alive: set[int] = set()
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(made):
             if isinstance(tensor, Tensor) and tensor.layout is torch.strided:

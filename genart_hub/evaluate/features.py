@@ -1,7 +1,7 @@
 """Feature networks, and what they see of pictures."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,18 +10,23 @@ from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
 from genart_hub.models import auto
-from genart_hub.models.base import FeatureNetwork, Generative
+from genart_hub.models.base import FeatureNetwork, ImageModel
 
 BATCH = 500
 
 
-def pick_features(model: Generative) -> FeatureNetwork:
+def pick_features(model: ImageModel) -> FeatureNetwork:
     """The bundled feature network for pictures like this model's: of its channels, and of the size nearest to its own."""
-    networks = [auto.from_pretrained(name) for name in auto.bundled("features")]
+    networks = [network_of(name) for name in auto.bundled("features")]
     fitting = [features for features in networks if features.channels == model.channels]
     if not fitting:
         raise GenartError("no_features", channels=model.channels, size=model.image_size)
     return min(fitting, key=lambda features: abs(features.image_size - model.image_size))
+
+
+def network_of(name: str) -> FeatureNetwork:
+    """The feature network of that name."""
+    return cast(FeatureNetwork, check_features(auto.from_pretrained(name)))
 
 
 def check_features(features: Any) -> Any:

@@ -13,9 +13,8 @@ from genart_hub.data import Pictures
 from genart_hub.errors import GenartError, whole
 from genart_hub.evaluate.features import check_size, chunks, mean, run
 from genart_hub.evaluate.measure import Measure, split_of
-from genart_hub.hub import HubModel
 from genart_hub.metrics import CHUNK, dequantise
-from genart_hub.models.base import Generative, evaluating
+from genart_hub.models.base import FeatureNetwork, ImageModel, evaluating
 
 IMPORTANCE_SAMPLES = 500
 
@@ -32,12 +31,12 @@ def of_reconstructions(model: Any, pictures: Pictures, seed: int) -> list[Measur
     errors = []
     for k, some in chunks(pictures):
         label = [] if labels is None else [labels[k : k + len(some)]]
-        errors.append(errors_of(some, run(model, lambda x, label=label: model.reconstruct(x, *label), some)))
+        errors.append(errors_of(some, run(model, lambda x: model.reconstruct(x, *label), some)))  # noqa: B023 - called at once
     measures = errors_of_reconstructions(errors, whole_split(pictures))
     return measures + (_of_likelihood(model, pictures, labels, seed) if hasattr(model, "likelihood") else [])
 
 
-def _of_likelihood(model: Generative, pictures: Pictures, labels: Tensor | None, seed: int) -> list[Measure]:
+def _of_likelihood(model: Any, pictures: Pictures, labels: Tensor | None, seed: int) -> list[Measure]:
     generator = torch.Generator().manual_seed(seed)
     found: dict[str, list[Tensor]] = {"elbo": [], "tight": [], "kl": []}
     for k, x in chunks(pictures):
@@ -55,9 +54,9 @@ def _of_likelihood(model: Generative, pictures: Pictures, labels: Tensor | None,
         Measure("ELBO (nats)", *mean(values["elbo"]), None, None, once, "elbo"),
         Measure("importance-weighted bound (nats)", *mean(values["tight"]), None, None, often, "importance_weighted_bound"),
     ]
-    for name, bound, protocol in (("bits per dimension", "elbo", once), ("bits per dimension, importance-weighted", "tight", often)):
-        bits = metrics.bits_per_dimension(values[bound], pictures.pictures[0].numel())
-        metric = "bits_per_dimension" + "_importance_weighted" * (bound == "tight")
+    for name, which, protocol in (("bits per dimension", "elbo", once), ("bits per dimension, importance-weighted", "tight", often)):
+        bits = metrics.bits_per_dimension(values[which], pictures.pictures[0].numel())
+        metric = "bits_per_dimension" + "_importance_weighted" * (which == "tight")
         measures.append(Measure(name, *mean(bits), None, None, protocol, metric))
     if model.likelihood != "bernoulli":
         png = f"{split}, each as a PNG file"
@@ -93,7 +92,7 @@ def errors_of_reconstructions(errors: list[dict[str, Tensor]], protocol: str) ->
     return [Measure(names[metric], *mean(each), None, None, protocol, metric) for metric, each in values.items()]
 
 
-def relabelled(model: HubModel, pictures: Pictures) -> Tensor:
+def relabelled(model: ImageModel | FeatureNetwork, pictures: Pictures) -> Tensor:
     """The pictures' labels in the order of the model's classes."""
     labels = pictures.require_labels("measure a model of classes").tolist()
     known = {name: k for k, name in enumerate(model.class_names)}
@@ -121,7 +120,7 @@ class ELBO:
 
 
 @torch.no_grad()
-def elbo(vae: Generative, x: Tensor, seed: int = 0, num_samples: int = 1, label: object = None) -> ELBO:
+def elbo(vae: Any, x: Tensor, seed: int = 0, num_samples: int = 1, label: object = None) -> ELBO:
     """E_q[log p(x | z)] - KL(q(z | x) || p(z)) of each picture, in nats, by `num_samples` draws of z.
 
     Kingma & Welling 2014, https://arxiv.org/abs/1312.6114, eq. 3. x: (N, C, H, W) in [-1, 1]; label: a class, or N of them.
@@ -153,7 +152,7 @@ def elbo(vae: Generative, x: Tensor, seed: int = 0, num_samples: int = 1, label:
 
 
 @torch.no_grad()
-def importance_weighted_bound(vae: Generative, x: Tensor, seed: int = 0, num_samples: int = 500, label: object = None) -> Tensor:
+def importance_weighted_bound(vae: Any, x: Tensor, seed: int = 0, num_samples: int = 500, label: object = None) -> Tensor:
     """E[log 1/K sum_k p(x, z_k) / q(z_k | x)] of each picture, in nats, with K = `num_samples` draws of z: tighter than `elbo`.
 
     Burda et al. 2016, https://arxiv.org/abs/1509.00519, eq. 8. Pictures and likelihoods as in `elbo`; a Gaussian's pixels are

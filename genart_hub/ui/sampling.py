@@ -50,8 +50,8 @@ def build(shelf: Shelf) -> None:
         truncation: float,
         label: str,
         prompt: str,
-        num_steps: float | None = None,
-        guidance: float | None = None,
+        num_steps: str = "",
+        guidance: str = "",
         request: gr.Request = None,
         progress=gr.Progress(),
     ):
@@ -62,7 +62,7 @@ def build(shelf: Shelf) -> None:
         seed, label = seed_of(seed, lang), class_of(label, model)
         prompt = texts.typed(prompt, "prompt_default", lang)
         given = {"truncation": parsed(truncation), "label": label, "prompt": prompt}
-        given |= {"num_steps": parsed(num_steps), "guidance": parsed(guidance)}
+        given |= {name: parsed(value) for name, value in (("num_steps", num_steps), ("guidance", guidance)) if str(value or "").strip()}
         asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
 
         def on_step(step: int, num_steps: int) -> None:
@@ -108,7 +108,7 @@ def build(shelf: Shelf) -> None:
         whole(texts.say(lang, "sampling"), texts.say(lang, "count"), recipe["n"], 1, MOST)
         asked = fields_of(recipe, model, file)
         classes = gr.update(**class_choices(model.class_names, lang, asked.pop("label", "")))
-        values = {name: asked.get(name) if name in model.inputs else gr.skip() for name in inputs.fields} | {"label": classes}
+        values = {name: asked.get(name, "") if name in model.inputs else gr.skip() for name in inputs.fields} | {"label": classes}
         return name, recipe["n"], recipe["seed"], *values.values()
 
     @in_turn(MODEL)
