@@ -20,7 +20,7 @@ HEADER = (
     ("模型", "年份", "论文", "图片", "可以给出", "Fréchet 距离", "张/秒", "MB"),
 )
 PICTURES = {"mnist": ("digits", "手写数字"), "emoji64": ("emoji", "表情符号")}
-GIVEN = {"diffusion": ("a prompt", "提示词"), True: ("a class", "类别"), False: ("–", "–")}
+GIVEN = {"diffusion": ("a prompt", "提示词"), True: ("a class", "类别"), False: ("nothing", "无")}
 REAL = ("*real pictures*", "*真实图片*")
 
 
