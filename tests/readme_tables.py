@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import genart_hub
-from genart_hub.hub.cards.markdown import GOLDEN
 from genart_hub.hub.cards.tables import figure, matrix
+from genart_hub.models import auto
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = (".", "weights", "genart_hub/train", "genart_hub/hub", "tests/bench")
@@ -16,11 +16,11 @@ RESULTS = re.compile(r"(^```bash\ngenart-hub evaluate ((?:[\w-]+ )+)--data [^\n]
 MODELS = re.compile(r"(?<=<!-- models -->\n).*?(?=\n\n)", flags=re.S)
 PAPER = re.compile(r"\. (\S.*?) \d{4}, (https://arxiv\.org/abs/(\d\d)[\d.]*\d)")  # in a model file's first line
 HEADER = (
-    ("model", "year", "paper", "pictures", "you give", "Fréchet distance", "pictures/s", "MB"),
-    ("模型", "年份", "论文", "图片", "可以给出", "Fréchet 距离", "张/秒", "MB"),
+    ("model", "year", "paper", "pictures", "takes", "Fréchet distance", "pictures/s", "MB"),
+    ("模型", "年份", "论文", "图片", "接受", "Fréchet 距离", "张/秒", "MB"),
 )
 PICTURES = {"mnist": ("digits", "手写数字"), "emoji64": ("emoji", "表情符号")}
-GIVEN = {"diffusion": ("a prompt", "提示词"), True: ("a class", "类别"), False: ("nothing", "无")}
+TAKES = {"prompt": ("a prompt", "提示词"), "label": ("a class", "类别"), "seed": ("a seed", "种子")}
 REAL = ("*real pictures*", "*真实图片*")
 
 
@@ -36,14 +36,13 @@ def models(lang: int) -> str:
     for dataset, pictures in PICTURES.items():
         rows = []
         for name in sorted(set(genart_hub.list_models(dataset=dataset)) & set(genart_hub.bundled())):
-            model, folder = genart_hub.from_pretrained(name), ROOT / "weights" / name
-            authors, link, year = PAPER.search(sys.modules[type(model).__module__].__doc__).groups()
-            size = sum(file.stat().st_size for file in folder.rglob("*.safetensors") if file.name != GOLDEN)
-            given = GIVEN.get(model.family, GIVEN[bool(model.class_names)])
+            about = auto.listing(name)
+            authors, link, year = PAPER.search(sys.modules[auto.class_of(name).__module__].__doc__).groups()
+            takes = next(words[lang] for given, words in TAKES.items() if given in about["inputs"])
             frechet = next(measure for measure in measured(name) if measure["metric"] == "frechet")
             cells = [f"[{name}](weights/{name}/README.md)", f"20{year}", f"[{authors}]({link})"]
-            cells += [f"{pictures[lang]} ({model.image_size} px)", given[lang], figure(frechet["value"], frechet["error"])]
-            cells += [f"{speed[name]:,g}", f"{size / 1e6:.1f}"]
+            cells += [f"{pictures[lang]} ({about['image_size']} px)", takes, figure(frechet["value"], frechet["error"])]
+            cells += [f"{speed[name]:,g}", f"{about['bytes'] / 1e6:.1f}"]
             rows.append(cells)
         lines += sorted(rows, key=lambda cells: cells[1])
         lines.append([REAL[lang], "", "", pictures[lang], "", figure(frechet["real"], frechet["real_error"]), "", ""])
