@@ -1,27 +1,61 @@
-"""The results tables of both READMEs, from what `genart-hub evaluate --json` left in weights/. Run: python tests/readme_tables.py"""
+"""The tables of the READMEs that hold what was measured, from weights/ and tests/bench/speed.json. Run: python tests/readme_tables.py"""
 
 import json
 import re
-import shlex
+import sys
 from pathlib import Path
 
-from genart_hub.hub.cards.tables import matrix
+import genart_hub
+from genart_hub.hub.cards.tables import figure, matrix
+from genart_hub.models import auto
 
 ROOT = Path(__file__).resolve().parents[1]
-READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
-BLOCK = re.compile(r"(^```bash\ngenart-hub evaluate ((?:[\w-]+ )+)--data [^\n]*\n```\n\n)\|.*?(?=\n\n(?!\d+\. ))", flags=re.M | re.S)
+FOLDERS = (".", "weights", "genart_hub/train", "genart_hub/hub", "tests/bench")
+PAIRS = {folder: (ROOT / folder / "README.md", ROOT / folder / "README.zh-CN.md") for folder in FOLDERS}
+RESULTS = re.compile(r"(^```bash\ngenart-hub evaluate ((?:[\w-]+ )+)--data [^\n]*\n```\n\n)\|.*?(?=\n\n(?!\d+\. ))", flags=re.M | re.S)
+MODELS = re.compile(r"(?<=<!-- models -->\n).*?(?=\n\n)", flags=re.S)
+PAPER = re.compile(r"\. (\S.*?) \d{4}, (https://arxiv\.org/abs/(\d\d)[\d.]*\d)")  # in a model file's first line
+HEADER = (
+    ("model", "year", "paper", "pictures", "takes", "Fréchet distance", "pictures/s", "MB"),
+    ("模型", "年份", "论文", "图片", "接受", "Fréchet 距离", "张/秒", "MB"),
+)
+PICTURES = {"mnist": ("digits", "手写数字"), "emoji64": ("emoji", "表情符号")}
+TAKES = {"prompt": ("a prompt", "提示词"), "label": ("a class", "类别"), "seed": ("a seed", "种子")}
+REAL = ("*real pictures*", "*真实图片*")
 
 
-def results_of(name: str) -> list[dict]:
+def measured(name: str) -> list[dict]:
     """What was measured of a bundled model."""
     return json.loads((ROOT / "weights" / name / "evaluation.json").read_text(encoding="utf-8"))["results"][name]
 
 
-def with_tables(text: str) -> str:
-    """A README with the table below each `genart-hub evaluate` command as the figures in weights/ give it."""
-    return BLOCK.sub(lambda block: block[1] + matrix({name: results_of(name) for name in shlex.split(block[2])}), text)
+def models(lang: int) -> str:
+    """A row a model that draws, by dataset and year, then what real pictures reach. lang: 0 for English, 1 for Chinese."""
+    speed = json.loads((ROOT / "tests" / "bench" / "speed.json").read_text(encoding="utf-8"))
+    lines = [HEADER[lang], ["---"] * len(HEADER[lang])]
+    for dataset, pictures in PICTURES.items():
+        rows = []
+        for name in sorted(set(genart_hub.list_models(dataset=dataset)) & set(genart_hub.bundled())):
+            about = auto.listing(name)
+            authors, link, year = PAPER.search(sys.modules[auto.class_of(name).__module__].__doc__).groups()
+            takes = next(words[lang] for given, words in TAKES.items() if given in about["inputs"])
+            frechet = next(measure for measure in measured(name) if measure["metric"] == "frechet")
+            cells = [f"[{name}](weights/{name}/README.md)", f"20{year}", f"[{authors}]({link})"]
+            cells += [f"{pictures[lang]} ({about['image_size']} px)", takes, figure(frechet["value"], frechet["error"])]
+            cells += [f"{speed[name]:,g}", f"{about['bytes'] / 1e6:.1f}"]
+            rows.append(cells)
+        lines += sorted(rows, key=lambda cells: cells[1])
+        lines.append([REAL[lang], "", "", pictures[lang], "", figure(frechet["real"], frechet["real_error"]), "", ""])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def with_tables(text: str, lang: int) -> str:
+    """A README with its tables as the figures give them: a results table stands below its `genart-hub evaluate` command."""
+    text = RESULTS.sub(lambda block: block[1] + matrix({name: measured(name) for name in block[2].split()}), text)
+    return MODELS.sub(lambda _: models(lang), text)
 
 
 if __name__ == "__main__":
-    for readme in READMES:
-        readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for pair in PAIRS.values():
+        for lang, file in enumerate(pair):
+            file.write_text(with_tables(file.read_text(encoding="utf-8"), lang), encoding="utf-8")

@@ -1,23 +1,29 @@
-"""The two READMEs say the same, and what they say holds."""
+"""The READMEs of both languages say the same, and what they say holds."""
 
 import json
 import re
 import tomllib
-from pathlib import Path
+from collections import Counter
 
 import pytest
 import yaml
-from readme_tables import BLOCK, with_tables
+from readme_tables import PAIRS, RESULTS, ROOT, with_tables
 
 import genart_hub
 
-ROOT = Path(__file__).resolve().parents[1]
-ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+TEXTS = {folder: [file.read_text(encoding="utf-8") for file in pair] for folder, pair in PAIRS.items()}
+ENGLISH = TEXTS["."][0]
+of_each_pair = pytest.mark.parametrize("pair", TEXTS.values(), ids=TEXTS)
 
 
-def headings(text: str) -> list[int]:
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-    return [len(marks) for marks in re.findall(r"^(#+) ", prose, flags=re.M)]
+def prose(text: str) -> str:
+    """The text without its code blocks and its front matter."""
+    return re.sub(r"^```.*?^```|\A---\n.*?^---$", "", text, flags=re.M | re.S)
+
+
+def headings(text: str) -> list[tuple[str, str]]:
+    """The marks and the words of each."""
+    return re.findall(r"^(#+) (.*)$", prose(text), flags=re.M)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -37,50 +43,112 @@ def tables(text: str) -> list[list[int]]:
     return [[row.count("|") for row in run.splitlines()] for run in runs]
 
 
-def test_both_languages_have_the_same_headings():
-    assert headings(ENGLISH) == headings(CHINESE)
+def figures(text: str) -> list[Counter]:
+    """The numbers of each section, whose order is the language's."""
+    return [Counter(re.findall(r"\d+(?:[.,]\d+)*", section)) for section in re.split(r"^#+ ", prose(text), flags=re.M)]
 
 
+def links(text: str) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", prose(text))
+
+
+def anchor(heading: str) -> str:
+    """The name by which a page is linked at a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@of_each_pair
+def test_both_languages_have_the_same_headings(pair):
+    english, chinese = ([len(marks) for marks, _ in headings(text)] for text in pair)
+    assert english == chinese
+
+
+@of_each_pair
 @pytest.mark.parametrize("language", ["bash", "python"])
-def test_both_languages_give_the_same_code(language):
-    assert blocks(ENGLISH, language)
-    assert untranslated(blocks(ENGLISH, language)) == untranslated(blocks(CHINESE, language))
+def test_both_languages_give_the_same_code(pair, language):
+    english, chinese = (untranslated(blocks(text, language)) for text in pair)
+    assert english == chinese
 
 
-def test_both_languages_have_the_same_tables():
-    assert tables(ENGLISH) == tables(CHINESE)
+@of_each_pair
+def test_both_languages_have_the_same_tables(pair):
+    english, chinese = map(tables, pair)
+    assert english == chinese
 
 
-def test_both_languages_name_the_same_things_in_code():
-    spans = [sorted(set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)))) for text in (ENGLISH, CHINESE)]
-    assert spans[0] == spans[1]
+@of_each_pair
+def test_both_languages_name_the_same_things_in_code(pair):
+    english, chinese = (set(re.findall(r"`([^`\n]+)`", prose(text))) for text in pair)
+    assert english == chinese
 
 
-def test_python_examples_run(tmp_path, monkeypatch):
+@of_each_pair
+def test_both_languages_have_the_same_figures(pair):
+    english, chinese = map(figures, pair)
+    assert english == chinese
+
+
+@of_each_pair
+def test_both_languages_lead_to_the_same_places(pair):
+    english, chinese = (Counter(link.replace(".zh-CN", "").partition("#")[0] for link in links(text)) for text in pair)
+    assert english == chinese
+
+
+PAGES = [file for pair in PAIRS.values() for file in pair] + [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_picture_and_link_leads_somewhere(page):
+    for link in links(page.read_text(encoding="utf-8")):
+        path, _, place = link.partition("#")
+        if not link.startswith("https://"):
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not place or place in [anchor(words) for _, words in headings(target.read_text(encoding="utf-8"))], link
+
+
+def test_the_main_page_leads_to_all_others():
+    assert {f"{folder}/README.md" for folder in PAIRS if folder != "."} <= set(links(ENGLISH))
+
+
+def examples(text: str) -> list[str]:
+    """The Python blocks; tests/hub/test_foreign.py runs the one that reads somebody's files."""
+    return [block for block in blocks(text, "python") if "torch.load(" not in block]
+
+
+@pytest.mark.parametrize("folder", [folder for folder in TEXTS if examples(TEXTS[folder][0])])
+def test_python_examples_run(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     names = {"__name__": "readme"}  # one block goes on where the one before it ended
-    for block in blocks(ENGLISH, "python"):
+    for block in examples(TEXTS[folder][0]):
         exec(compile(block, "README.md", "exec"), names)
-    assert (tmp_path / "grid.png").stat().st_size > 0
-    assert (tmp_path / "walk.webp").stat().st_size > 0
+    for name in re.findall(r'"(\w+\.(?:png|webp))"', "".join(examples(TEXTS[folder][0]))):
+        assert (tmp_path / name).stat().st_size > 0
 
 
 def test_every_variable_of_ours_stands_in_the_table():
     code = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "genart_hub").rglob("*.py"))
     named = set(re.findall(r'"(GENART_\w+)"', code))
-    assert named == set(re.findall(r"^\| `(GENART_\w+)`", ENGLISH, flags=re.M))
+    for text in TEXTS["genart_hub/hub"]:
+        assert named == set(re.findall(r"^\| `(GENART_\w+)`", text, flags=re.M))
 
 
-def test_the_results_tables_are_what_was_measured():
-    assert len(BLOCK.findall(ENGLISH)) == 4
-    for text in (ENGLISH, CHINESE):
-        assert with_tables(text) == text  # else: python tests/readme_tables.py
+def test_the_tables_are_what_was_measured():
+    assert [len(RESULTS.findall(text)) for text in TEXTS["weights"]] == [4, 4]
+    for pair in TEXTS.values():
+        for lang, text in enumerate(pair):
+            assert with_tables(text, lang) == text  # else: python tests/readme_tables.py
+
+
+def test_the_table_of_models_has_every_model_that_draws():
+    assert sorted(re.findall(r"^\| \[([\w-]+)\]\(weights/", ENGLISH, flags=re.M)) == genart_hub.bundled()
 
 
 @pytest.mark.parametrize("name", ["tiny-sd-emoji", "features-emoji64"])
 def test_a_results_tables_command_is_that_of_the_figures(name):
-    assert json.loads((ROOT / "weights" / name / "evaluation.json").read_text(encoding="utf-8"))["command"] in ENGLISH.splitlines()
+    command = json.loads((ROOT / "weights" / name / "evaluation.json").read_text(encoding="utf-8"))["command"]
+    assert command in TEXTS["weights"][0].splitlines()
 
 
 def test_front_matter_is_that_of_a_gradio_space():

@@ -100,7 +100,7 @@ def build(
     title = text("deploy-space", "title", TITLE if title is None else title, TITLE_LIMIT) or TITLE
     kind = HARDWARE[choice("deploy-space", "hardware", hardware, HARDWARE)]
     package = Path(genart_hub.__file__).parent
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", "weights")
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", "README*.md", "weights")
     shutil.copytree(package, folder / "genart_hub", ignore=ignored)
     for name, weights in bundled_folders().items():
         shutil.copytree(weights, folder / "weights" / name, ignore=shutil.ignore_patterns(markdown.GOLDEN))

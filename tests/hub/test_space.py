@@ -29,6 +29,7 @@ def test_the_tree_holds_what_the_app_needs_and_nothing_else(tmp_path):
     assert {"app.py", "README.md", "requirements.txt", "genart_hub/ui/texts.py", "weights/gan-mnist/model.safetensors"} <= files
     assert {file.split("/")[0] for file in files} == {"app.py", "README.md", "requirements.txt", "genart_hub", "weights"}
     assert not [file for file in files if "__pycache__" in file or "golden" in file or file.endswith(".pyi")]
+    assert not [file for file in files if "README" in file and file != "README.md" and not file.startswith("weights/")]
 
 
 def test_a_bundled_pipeline_stands_in_the_tree_with_its_components_and_loads_from_there(tmp_path, monkeypatch):
