@@ -116,9 +116,9 @@ def input_fields(shelf: Shelf, box: gr.Dropdown) -> InputFields:
         truncation = gr.Slider(0.05, 1, value=1, step=0.05, label=texts.t("truncation"), info=texts.t("truncation_info"))
     label = class_dropdown(classes)
     with gr.Row(visible="num_steps" in inputs) as of_steps:
-        num_steps = gr.Textbox(max_lines=1, label=texts.t("num_steps"), info=texts.t("own_value"), min_width=120)
+        num_steps = gr.Textbox(value="", max_lines=1, label=texts.t("num_steps"), info=texts.t("own_value"), min_width=120)
     with gr.Row(visible="guidance" in inputs) as of_guidance:
-        guidance = gr.Textbox(max_lines=1, label=texts.t("guidance"), info=texts.t("own_value"), min_width=120)
+        guidance = gr.Textbox(value="", max_lines=1, label=texts.t("guidance"), info=texts.t("own_value"), min_width=120)
     fields = {"truncation": truncation, "label": label, "prompt": prompt, "num_steps": num_steps, "guidance": guidance}
     for name in ("truncation", "num_steps", "guidance"):
         unchecked(fields[name])
