@@ -5,6 +5,7 @@ What is one value a picture comes as (N,), so that its mean and `mean_error` can
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from genart_hub.errors import GenartError, whole
 CHUNK = 250  # pictures at a time
 MAX_PSNR = 100.0  # dB
 SSIM_WINDOW = 11  # px
+Nats = TypeVar("Nats", Tensor, float)
 
 
 # ---- two sets of features ----
@@ -234,7 +236,7 @@ def dequantise(x: Tensor, generator: torch.Generator) -> Tensor:
     return (levels + noise - 0.5) / 127.5 - 1
 
 
-def bits_per_dimension(elbo_nats: Tensor | float, num_dimensions: int) -> Tensor | float:
+def bits_per_dimension(elbo_nats: Nats, num_dimensions: int) -> Nats:
     """-elbo / (D log 2): what a pixel's channel costs on average. elbo_nats: in nats, of any shape; num_dimensions: C * H * W."""
     return -elbo_nats / (num_dimensions * math.log(2))
 

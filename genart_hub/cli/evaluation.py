@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from genart_hub.cli.options import Commands, _title, _training_of, _training_pictures, add_command, add_model, load, print_json
-from genart_hub.errors import number
+from genart_hub.errors import number, whole
 from genart_hub.models import auto
-from genart_hub.models.inputs import INPUTS
+from genart_hub.models.inputs import INPUTS, MAX_STEPS
 
 
 def add(commands: Commands) -> None:
@@ -120,17 +120,18 @@ def _of_prompts(
     """A text-to-image model's columns: one, or one for each of several --steps or --guidance. read: data.load, as the options have it."""
     from genart_hub.evaluate import prompts
 
-    steps, guidance = _numbers("steps", options.num_steps), _numbers("guidance", options.guidance)
+    steps = [whole("evaluate", "steps", value, 1, MAX_STEPS) for value in _numbers("steps", options.num_steps)]
+    guidance = _numbers("guidance", options.guidance)
     reference = read(options.reference or options.data, size, eye.channels)
-    asked = {"captions": options.caption or ["text"], "label": options.label, "hold_out": options.hold_out}
+    asked: dict[str, Any] = {"captions": options.caption or ["text"], "label": options.label, "hold_out": options.hold_out}
     asked |= {"prompts": options.prompts, "seed": options.seed}
     if len(steps) > 1 or len(guidance) > 1:
         count = min(options.count, options.samples)
         columns = prompts.sweep(model, reference, eye, **asked, count=count, num_steps=steps, guidance=guidance)
         return {f"{title}, {column}": measures for column, measures in columns.items()}
     pictures = read(options.data, model.image_size, model.channels)
-    one = {"num_steps": steps[0] if steps else None, "guidance": guidance[0] if guidance else None}
-    return {title: prompts.evaluate(model, pictures, eye, reference, **asked, count=options.count, **one, **of_training)}
+    asked |= {"num_steps": next(iter(steps), None), "guidance": next(iter(guidance), None)}
+    return {title: prompts.evaluate(model, pictures, eye, reference, **asked, count=options.count, **of_training)}
 
 
 def _numbers(name: str, text: str | None) -> list[float]:

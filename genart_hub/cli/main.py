@@ -83,7 +83,7 @@ def _as_loud_as(options: argparse.Namespace) -> Iterator[None]:
         logging.basicConfig(level=logging.INFO)
     init = tqdm.__init__
     if options.quiet:
-        tqdm.__init__ = partialmethod(init, disable=True)  # type: ignore[method-assign]
+        tqdm.__init__ = partialmethod(init, disable=True)  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

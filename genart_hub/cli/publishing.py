@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from genart_hub.cli.options import Commands, _setting, add_command, add_json, print_json
+from genart_hub.hub.publish import Publishable
 from genart_hub.models import auto
 
 
@@ -43,6 +44,7 @@ def add(commands: Commands) -> None:
 def push(options: argparse.Namespace) -> None:
     from genart_hub.hub.loading import from_state_dict
 
+    model: Publishable
     if options.from_state_dict:
         model = from_state_dict(options.from_state_dict, auto.MODELS, options.folder, dict(_setting(text) for text in options.set))
     else:

@@ -96,14 +96,16 @@ class Training:
     @cached_property
     def limits(self) -> tuple[float, float]:
         """What is near: the RMSE, and the distance of features, that 90 % of the reconstructions stay below."""
-        by_pixels, by_features = [], []
+        by_pixels: list[Tensor] = []
+        by_features: list[Tensor] = []
         with judging(self.features), judging(self.autoencoder):
             for some in self.reconstructed.split(BATCH):
                 x = self.pictures.images(some)
                 x_hat = _reconstruct(self.autoencoder, x)
                 by_pixels.append(metrics.squared_error(x, x_hat).sqrt())
                 by_features.append((look(self.features, x_hat) - self.known[some]).norm(dim=1))
-        return tuple(torch.cat(each).double().quantile(QUANTILE).item() for each in (by_pixels, by_features))
+        rmse, distance = (torch.cat(each).double().quantile(QUANTILE).item() for each in (by_pixels, by_features))
+        return rmse, distance
 
     @cached_property
     def beside(self) -> "Compared | None":
@@ -133,8 +135,8 @@ class Training:
         measures: list[Measure] = []
 
         def add(name: str, metric: str, *sides: Tensor | None) -> None:
-            value, real = ((None, None) if values is None else mean(values) for values in sides)
-            measures.append(Measure(name, *value, *real, protocol, metric))
+            (value, error), (real, real_error) = ((None, None) if values is None else mean(values) for values in sides)
+            measures.append(Measure(name, value, error, real, real_error, protocol, metric))
 
         for kind, limit in (("RMSE", rmse), ("features", distance)):
             sides = [None if compared is None else compared.nearest(kind).distance for compared in (made, self.beside)]
@@ -142,8 +144,8 @@ class Training:
             near = [None if values is None else (values < limit).double() for values in sides]
             add(f"near-copies of training pictures ({kind})", f"near_copies_{kind.lower()}", *near)
         if prompts:
-            near = (self._to_prompted(made.levels, prompts, captions) < rmse).double()
-            add("near-copies of the picture prompted (RMSE)", "near_copies_prompted", near, None)
+            copies = (self._to_prompted(made.levels, prompts, captions) < rmse).double()
+            add("near-copies of the picture prompted (RMSE)", "near_copies_prompted", copies, None)
         return measures
 
     def _to_prompted(self, levels: Tensor, prompts: Sequence[str], captions: Sequence[str]) -> Tensor:

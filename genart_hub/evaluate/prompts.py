@@ -157,7 +157,8 @@ def _asked(
     """
     if label is None or hold_out is None or not features.num_classes:
         return None
-    return tuple(draw_classes(reference, label, hold_out, captions[0], prompts, seed, held_out) for held_out in (True, False))
+    held, known = (draw_classes(reference, label, hold_out, captions[0], prompts, seed, held_out) for held_out in (True, False))
+    return held, known
 
 
 def _of_asked(
@@ -175,15 +176,15 @@ def _of_asked(
     """
     if asked is None:
         return []
-    asked, known = asked
-    labels = relabelled(features, asked)
-    real, copied = (run(features, features.head, features_of(features, some)) for some in (asked, known))
+    held, _ = asked
+    labels = relabelled(features, held)
+    real, copied = (run(features, features.head, features_of(features, some)) for some in asked)
     measures = []
     for column in captions:
-        x_hat = paint(model, captions_of(asked, column), seed, **manner)
+        x_hat = paint(model, captions_of(held, column), seed, **manner)
         logits = run(features, features.head, _look_at(features, x_hat))
         protocol = (
-            f"{len(asked):,} prompts of {split_of(asked)}, column {column}, one a class (seeds from {seed}{how and ', '}{how}); "
+            f"{len(held):,} prompts of {split_of(held)}, column {column}, one a class (seeds from {seed}{how and ', '}{how}); "
             f"real: the pictures that they name, which {eye_name(features)} did not see in training; copies: others of the same classes, "
             "which it did see"
         )

@@ -18,7 +18,6 @@ from genart_hub.evaluate.memorisation import Training
 from genart_hub.evaluate.paint import _labels_like, _made_features, _same_classes, judging
 from genart_hub.evaluate.reconstructions import of_reconstructions, relabelled
 from genart_hub.files import sha256_of
-from genart_hub.hub import HubModel
 from genart_hub.hub.cards.tables import TRAINING, read_json
 from genart_hub.hub.described import name_of
 from genart_hub.models.auto import check_image_model
@@ -30,7 +29,7 @@ UNEVEN = 1.5  # times its even share, from which on the commonest class makes tw
 
 
 def evaluate(
-    model: HubModel,
+    model: ImageModel | FeatureNetwork,
     pictures: Pictures,
     features: FeatureNetwork | None = None,
     samples: int = 2000,
@@ -54,8 +53,9 @@ def evaluate(
     seed = whole("evaluate", "seed", seed, 0, MAX_SEED)
     if isinstance(model, FeatureNetwork):
         return _of_labels(model, pictures if rows is None else pictures.take(rows), held_out=rows is not None)
+    model = check_image_model(model)
     features = check_features(features or pick_features(model))
-    manner = check_request(name_of(check_image_model(model)), model.inputs, manner or {})
+    manner = check_request(name_of(model), model.inputs, manner or {})
     with judging(model), judging(features):
         measures = _of_samples(model, _in_order_of(model, reference or pictures), features, samples, count, seed, training, picture, manner)
         return [*measures, *of_reconstructions(model, pictures, seed)]
@@ -93,15 +93,15 @@ def _of_samples(
     reference, other = halves(pictures, count, seed)
     real, floor = features_of(features, reference), features_of(features, other)
     labels = _labels_like(model, reference)
-    levels: list[Tensor] | None = [] if training else None
-    made = _made_features(model, features, len(reference), seed, labels, levels, **manner)
+    levels: list[Tensor] = []
+    made = _made_features(model, features, len(reference), seed, labels, levels if training else None, **manner)
     if not bool(made.isfinite().all()):
         raise GenartError("not_finite", model=name_of(model))
     classes = "of classes drawn by the seeds" if model.num_classes and labels is None else "conditional ones of the reference's classes"
     classes += told_of(manner)
     measures = _of_classes(model, features, pictures, torch.cat([real, floor]), samples, seed, manner)
     measures += distances(real, made, floor, protocol_of(reference, features, seed, classes))
-    if labels is not None and (told := _unevenness(model, pictures.labels)):
+    if labels is not None and pictures.labels is not None and (told := _unevenness(model, pictures.labels)):
         even = _made_features(model, features, len(reference), seed, None, **manner)
         measures.append(frechet(real, even, floor, protocol_of(reference, features, seed, told), even=True))
     if training:
@@ -205,7 +205,7 @@ def _of_classes(
             figures = _of_shares(of, logits) + _of_shares(of, real_logits)
             measures.append(Measure(name, *figures, protocol, name.split()[0]))
     groups = _groups(model, features, pictures)
-    if groups is not None:
+    if groups is not None and pictures.labels is not None:
         asked = torch.arange(samples) % model.num_classes
         logits = run(features, features.head, _made_features(model, features, samples, seed, asked, **manner))
         right = (_grouped(logits, groups, model.num_classes).argmax(dim=1) == asked).double()
@@ -239,7 +239,7 @@ def _largest(shares: Tensor) -> float:
 
 def _groups(model: ImageModel, features: FeatureNetwork, pictures: Pictures) -> Tensor | None:
     """The model's class of each of the eye's classes: the same one, or the one that real pictures of it have. Returns (K,), or None."""
-    if not _same_classes(model, pictures):
+    if not _same_classes(model, pictures) or pictures.labels is None:
         return None
     if tuple(model.class_names) == tuple(features.class_names):
         return torch.arange(features.num_classes)

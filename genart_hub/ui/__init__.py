@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 with suppress(ImportError):  # on a Space with ZeroGPU: before torch is imported
     import spaces  # noqa: F401
@@ -39,7 +40,7 @@ def build() -> gr.Blocks:
     return page
 
 
-def launch(**options) -> None:
+def launch(**options: Any) -> None:
     """Serve the page. options: of gradio's `launch`, such as server_port."""
     images.forget_other_formats()
     leave_nothing()

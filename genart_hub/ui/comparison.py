@@ -71,7 +71,7 @@ def build(shelf: Shelf) -> None:
         label: str,
         big: str,
         request: gr.Request,
-    ):
+    ) -> Iterator[dict[Any, Any]]:
         lang = texts.language(request)
         where = texts.say(lang, "comparison")
         n = whole(where, texts.say(lang, "count"), parsed(n), 1, MOST)
@@ -86,7 +86,10 @@ def build(shelf: Shelf) -> None:
             agreements.check(request, big)
         answering = [name for name in names if ladder_of(name) == ladder]
         colours = dict(zip(answering, COLOURS * len(names), strict=False))
-        folder, rows, points, notes = new_folder(), [], [], []
+        folder = new_folder()
+        rows: list[list[Any]] = []
+        points: list[tuple[float, float, str]] = []
+        notes: list[str] = []
         table = {"headers": [texts.say(lang, key) for key in COLUMNS], "data": rows}  # Gradio translates no headers
         shown: dict[Any, Any] = {galleries[k]: None for k in range(len(galleries)) if k == len(names) or names[k] in answering}
         shown |= {facts[k]: "" for k in range(len(facts))} | {table_box: table, plot_row: gr.update(visible=False)}
@@ -123,7 +126,8 @@ def build(shelf: Shelf) -> None:
             steps = steps_of(lambda on_step: model.sample(count, seed, prompt=prompt, on_step=on_step))
             try:
                 while True:
-                    yield show({status: at_step(lang, name, *next(steps), n=count)})
+                    step, num_steps = next(steps)
+                    yield show({status: at_step(lang, name, step, num_steps, count)})
             except StopIteration as done:
                 x, seconds = done.value
             finally:
@@ -151,7 +155,7 @@ def build(shelf: Shelf) -> None:
                 continue
             model = shelf.painter(name)
             chosen = class_of(label, model) if model.class_names else None
-            given = {"truncation": truncation, "label": chosen, "prompt": prompt}
+            given: dict[str, Any] = {"truncation": truncation, "label": chosen, "prompt": prompt}
             asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
             classes = classes_of(model, chosen, n, seed)
             called = [None] * n if classes is None else [model.class_names[j] for j in classes.tolist()]
@@ -185,7 +189,7 @@ def build(shelf: Shelf) -> None:
 
     @in_turn(MODEL)
     @guarded
-    def show_ladder(ladder: str, offer: str, request: gr.Request):
+    def show_ladder(ladder: str, offer: str, request: gr.Request) -> tuple[Any, ...]:
         shown = [gr.update(visible=ladder_of(name) == ladder) for name in names]
         classes = gr.update(**class_choices(known_classes(listed, ladder), texts.language(request)))
         hidden = [gr.update(visible=False)] * (len(strips) + 1)
@@ -193,7 +197,7 @@ def build(shelf: Shelf) -> None:
 
     @in_turn(HUB)
     @guarded
-    def show_offer(offer: str, ladder: str, request: gr.Request):
+    def show_offer(offer: str, ladder: str, request: gr.Request) -> tuple[Any, ...]:
         """What that pipeline would take, before anything is downloaded; it is not confirmed yet."""
         agreements.forget(request)
         lang = texts.language(request)
@@ -210,7 +214,7 @@ def build(shelf: Shelf) -> None:
         return sentence, agreed, "", gr.update(visible=False), prompt_shown
 
     @guarded
-    def confirm(agreed: bool, offer: str, request: gr.Request):
+    def confirm(agreed: bool, offer: str, request: gr.Request) -> tuple[Any, ...]:
         agreements.agree(request, offer) if agreed else agreements.withdraw(request)
         return (offer if agreed else ""), gr.update(visible=bool(agreed)), big_title(texts.language(request), offer)
 

@@ -1,5 +1,6 @@
 """Digits and small colour pictures that were drawn for this app, so that nobody needs a picture at hand."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -71,7 +72,7 @@ SHAPES: dict[str, list[tuple]] = {  # from back to front, in a box of 100 x 100:
 }  # fmt: skip
 
 
-def draw(strokes: list[list[tuple[int, int]]]) -> Image.Image:
+def draw(strokes: Sequence[Sequence[tuple[float, float]]]) -> Image.Image:
     """Strokes as black ink on white paper."""
     paper = Image.new("L", (SIDE, SIDE), 255)
     pen = ImageDraw.Draw(paper)
@@ -101,7 +102,7 @@ def paint(shapes: list[tuple]) -> Image.Image:
     return paper.reduce(FINE)
 
 
-def _smooth(points: list[tuple[float, float]], rounds: int = 3) -> list[tuple[float, float]]:
+def _smooth(points: Sequence[tuple[float, float]], rounds: int = 3) -> Sequence[tuple[float, float]]:
     """Chaikin's corner cutting, 1974: the ends stay."""
     for _ in range(rounds):
         cut = [points[0]]

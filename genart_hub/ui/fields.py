@@ -46,7 +46,7 @@ def bounded(pad: gr.Sketchpad) -> gr.Sketchpad:
         while len(pad.blob_storage) > MOST_DRAWINGS:
             pad.blob_storage.pop(next(iter(pad.blob_storage)), None)
 
-    accept_blobs._is_server_fn = True
+    accept_blobs._is_server_fn = True  # type: ignore[attr-defined]  # as Gradio marks them
     pad.accept_blobs = accept_blobs
     return pad
 
@@ -56,7 +56,7 @@ def seed_of(value: object, lang: str) -> int:
     return whole(texts.say(lang, "sampling"), texts.say(lang, "seed"), parsed(value), 0, MAX_SEED)
 
 
-def parsed(value: object) -> object:
+def parsed(value: Any) -> Any:
     """A whole number that came as text, as a number; anything else as it is, for the package to refuse."""
     text = value.strip() if isinstance(value, str) else ""
     return int(text) if text.lstrip("+-").isdecimal() and len(text) < 40 else value
@@ -88,7 +88,7 @@ def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
 
     @in_turn(turns.MODEL)
     @guarded
-    def follow(model_name: str, chosen: str, request: gr.Request):
+    def follow(model_name: str, chosen: str, request: gr.Request) -> dict[str, Any]:
         return gr.update(**class_choices(known_of(shelf, model_name)[0], texts.language(request), chosen))
 
     label = class_dropdown(known_of(shelf, box.value)[0] if box.value else ())
@@ -127,7 +127,7 @@ def input_fields(shelf: Shelf, box: gr.Dropdown) -> InputFields:
 
     @in_turn(turns.MODEL)
     @guarded
-    def follow(model_name: str, chosen: str, request: gr.Request):
+    def follow(model_name: str, chosen: str, request: gr.Request) -> list[dict[str, Any]]:
         classes, inputs = known_of(shelf, model_name)
         return [gr.update(**class_choices(classes, texts.language(request), chosen)), *followers.visible(inputs)]
 
@@ -136,7 +136,7 @@ def input_fields(shelf: Shelf, box: gr.Dropdown) -> InputFields:
 
 
 def when_chosen(
-    box: gr.Dropdown, handler: Callable, inputs: list, output: gr.components.Component | list[gr.components.Component], **options
+    box: gr.Dropdown, handler: Callable, inputs: list, output: gr.components.Component | list[gr.components.Component], **options: Any
 ) -> None:
     """Run `handler` when a person has chosen or typed a model: unlike `change`, not when a handler has filled the box."""
     gr.on([box.input, box.blur], handler, inputs, output, api_visibility="private", show_progress="hidden", **options)
@@ -209,7 +209,7 @@ def hub_search(*boxes: gr.Dropdown) -> None:
 
     @in_turn(turns.HUB)
     @guarded
-    def search(query: str | None, request: gr.Request):
+    def search(query: str | None, request: gr.Request) -> tuple[dict[str, Any], ...]:
         models = auto.search(query, limit=50, token=False)
         found = [model.id for model in models if model.family in ("gan", "vae", None)]
         note = texts.say(texts.language(request), "found", count=len(found))

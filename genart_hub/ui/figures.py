@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -44,7 +45,7 @@ def moments_of(num_steps: int) -> set[int]:
 
 def evaluation(name: str) -> dict[str, tuple[float, float | None]]:
     """A bundled model's measured figures, by metric: its value, and that of real pictures."""
-    file = bundled_folder(name) / "evaluation.json"
+    file = (bundled_folder(name) or Path()) / "evaluation.json"
     rows = json.loads(file.read_text("utf-8"))["results"].get(name, []) if file.is_file() else []
     return {row["metric"]: (row["value"], row["real"]) for row in rows}
 

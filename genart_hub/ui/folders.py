@@ -19,7 +19,7 @@ _own: dict[Path, int | None] = {}  # this process's folders, and the locks on th
 _process = os.getpid()
 
 
-def own_folder(parent: Path | None = None) -> Path:
+def own_folder(parent: str | Path | None = None) -> Path:
     """A new folder that lasts as long as this process. The folders of processes that are no more go from beside it."""
     parent = Path(parent or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)

@@ -182,7 +182,7 @@ class Gate:
         """A page costs the server memory and a moment of its time, so only so many are begun from an address."""
         if name is not None and not (isinstance(name, str) and 0 < len(name) <= NAME):
             raise Refused(400, "The page's name is none.")
-        if name in self._known:
+        if name is not None and name in self._known:
             self._known.move_to_end(name)
             return
         if not self.sessions.take(address):

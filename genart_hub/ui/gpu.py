@@ -51,7 +51,9 @@ class Borrowing:
     """A pipeline whose pictures are drawn on the GPU that is lent. What else is asked of it is answered by the pipeline at hand."""
 
     def __init__(self, name: str, model: Any, max_bytes: int):
-        self.name, self.model, self.max_bytes, self.blanked, self._costs = name, model, max_bytes, (), None
+        self.name, self.model, self.max_bytes = name, model, max_bytes
+        self.blanked: tuple[int, ...] = ()
+        self._costs: Costs | None = None
         _pipelines[name] = model
 
     def __getattr__(self, attribute: str) -> Any:
@@ -69,8 +71,7 @@ class Borrowing:
                 yield moment
 
     def costs(self, **request: Any) -> Costs:
-        if self._costs is None:
-            self._costs = _answer(lambda: _count(self.name, self.max_bytes, request))
+        self._costs = self._costs or _answer(lambda: _count(self.name, self.max_bytes, request))
         return self._costs
 
 

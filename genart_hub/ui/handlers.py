@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -25,7 +25,7 @@ from genart_hub.ui.folders import KEEP_SECONDS, own_folder
 class Agreements:
     """Which big pipeline a page was told the size of, and whether it agreed to its download."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pages: OrderedDict[str, tuple[str, bool]] = OrderedDict()
 
     def tell(self, request: gr.Request, name: str) -> None:
@@ -54,7 +54,7 @@ class Agreements:
 class Running:
     """The streams that run for each page, so that a page's button ends its own, with a last update that nothing overtakes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._asked: dict[str | None, threading.Event] = {}
 
     def stop(self, request: gr.Request) -> None:
@@ -68,10 +68,11 @@ class Running:
         """
 
         @wraps(handler)
-        def streaming(*arguments):
+        def streaming(*arguments: Any) -> Generator[dict[Any, Any], None, None]:
             request = arguments[-1]
             asked = self._asked[request.session_hash] = threading.Event()
-            updates, shown = handler(*arguments), {}
+            updates = handler(*arguments)
+            shown: dict[Any, Any] = {}
             try:
                 for update in updates:
                     shown |= update
@@ -100,7 +101,7 @@ def guarded(handler: Callable) -> Callable:
     if inspect.isgeneratorfunction(handler):
 
         @wraps(handler)
-        def streaming(*arguments):
+        def streaming(*arguments: Any) -> Iterator[Any]:
             try:
                 yield from handler(*arguments)
             except (gr.Error, GeneratorExit):
@@ -111,7 +112,7 @@ def guarded(handler: Callable) -> Callable:
         return streaming
 
     @wraps(handler)
-    def calling(*arguments):
+    def calling(*arguments: Any) -> Any:
         try:
             return handler(*arguments)
         except gr.Error:
@@ -130,14 +131,14 @@ def in_turn(lane: turns.Turns) -> Callable[[Callable], Callable]:
 
             @guarded
             @wraps(handler)
-            def streaming(*arguments):
+            def streaming(*arguments: Any) -> Iterator[Any]:
                 yield from lane.stream(reader_of(arguments), lambda: handler(*arguments), place_in_line(arguments))
 
             return streaming
 
         @guarded
         @wraps(handler)
-        def calling(*arguments):
+        def calling(*arguments: Any) -> Any:
             return lane.call(reader_of(arguments), lambda: handler(*arguments), place_in_line(arguments))
 
         return calling

@@ -21,15 +21,15 @@ def build(shelf: Shelf) -> None:
     @guarded
     def walk(
         model_name: str, seeds: str, method: str, frames: float, fps: float, loop: bool, truncation: float, label: str, request: gr.Request
-    ):
+    ) -> tuple[str, str, str]:
         model, lang = shelf.generative(model_name), texts.language(request)
         where = texts.say(lang, "interpolation")
         frames = whole(where, texts.say(lang, "frames"), parsed(frames), 2, MOST_FRAMES)
         fps = number(where, texts.say(lang, "fps"), parsed(fps), 1, 50)
         method = choice(where, texts.say(lang, "method"), method, latents.METHODS)
-        seeds = latents.parse_seeds(seeds)
-        keys = latents.keys_of(model, seeds, parsed(truncation))
-        classes = classes_of(model, class_of(label, model), 1, seeds[0])  # one class all the way
+        numbers = latents.parse_seeds(seeds)
+        keys = latents.keys_of(model, numbers, parsed(truncation))
+        classes = classes_of(model, class_of(label, model), 1, numbers[0])  # one class all the way
         z = latents.walk(keys, frames, method, bool(loop))
         x = latents.frames(model, z, label=None if classes is None else int(classes[0]))
         between_steps()

@@ -10,7 +10,7 @@ from typing import Any
 
 from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, shorten
-from genart_hub.hub.described import num_parameters
+from genart_hub.hub.described import name_of, num_parameters
 from genart_hub.hub.locate import bundled_folder, not_found
 from genart_hub.hub.names import HUB_ID, NAME_LIMIT
 from genart_hub.models import auto
@@ -57,7 +57,7 @@ class Shelf:
         self._models: OrderedDict[str, Any] = OrderedDict()
         self._lock, self._from_disk, self._from_hub = threading.Lock(), threading.Lock(), threading.Lock()
 
-    def get(self, name: object, trusted: bool = False, agreed: bool = False) -> Any:
+    def get(self, name: Any, trusted: bool = False, agreed: bool = False) -> Any:
         """The model of a bundled name or a Hub id.
 
         trusted: the name comes from the host, not from the page, and may be a folder. agreed: a big pipeline that the app offers.
@@ -106,7 +106,7 @@ class Shelf:
                     raise GenartError("hub_not_public", name=name) from error
                 raise
             if cache := options.get("cache_dir"):
-                keep_within(Path(cache), READERS_BYTES, model.source.name)
+                keep_within(Path(cache), READERS_BYTES, name_of(model))
             with self._lock:
                 self._models[name] = model
                 while len(self._models) > 1 and sum(map(_memory, self._models.values())) > self.max_bytes:

@@ -1,6 +1,8 @@
 """Reconstruction: a picture through a VAE, and into a GAN's latent space by inversion."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import torch
@@ -11,6 +13,7 @@ from genart_hub.errors import GenartError, whole
 from genart_hub.hub.described import device_of
 from genart_hub.metrics import reconstruction_mse
 from genart_hub.models import auto
+from genart_hub.models.auto import check_generative
 from genart_hub.models.base import ImageModel
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_digits, save_emoji
@@ -32,13 +35,13 @@ def build(shelf: Shelf) -> None:
 
     @in_turn(MODEL)
     @guarded
-    def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request):
+    def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
         model = shelf.painter(model_name)
         if not hasattr(model, "reconstruct"):
             raise GenartError("not_vae", model=model_name, choices=", ".join(vaes))
         x = prepare(picture, model, tidy)
         lang = texts.language(request)
-        label = latents.nearest_class(model, x) if model.num_classes else None
+        label = latents.nearest_class(check_generative(model), x) if model.num_classes else None
         x_hat = model.reconstruct(x) if label is None else model.reconstruct(x, label)
         figure = texts.say(lang, "error_figure", error=reconstruction_mse(x, x_hat)) + as_class(lang, model, label)
         folder = new_folder()
@@ -46,7 +49,7 @@ def build(shelf: Shelf) -> None:
 
     @in_turn(MODEL)
     @guarded
-    def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request):
+    def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         model, lang = shelf.generative(model_name), texts.language(request)
         steps = whole(texts.say(lang, "reconstruction"), texts.say(lang, "steps"), parsed(steps), 1, MOST_STEPS)
         x = prepare(picture, model, tidy)
@@ -68,10 +71,10 @@ def build(shelf: Shelf) -> None:
             raise GenartError("no_picture")
         return str(images.save_png(drawn, new_folder() / "drawing.png"))
 
-    def follow(names: list[str]):
+    def follow(names: list[str]) -> Callable[[str, str], Any]:
         """The other box moves to the first of its models on the ladder of the one that was chosen; one that is there stays."""
 
-        def move(chosen: str, other: str):
+        def move(chosen: str, other: str) -> Any:
             ladder = ladder_of(chosen)
             return gr.skip() if ladder == ladder_of(other) else on_ladder(names, ladder) or gr.skip()
 

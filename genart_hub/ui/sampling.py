@@ -52,16 +52,16 @@ def build(shelf: Shelf) -> None:
         prompt: str,
         num_steps: str = "",
         guidance: str = "",
-        request: gr.Request = None,
-        progress=gr.Progress(),
-    ):
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),
+    ) -> tuple[Any, ...]:
         model = shelf.painter(model_name)
         lang = texts.language(request)
         most = MOST if model.image_size <= LARGE or not model.tells_steps else DIFFUSION_MOST
         n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, most)
-        seed, label = seed_of(seed, lang), class_of(label, model)
+        seed, chosen = seed_of(seed, lang), class_of(label, model)
         prompt = texts.typed(prompt, "prompt_default", lang)
-        given = {"truncation": parsed(truncation), "label": label, "prompt": prompt}
+        given = {"truncation": parsed(truncation), "label": chosen, "prompt": prompt}
         given |= {name: parsed(value) for name, value in (("num_steps", num_steps), ("guidance", guidance)) if str(value or "").strip()}
         asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
 
@@ -72,7 +72,7 @@ def build(shelf: Shelf) -> None:
         x = model.sample(n, seed, **asked, **({"on_step": on_step} if model.tells_steps else {}))
         asked = {name: INPUTS[name].check(name, value) for name, value in asked.items()}  # as a recipe carries them
         note = unread_note(lang, model, prompt) if "prompt" in asked else ""
-        classes = classes_of(model, label, n, seed)
+        classes = classes_of(model, chosen, n, seed)
         names = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]
         scores = None
         if hasattr(model, "score"):
@@ -81,10 +81,10 @@ def build(shelf: Shelf) -> None:
         folder, gallery = new_folder(), []
         recipe_of = partial(model.recipe, **asked)
         for k, picture in enumerate(images.to_pil(x)):
-            path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", recipe_of(seed + k))
+            path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", recipe_of(seed=seed + k))
             gallery.append((str(path), caption(lang, seed + k, names[k], scores and scores[k])))
         columns = min(COLUMNS, n)
-        recipe = recipe_of(seed, n, columns=columns)
+        recipe = recipe_of(seed=seed, n=n, columns=columns)
         grid = images.save_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)
         archive = folder / f"{stem(model)}-{seed}.zip"
         with zipfile.ZipFile(archive, "w") as packed:
@@ -97,7 +97,7 @@ def build(shelf: Shelf) -> None:
 
     @in_turn(MODEL)
     @guarded
-    def restore(png: str | None, request: gr.Request):
+    def restore(png: str | None, request: gr.Request) -> tuple[Any, ...]:
         if png is None:
             return (gr.skip(),) * (3 + len(inputs.fields))
         recipe, file = remake.read(png), Path(png).name
@@ -112,7 +112,7 @@ def build(shelf: Shelf) -> None:
         return name, recipe["n"], recipe["seed"], *values.values()
 
     @in_turn(MODEL)
-    def show_fields(model_name: str):
+    def show_fields(model_name: str) -> list[dict[str, Any]]:
         """The fields of what the model takes: the one that a recipe has just named is in memory."""
         return inputs.visible(shelf.painter(model_name).inputs)
 
@@ -157,10 +157,10 @@ def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str,
     own = {name for name in ("num_steps", "guidance") if asked.get(name) == model.defaults.get(name)}
     asked = {"truncation": 1.0} | {name: value for name, value in asked.items() if name not in own}
     if "label" in asked:
-        labels = set(model.check_label(asked["label"], recipe["n"]).tolist())
-        if len(labels) > 1:
+        labels = model.check_label(asked["label"], recipe["n"])
+        if labels is not None and len(set(labels.tolist())) > 1:
             raise GenartError("several_labels", file=file)
-        asked["label"] = model.class_names[labels.pop()]
+        asked["label"] = None if labels is None else model.class_names[int(labels[0])]
     if isinstance(asked.get("prompt"), list) and len(set(asked["prompt"])) == 1:
         asked["prompt"] = asked["prompt"][0]
     others = [name for name, value in asked.items() if name in ("negative_prompt", "size") or isinstance(value, list)]

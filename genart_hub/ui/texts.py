@@ -1,5 +1,7 @@
 """Every text of the app in English and Chinese, and the one rule that chooses: a browser whose first language is zh* gets Chinese."""
 
+from typing import Any
+
 import gradio as gr
 
 from genart_hub.errors import GenartError
@@ -273,7 +275,7 @@ PREFIX = "ga_"  # keys such as "slider" or "plot" are Gradio's own
 I18N = gr.I18n(**{lang: {PREFIX + key: pair[k] for key, pair in TEXTS.items()} for k, lang in enumerate(LANGUAGES)})
 
 
-def t(key: str):
+def t(key: str) -> Any:
     """A text that the page shows in its reader's language."""
     assert key in TEXTS, key
     return I18N(PREFIX + key)
@@ -285,17 +287,17 @@ def language(request: gr.Request | None) -> str:
     return "zh" if accepted.strip().lower().startswith("zh") else "en"
 
 
-def typed(value: object, key: str, lang: str) -> object:
+def typed(value: Any, key: str, lang: str) -> Any:
     """What a field holds: one that still shows the text `key` as its default may send the key in place of the text."""
     return say(lang, key) if isinstance(value, str) and value.startswith("__i18n__") and PREFIX + key in value else value
 
 
-def say(lang: str, key: str, **values) -> str:
+def say(lang: str, key: str, **values: Any) -> str:
     """A text that a handler writes, in `lang`."""
     return TEXTS[key][LANGUAGES.index(lang)].format(**values)
 
 
-def t_class(name: str):
+def t_class(name: str) -> Any:
     """A class that the page shows in its reader's language, where it is one that we know."""
     return t(f"class_{name}") if name in CLASSES_ZH else name
 

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +26,7 @@ REMEMBERED = 4096  # readers
 class Streams:
     """The event streams that are open: a page's, by its session, or that of one job."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._open: Counter[str] = Counter()
         self._lock = threading.Lock()
         self.on_open: list[Callable[[], None]] = []
@@ -66,8 +66,8 @@ class Stopped(GeneratorExit):
 class Workers:
     """Threads that work. One that is free is used again, the last one first: PyTorch keeps memory of its own for each."""
 
-    def __init__(self):
-        self._free: list[queue.SimpleQueue] = []
+    def __init__(self) -> None:
+        self._free: list[queue.SimpleQueue[Any]] = []
         self._lock = threading.Lock()
 
     def give(self, context: contextvars.Context, work: Callable[[], None]) -> None:
@@ -119,7 +119,9 @@ class Turns:
         (answer,) = self._told(reader, lambda job, tell: tell(work()), waiting)
         return answer
 
-    def stream(self, reader: Reader, updates: Callable[[], Iterator[Any]], waiting: Callable[[int], None] | None = None) -> Iterator[Any]:
+    def stream(
+        self, reader: Reader, updates: Callable[[], Generator[Any, None, None]], waiting: Callable[[int], None] | None = None
+    ) -> Iterator[Any]:
         """What `updates()` yields, made elsewhere while the turn is held, which may be given away between two updates.
 
         Closing the generator ends the work before its next update.
@@ -140,7 +142,8 @@ class Turns:
         self, reader: Reader, work: Callable[["Job", Callable[[Any], None]], None], waiting: Callable[[int], None] | None
     ) -> Iterator[Any]:
         """What `work(job, tell)` tells, in one of the threads that work."""
-        job, told, ended = self.enter(reader, waiting), queue.SimpleQueue(), object()
+        told: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+        job, ended = self.enter(reader, waiting), object()
 
         def working() -> None:
             _JOB.set(job)
@@ -217,7 +220,8 @@ class Job:
         self.turns, self.reader, self.number, self.waiting = turns, reader, number, waiting
         self.keys = (reader.address,), (reader.address, reader.page)
         self.process = os.getpid()  # ZeroGPU works in a fork, which has no say in this one's turns
-        self.came, self.since = 0.0, None  # when it got in line; since when it has its turn
+        self.came = 0.0  # when it got in line
+        self.since: float | None = None  # since when it has its turn
         self.spent = 0.0  # seconds at work in the turns before this one
         self.stopped, self.dropped = False, False
         self._listened_at = time.monotonic()
@@ -236,7 +240,7 @@ class Job:
 
     def take(self) -> None:
         """Wait for the turn. Raises GenartError where nobody has listened for a while, and Stopped after `stop`."""
-        turns, told = self.turns, None
+        turns, told = self.turns, -1
         with turns.changed:
             self.came = time.monotonic()
             turns.line.append(self)
@@ -256,7 +260,7 @@ class Job:
                 turns.changed.notify_all()
             turns.at_work += 1
             self.since = time.monotonic()
-        if told is not None:
+        if self.waiting is not None and told >= 0:
             self.waiting(0)
 
     def give(self) -> None:
