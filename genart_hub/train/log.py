@@ -2,15 +2,18 @@
 
 import json
 import math
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy
 from PIL import Image
+from tqdm import tqdm
 
 from genart_hub import images
 from genart_hub.files import replacing, writing
+from genart_hub.train.diagnose import diagnose, explain
 
 LOG, EVENTS, SAMPLES = "metrics.jsonl", "events", "samples"
 
@@ -41,6 +44,13 @@ class Log:
             if self.events and isinstance(value, int | float):
                 with writing(self.folder / EVENTS):
                     self.events.add_scalar(name, value, step)
+
+    def diagnose(self, step: int, seconds: float, num_steps: int) -> None:
+        """Say what the log shows of a run that fails, once, and write it down."""
+        told = {line.get("diagnosis") for line in self.history}
+        for code in sorted(diagnose(self.history, num_steps) - told):
+            tqdm.write(f"step {step:,}: {explain(code, self.history)}", file=sys.stderr)
+            self.numbers(step, seconds, {"diagnosis": code})
 
     def grid(self, step: int, picture: Image.Image) -> None:
         """Keep a grid of samples as samples/step-N.png."""
