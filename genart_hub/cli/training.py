@@ -6,7 +6,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from genart_hub.cli.options import Commands, _command, _is_first_process, _setting, add_command
 from genart_hub.errors import GenartError, choice, number
@@ -14,6 +14,7 @@ from genart_hub.models import auto
 from genart_hub.train.tasks import TASKS, all_options, pick_settings, preset_of
 
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
+SHARED = ("size", "split", "token", "seed", "resume", "device", "precision", "save_minutes")  # of both commands, by their names in Python
 
 
 def add(commands: Commands) -> None:
@@ -88,8 +89,8 @@ def _dashed(name: str) -> str:
 
 
 def _add_setting(group: argparse._ArgumentGroup, name: str, field: dataclasses.Field, whose: str) -> None:
-    """The option of a setting, whose help tells its bounds' words and its value where no preset says another."""
-    about, kind = field.metadata, field.type
+    """The option of a setting, whose help tells its words and its value where no preset says another."""
+    about, kind = field.metadata, cast(Any, field.type)
     default = "" if kind is bool or field.default in (None, dataclasses.MISSING, ()) else f" ({field.default})"
     choices = f": {', '.join(about['choices'])}" if about["choices"] else ""
     options: dict[str, Any] = {"help": f"{whose}{about['help']}{choices}{default}", "dest": name}
@@ -99,7 +100,10 @@ def _add_setting(group: argparse._ArgumentGroup, name: str, field: dataclasses.F
         options |= {"action": "append", "metavar": about["metavar"]}
     else:
         options |= {"type": {int: int, float: float, float | None: float}.get(kind, str), "metavar": about["metavar"]}
-    group.add_argument("--" + (about["flag"] or name.replace("_", "-")), **options)
+    try:
+        group.add_argument(flag := "--" + (about["flag"] or name.replace("_", "-")), **options)
+    except argparse.ArgumentError as error:
+        raise GenartError("setting_taken", name=name, flag=flag) from error
 
 
 def _read(kind: Any, value: Any) -> Any:
@@ -129,41 +133,17 @@ def train(options: argparse.Namespace) -> None:
     cls = next(cls for name, cls in auto.MODELS.items() if _dashed(name) == options.model)
     changes = {name: _read(field.type, getattr(options, name)) for name, (field, _) in all_options().items()}
     settings = pick_settings(cls, options.preset, **changes)
+    others = {name: getattr(options, name) for name in (*SHARED, "conditional", "label", "hold_out", "accumulate")}
+    others |= {"command": _command(options), "fit_pictures": options.fit}
     try:
-        run = run_training(
-            cls.__name__,
-            options.data,
-            options.out,
-            settings,
-            dict(_setting(text) for text in options.set),
-            options.size,
-            options.seed,
-            options.resume,
-            options.device,
-            options.save_minutes,
-            command=_command(options),
-            fit_pictures=options.fit,
-            split=options.split,
-            conditional=options.conditional,
-            label=options.label,
-            hold_out=options.hold_out,
-            accumulate=options.accumulate,
-            precision=options.precision,
-            token=options.token,
-        )
+        run = run_training(cls.__name__, options.data, options.out, settings, dict(map(_setting, options.set)), **others)
     except KeyboardInterrupt:
         if _is_first_process() and (Path(options.out) / CHECKPOINT).is_file():
             print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
         raise
     if _is_first_process():
-        best = ""
-        if run.best:
-            last = run.best["step"] == run.step
-            best = (
-                " The best state is the last one."
-                if last
-                else f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}."
-            )
+        best = f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}." if run.best else ""
+        best = " The best state is the last one." if run.best and run.best["step"] == run.step else best
         print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes.{best}")
         print(f"Load it with from_pretrained({str(run.folder)!r}).")
 
@@ -176,28 +156,11 @@ def train_diffusion(options: argparse.Namespace) -> None:
     for name in ("epochs", "batch_size", "lr"):
         for stage, value in map(_setting, getattr(options, name)):
             changes[choice(f"--{name.replace('_', '-')}", "stage", stage, changes)][name] = value
+    settings = {stage: PRESETS[stage].change(**changed) for stage, changed in changes.items()}
+    others = {name: getattr(options, name) for name in (*SHARED, "style", "balance", "latent_channels", "kl_weight")}
+    others |= {"command": _command(options), "fit_pictures": options.fit, "captions": options.caption or ["text"]}
     try:
-        run_stages(
-            options.data,
-            options.out,
-            options.stage or STAGES,
-            {stage: PRESETS[stage].change(**changed) for stage, changed in changes.items()},
-            captions=options.caption or ["text"],
-            style=options.style,
-            balance=options.balance,
-            latent_channels=options.latent_channels,
-            kl_weight=options.kl_weight,
-            size=options.size,
-            fit_pictures=options.fit,
-            split=options.split,
-            seed=options.seed,
-            resume=options.resume,
-            device=options.device,
-            precision=options.precision,
-            save_minutes=options.save_minutes,
-            token=options.token,
-            command=_command(options),
-        )
+        run_stages(options.data, options.out, options.stage or STAGES, settings, **others)
     except KeyboardInterrupt:
         if _is_first_process():
             print(f"genart-hub: what was reached is in {options.out}; go on with the same command and --resume.", file=sys.stderr)

@@ -184,6 +184,7 @@ MESSAGES = {
     "unknown_preset": "There is no preset {preset} of a {family}; there are {choices}.",
     "wrong_settings": "A {name} is trained by {wanted}, not by {found}. Make them with genart_hub.train.pick_settings({family!r}).",
     "no_task": "Nothing here trains the family {family}; there are {choices}. Add it with genart_hub.train.register.",
+    "setting_taken": "No setting can be named {name}: genart-hub train has another option {flag}. Give it another name.",
     "task_taken": "The family {family} has another task already, that of a {name}. Give yours another family.",
     "task_incomplete": 'The task {name} lacks a sound {missing}. A genart_hub.train.Task takes a name, presets (all of one Settings class, "default" '
     "among them) and make_step.",

@@ -19,8 +19,6 @@ from genart_hub.train.settings import Settings, Steps, Task, option
 
 @dataclass(frozen=True)
 class ClassifierSettings(Settings):
-    """Those of a classifier's training; see `classifier_step`."""
-
     smallest_batch = 2
 
     augment: tuple[str, ...] = option("differentiable augmentations, with commas", (), choices=POLICIES)
@@ -80,7 +78,7 @@ def _error_rate(classifier: nn.Module, pictures: Pictures) -> float:
     device = next(classifier.parameters()).device
     with evaluating(classifier):
         logits = [classifier(pictures.images(slice(k, k + 500)).to(device)).cpu() for k in range(0, len(pictures), 500)]
-    return 1 - metrics.accuracy(torch.cat(logits), pictures.labels)
+    return 1 - metrics.accuracy(torch.cat(logits), pictures.require_labels("judge a classifier"))
 
 
-TASK = Task("classifier", PRESETS, make_step, error, margin=0.01, labelled=True)
+TASK: Task = Task("classifier", PRESETS, make_step, error, margin=0.01, labelled=True)

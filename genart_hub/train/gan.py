@@ -1,9 +1,10 @@
 """Training a GAN. Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -14,6 +15,7 @@ from genart_hub.data import Batches
 from genart_hub.errors import GenartError
 from genart_hub.evaluate.features import pick_features
 from genart_hub.evaluate.samples import fidelity
+from genart_hub.hub.described import name_of
 from genart_hub.models.base import Generative
 from genart_hub.train.noise import Noise
 from genart_hub.train.settings import Settings, Steps, Task, option
@@ -24,8 +26,6 @@ FITS = 0.1  # a feature network's `shift`: emoji of any style 0.01, digits of on
 
 @dataclass(frozen=True)
 class GANSettings(Settings):
-    """Those of a GAN's training; see `gan_step`."""
-
     smallest_batch = 2
 
     objective: str = option("the loss", "non-saturating", choices=tuple(losses.OBJECTIVES))
@@ -108,7 +108,7 @@ def gan_step(
 
 
 @contextmanager
-def frozen(gan: Generative):
+def frozen(gan: Any) -> Iterator[Any]:
     """The GAN with a discriminator whose own gradients are not wanted: outside of any wrapper that waits for them."""
     wrapped = gan.discriminator
     gan.discriminator = getattr(wrapped, "module", wrapped).requires_grad_(False)
@@ -119,7 +119,7 @@ def frozen(gan: Generative):
         gan.discriminator = wrapped
 
 
-def make_step(gan: Generative, settings: GANSettings) -> Steps:
+def make_step(gan: Any, settings: GANSettings) -> Steps:
     optimizers = {"generator": settings.adam(gan.generator), "discriminator": settings.adam(gan.discriminator)}
     return partial(gan_step, **settings.own | {"objective": losses.OBJECTIVES[settings.objective]}), optimizers
 
@@ -136,11 +136,11 @@ def distance(gan: Generative, batches: Batches, seed: int, hold_out: str | None)
     shift = features.shift(images.resize(batches.some(100), features.image_size, features.channels).to(batches.device))
     if shift > FITS:
         return (
-            f"{features.source.name}, the feature network nearest to these pictures, was trained on others "
+            f"{name_of(features)}, the feature network nearest to these pictures, was trained on others "
             f"(they lie {shift:.2f} from its own, where {FITS} is the limit); look at samples/, and take the last state"
         )
     made = cache(lambda: fidelity(pictures, features, min(1000, len(pictures)), seed + OTHER_SEEDS))  # when it is first asked for
     return lambda averaged: made()(averaged)
 
 
-TASK = Task("GAN", PRESETS, make_step, distance, margin=0.1)  # of 1,000 samples' Fréchet distance, other draws change 5 % to 16 %
+TASK: Task = Task("GAN", PRESETS, make_step, distance, margin=0.1)  # of 1,000 samples' Fréchet distance, other draws change 5 % to 16 %

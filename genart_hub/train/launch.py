@@ -73,8 +73,9 @@ def train_steps(
     one variant a class is left out. accumulate: pieces that a batch is cut into, for less memory. precision: auto, no, bf16 or fp16.
     command: for the card. Under torchrun or accelerate launch, every process calls this, and the first one writes.
     """
-    cls, out = MODELS[choice("train", "class_name", class_name, MODELS)], Path(out)
-    task = task_of(cls)
+    choice("train", "class_name", class_name, MODELS)
+    cls: Any = MODELS[class_name]
+    task, out = task_of(cls), Path(out)
     settings = settings or pick_settings(cls)
     if type(settings) is not task.settings:
         wanted, found = task.settings.__name__, type(settings).__name__
@@ -90,10 +91,14 @@ def train_steps(
             options = {"fit": fit_pictures, "split": split, "token": token, "progress": progress and main}
             pictures, why_this_size = _load(cls, path, size, options)
         pictures = pictures.labelled_by(label) if label else pictures
-        model = _make_model(cls, pictures, arguments or {}, conditional or task.labelled, seed, accelerator.device)
-        parts = accelerator.num_processes * accumulate
-        batches = _make_batches(model, pictures, settings, seed, hold_out, conditional or task.labelled, accelerator.device, parts)
-        description = {
+        rows = pictures.hold_out(hold_out)[0] if hold_out else None
+        parts, with_labels = accelerator.num_processes * accumulate, conditional or task.labelled
+        model = _make_model(cls, pictures, arguments or {}, with_labels, seed, accelerator.device)
+        weights, last = _class_weights(settings, pictures, rows), getattr(cls, "channels_last", False)
+        batches = Batches(pictures, settings.batch_size, seed, with_labels, accelerator.device, rows, weights, settings.flip, parts, last)
+        if (low := settings.smallest_batch * parts) > settings.batch_size:
+            raise GenartError("too_small", where="train", name="batch_size", low=low, value=settings.batch_size)
+        description: dict[str, Any] = {
             "model": class_name,
             "arguments": model.config,
             "recipe": asdict(settings),
@@ -174,7 +179,7 @@ def speaking_first(accelerator: Any) -> Iterator[None]:
         yield
 
 
-def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]) -> tuple[Pictures, str]:
+def _load(cls: Any, path: str | Path, size: int | None, options: dict[str, Any]) -> tuple[Pictures, str]:
     """The pictures, at a size that the class can take where none was asked for: the smallest that loses nothing, else the largest.
 
     Returns a line about that size too, or "".
@@ -188,7 +193,7 @@ def _load(cls: type, path: str | Path, size: int | None, options: dict[str, Any]
     return data.load(path, size, **options), told
 
 
-def _why(cls: type, size: int, side: int) -> str:
+def _why(cls: Any, size: int, side: int) -> str:
     """Why pictures whose first one is `side` px are made `size` px."""
     if size == side:
         return "the size of the first one"
@@ -211,26 +216,6 @@ def _make_model(cls: type, pictures: Pictures, arguments: dict[str, Any], with_l
     except (TypeError, RuntimeError) as error:  # an argument that the class does not have, or more memory than there is
         raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=f"{first_line(error)}.") from error
     return model.to(memory_format=torch.channels_last) if getattr(cls, "channels_last", False) else model
-
-
-def _make_batches(
-    model: nn.Module,
-    pictures: Pictures,
-    settings: Settings,
-    seed: int,
-    hold_out: str | None,
-    with_labels: bool,
-    device: torch.device,
-    parts: int,
-) -> Batches:
-    rows = pictures.hold_out(hold_out)[0] if hold_out else None
-    weights = _class_weights(settings, pictures, rows)
-    options = {"flip": settings.flip, "parts": parts, "channels_last": getattr(model, "channels_last", False)}
-    batches = Batches(pictures, settings.batch_size, seed, with_labels, device, rows, weights, **options)
-    if settings.batch_size // parts < settings.smallest_batch:
-        low = settings.smallest_batch * parts
-        raise GenartError("too_small", where="train", name="batch_size", low=low, value=settings.batch_size)
-    return batches
 
 
 def _make_run(
@@ -277,7 +262,7 @@ def _check_arguments(cls: type, arguments: dict[str, Any], pictures: Pictures, w
     if reason:
         raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=reason)
     side, channels = pictures.pictures.shape[-1], pictures.pictures.shape[1]
-    theirs = {"image_size": (side, "--size"), "channels": (channels, "other pictures")}
+    theirs: dict[str, tuple[Any, str]] = {"image_size": (side, "--size"), "channels": (channels, "other pictures")}
     if not with_labels:
         theirs |= {"num_classes": (0, "--conditional"), "class_names": ([], "--conditional")}
     for name, (value, cure) in theirs.items():
@@ -306,8 +291,8 @@ def _told(accelerator: Any, batches: Batches, run: Run) -> str:
     """What a run says of itself before it starts."""
     processes = accelerator.num_processes
     where = f"{processes} process{'es' if processes > 1 else ''} on {accelerator.device.type}"
-    count = torch.get_num_threads()
-    threads = f", {count} thread{'s' if count > 1 else ''} each" if accelerator.device.type == "cpu" else ""
+    each = torch.get_num_threads()
+    threads = f", {each} thread{'s' if each > 1 else ''} each" if accelerator.device.type == "cpu" else ""
     precision = "" if accelerator.mixed_precision == "no" else f", {accelerator.mixed_precision}"
     count = f"{len(batches.rows):,} pictures, {batches.per_epoch:,} updates an epoch of {batches.batch_size}"
     pieces = f" ({batches.batch_size // batches.parts} at once on each process)" if batches.parts > 1 else ""

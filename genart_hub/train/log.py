@@ -76,7 +76,7 @@ def _try_to_write(folder: Path) -> None:
         file.flush()
 
 
-def _writer(folder: Path, step: int):
+def _writer(folder: Path, step: int) -> Any:
     """TensorBoard's writer, or None where the package is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter

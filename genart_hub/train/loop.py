@@ -21,7 +21,8 @@ from genart_hub.train.run import BEST, CHECKPOINT, FIRST_BEST, LINES, LOOK_SHARE
 
 SHEET, SCORE = (0.05, 2), (2.0, 20)  # what a sheet and a score are taken to cost until one was made: the more of these seconds and steps
 Numbers = dict[str, Tensor]
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def driven(steps: Callable[P, Generator[tuple[int, Numbers], None, T]]) -> Callable[P, T]:
@@ -77,10 +78,12 @@ def fit_steps(
     """
     main = accelerator is None or accelerator.process_index == 0
     keeper = _Keeper(run, batches, num_steps, save_minutes, look_every, score, draw, margin) if run and main else None
-    log_every, noted = min(log_every, max(1, num_steps // LINES)), {}
+    log_every = min(log_every, max(1, num_steps // LINES))
+    noted: dict[str, float] = {}
     start, before = (run.step, run.seconds) if run else (0, 0.0)
     begun = time.perf_counter() - before
-    with _interruptible() as interrupted, closing(keeper) if keeper else nullcontext(), _bar(num_steps, start, progress and main) as bar:
+    bar = tqdm(total=num_steps, initial=start, unit="step", disable=not (progress and main))
+    with _interruptible() as interrupted, closing(keeper.log) if keeper else nullcontext(), bar:
         for k in range(start, num_steps):
             if run and schedule:
                 run.set_learning_rate(schedule(k / num_steps))
@@ -116,9 +119,9 @@ fit = driven(fit_steps)
 class _Keeper:
     """What the first process keeps of a run: its log, its looks as far as there is time for them, its checkpoints."""
 
-    def __init__(self, run, batches, num_steps, save_minutes, look_every, score, draw, margin):
+    def __init__(self, run: Run, batches: Batches, num_steps: int, save_minutes: float, *looks: Any):
         self.run, self.batches, self.num_steps, self.save_minutes = run, batches, num_steps, save_minutes
-        self.look_every, self.score, self.draw, self.margin = look_every, score, draw, margin
+        self.look_every, self.score, self.draw, self.margin = looks
         for folder in (run.folder, run.folder / BEST):
             sweep(folder)
         self.log, self.saved_at = Log(run.folder, run.step), time.perf_counter()
@@ -149,9 +152,6 @@ class _Keeper:
             self.run.save()
             self.saved_at = time.perf_counter()
 
-    def close(self) -> None:
-        self.log.close()
-
     def _affords(self, scored: bool, looks: int) -> bool:
         seconds, steps = SCORE if scored else SHEET
         expected = self.costs[scored][1] if scored in self.costs else max(seconds, steps * self.run.seconds / self.run.step)
@@ -168,15 +168,14 @@ class _Keeper:
         self.run.looked += took
 
 
-def _bar(num_steps: int, start: int, shown: bool) -> tqdm:
-    return tqdm(total=num_steps, initial=start, unit="step", disable=not shown)
-
-
-def _step(step, batches, k: int, seed: int, accelerator: Any, accumulate: int, networks: list[nn.Module]) -> Numbers:
+def _step(
+    step: Callable[..., Numbers], batches: Any, k: int, seed: int, accelerator: Any, accumulate: int, networks: list[nn.Module]
+) -> Numbers:
     """Step k on this process's part of the batch, piece by piece. Returns the mean of what its pieces returned."""
     torch.set_flush_denormal(True)  # of this thread, and an app may go on in another one
     processes, rank = (accelerator.num_processes, accelerator.process_index) if accelerator else (1, 0)
-    parts, numbers, device = processes * accumulate, {}, getattr(batches, "device", "cpu")
+    numbers: Numbers = {}
+    parts, device = processes * accumulate, getattr(batches, "device", "cpu")
     for piece in range(accumulate):
         part = piece * processes + rank
         batch = batches[k] if parts == 1 else batches.part(k, part)
@@ -226,11 +225,11 @@ def _resumable(keeper: _Keeper | None, numbers: Numbers, accelerator: Any) -> It
 
 
 @contextmanager
-def _interruptible():
+def _interruptible() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM are noted, so that a step is never cut in the middle; a second one is not held up."""
     received: list[int] = []
 
-    def note(number, frame):
+    def note(number: int, frame: Any) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)

@@ -41,7 +41,7 @@ class Run:
     """
 
     folder: Path
-    model: nn.Module
+    model: Any
     optimizers: dict[str, Optimizer]
     description: dict[str, Any] = field(default_factory=dict)
     ema_decay: float | None = None
@@ -53,15 +53,14 @@ class Run:
     looked: float = 0.0
     saved: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.folder = Path(self.folder)
         self.learning_rates = {name: [g["lr"] for g in optimizer.param_groups] for name, optimizer in self.optimizers.items()}
-        self.ema = None
-        if self.ema_decay:
-            self.ema = AveragedModel(self.model, multi_avg_fn=partial(_average, self.ema_decay), use_buffers=True)
+        averaging = partial(AveragedModel, self.model, use_buffers=True)
+        self.ema = averaging(multi_avg_fn=partial(_average, self.ema_decay)) if self.ema_decay else None
 
     @property
-    def averaged(self) -> nn.Module:
+    def averaged(self) -> Any:
         """The model to publish: the average where there is one."""
         return self.model if self.ema is None else self.ema.module
 
@@ -82,8 +81,8 @@ class Run:
         if self.ema is not None:
             tensors |= {f"ema.{key}": value for key, value in self.ema.state_dict().items()}
         for name, optimizer in self.optimizers.items():
-            for index, state in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in state.items()}
+            for index, entries in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in entries.items()}
         about = {"step": self.step, "seconds": round(self.seconds, 3), "description": self.description}
         about |= {"best": self.best, "lowest": self.lowest, "looked": round(self.looked, 3)}
         metadata = {"format": "pt", "run": json.dumps(about)}
@@ -101,8 +100,8 @@ class Run:
         for name, optimizer in self.optimizers.items():
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in _below(tensors, f"optimizer.{name}.").items():
-                index, _, entry = key.partition(".")
-                state.setdefault(int(index), {})[entry] = value
+                place, _, entry = key.partition(".")
+                state.setdefault(int(place), {})[entry] = value
             groups = optimizer.state_dict()["param_groups"]
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             for index, entries in state.items():  # in the memory format of the weights, which fused optimizers count on

@@ -113,13 +113,13 @@ class Task:
 
     name: str = ""
     presets: dict[str, Any] = field(default_factory=dict)
-    make_step: Callable[[Any, Any], Steps] | None = None
+    make_step: Callable[[Any, Any], Steps] = None  # type: ignore[assignment]
     score: Callable[[Any, Batches, int, str | None], Callable[[Any], float] | str] = no_score
     margin: float = 0.0
     labelled: bool = False
     unwrapped: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         kinds = {type(preset) for preset in self.presets.values()}
         sound = {
             "name": bool(self.name),

@@ -3,23 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from genart_hub import losses
 from genart_hub.data import Batches
 from genart_hub.errors import GenartError
-from genart_hub.models.base import Generative, evaluating
+from genart_hub.models.base import evaluating
 from genart_hub.train.noise import Noise
 from genart_hub.train.settings import Settings, Steps, Task, option
 
 
 @dataclass(frozen=True)
 class VAESettings(Settings):
-    """Those of a VAE's training; see `vae_step`."""
-
     beta: float = option("the weight of the KL", 1.0)
     binarised: bool = option("draw each pixel anew as black or white (a Bernoulli VAE)", False)
     label_dropout: float = option("of the labels that do not count, so that it learns to do without one", 0.0, high=1, metavar="SHARE")
@@ -33,7 +32,7 @@ PRESETS = {
 
 
 def vae_step(
-    vae: Generative,
+    vae: Any,
     optimizer: Optimizer,
     x: Tensor,
     label: Tensor | None = None,
@@ -63,20 +62,20 @@ def vae_step(
     return {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
 
-def make_step(vae: Generative, settings: VAESettings) -> Steps:
+def make_step(vae: Any, settings: VAESettings) -> Steps:
     if settings.binarised and vae.likelihood != "bernoulli":
         raise GenartError("binarised_gaussian", where=type(vae).__name__)
     return partial(vae_step, **settings.own), {"model": settings.adam(vae)}
 
 
-def minus_elbo(vae: Generative, batches: Batches, seed: int, hold_out: str | None) -> Callable[[nn.Module], float]:
+def minus_elbo(vae: Any, batches: Batches, seed: int, hold_out: str | None) -> Callable[[Any], float]:
     """Minus the ELBO of some of the training pictures, in nats."""
     labels = None if batches.labels is None else batches.labels[batches.picked(500)]
     return partial(_minus_elbo, x=batches.some(500), labels=labels, seed=seed)
 
 
 @torch.no_grad()
-def _minus_elbo(vae: nn.Module, x: Tensor, labels: Tensor | None, seed: int) -> float:
+def _minus_elbo(vae: Any, x: Tensor, labels: Tensor | None, seed: int) -> float:
     """Reconstruction + KL, the noise always the same."""
     device = next(vae.parameters()).device
     with evaluating(vae):
@@ -85,4 +84,4 @@ def _minus_elbo(vae: nn.Module, x: Tensor, labels: Tensor | None, seed: int) -> 
         return (vae.nll(p, x.to(device)) + losses.kl_to_standard_normal(mu, logvar)).mean().item()
 
 
-TASK = Task("VAE", PRESETS, make_step, minus_elbo, margin=0.001, unwrapped=("nll",))
+TASK: Task = Task("VAE", PRESETS, make_step, minus_elbo, margin=0.001, unwrapped=("nll",))

@@ -159,6 +159,7 @@ ERRORS_ZH: dict[str, str] = {
     "unknown_preset": "{family} 没有预设 {preset}；可用的有 {choices}。",
     "wrong_settings": "{name} 的训练用 {wanted}，不是 {found}。请用 genart_hub.train.pick_settings({family!r}) 得到设置。",
     "no_task": "这里不能训练 {family} 家族；可用的有 {choices}。请用 genart_hub.train.register 加入它。",
+    "setting_taken": "设置不能叫 {name}：genart-hub train 已有另一个选项 {flag}。请换个名字。",
     "task_taken": "{family} 家族已有另一个任务（{name}）。请给你的任务换一个家族名。",
     "task_incomplete": '任务 {name} 缺少可用的 {missing}。genart_hub.train.Task 需要 name、presets（同属一个 Settings 类，其中有 "default"）和 make_step。',
     "run_exists": "{path} 中已有一次训练。请用 --resume 继续，或换一个 --out。",

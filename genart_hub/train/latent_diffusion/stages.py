@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from genart_hub import data
-from genart_hub.data import Batches
+from genart_hub.data import Batches, Pictures
 from genart_hub.devices import pick_device
 from genart_hub.errors import MAX_SEED, GenartError, choice, first_line, number, sizes, whole
 from genart_hub.files import only_one, saving, set_aside, sha256_of, writing
@@ -92,21 +92,21 @@ def train_diffusion(
     latent_channels = whole("train", "latent_channels", latent_channels, 1, 64)
     save_minutes, kl_weight = number("train", "save_minutes", save_minutes, 0), number("train", "kl_weight", kl_weight, 0)
     whole("train", "captions", len(captions), 1)
-    for stage in stages:
-        choice("train", "stage", stage, STAGES)
+    for name in stages:
+        choice("train", "stage", name, STAGES)
     _check_order(out, stages)
     settings = PRESETS | (settings or {})
     accelerator = make_accelerator(pick_device(device), precision, 1)
     torch.set_flush_denormal(True)  # for all stages alike, or latents made by a resumed run would differ in their last bits
     main, trains = accelerator.is_main_process, set(stages) != {"pipeline"}  # a pipeline may be written while another stage runs
     with ending(accelerator), only_one(out) if main and trains else nullcontext():
-        for stage in stages:
-            if (out / WORK / stage / CHECKPOINT).exists() and not resume:
-                raise GenartError("run_exists", path=str(out / WORK / stage))
+        for name in stages:
+            if (out / WORK / name / CHECKPOINT).exists() and not resume:
+                raise GenartError("run_exists", path=str(out / WORK / name))
         with speaking_first(accelerator):
             pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
         stage = _Stage(out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command)
-        options = {
+        options: dict[str, dict[str, Any]] = {
             "autoencoder": {"latent_channels": latent_channels, "kl_weight": kl_weight, "chroma_weight": CHROMA_WEIGHT, "widths": widths},
             "decoder": {},
             "denoiser": {"captions": list(captions), "style": style, "widths": unet_widths},
@@ -116,7 +116,7 @@ def train_diffusion(
             _train_autoencoder(stage, settings["autoencoder"], options["autoencoder"])
         if "decoder" in stages:
             _train_decoder(stage, settings["decoder"])
-        if "denoiser" in stages:
+        if texts:
             _train_denoiser(stage, settings["denoiser"], options["denoiser"], texts)
         if "pipeline" in stages and main:
             write_pipeline(out)
@@ -127,7 +127,10 @@ def train_diffusion(
 class _Stage:
     """What all stages share: the pictures, the folder and the machine; and how a stage runs."""
 
-    def __init__(self, out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command):
+    def __init__(
+        self, out: Path, pictures: Pictures, balance: str | None, path: str | Path, seed: int, resume: bool, accelerator: Any,
+        save_minutes: float, progress: bool, command: str | None,
+    ):  # fmt: skip
         self.pictures = pictures.labelled_by(balance) if balance else pictures
         self.weights, self.balance = "balanced" if balance else None, balance
         self.out, self.path, self.seed, self.resume = out, path, seed, resume
@@ -216,8 +219,8 @@ def _outline(stage: _Stage, stages: Sequence[str], options: dict[str, dict[str, 
     if not {"autoencoder", "decoder", "denoiser"} & set(stages):
         return
     if "autoencoder" in stages:
-        make = partial(Autoencoder, options["autoencoder"]["latent_channels"], widths, size)
-        latent_shape = _made("Autoencoder", make, lambda: (torch.zeros(1, 3, size, size),)).latent_shape
+        encoder = partial(Autoencoder, options["autoencoder"]["latent_channels"], widths, size)
+        latent_shape = _made("Autoencoder", encoder, lambda: (torch.zeros(1, 3, size, size),)).latent_shape
     else:
         autoencoder = _load_autoencoder(stage.out)
         if (was := autoencoder.networks.config.sample_size) != size:
@@ -228,7 +231,7 @@ def _outline(stage: _Stage, stages: Sequence[str], options: dict[str, dict[str, 
         _made("Denoiser", make, lambda: (torch.zeros(1, *latent_shape), torch.zeros(1).long(), torch.zeros(1, MAX_TOKENS).long()))
 
 
-def _made(name: str, make: Callable[[], nn.Module], asked: Callable[[], tuple[Tensor, ...]]) -> nn.Module:
+def _made(name: str, make: Callable[[], nn.Module], asked: Callable[[], tuple[Tensor, ...]]) -> Any:
     """The network that `make` makes, called once with what `asked` makes."""
     try:
         with torch.device("meta"):
