@@ -29,7 +29,7 @@ def task_of(model: Any) -> Task:
 
 def preset_of(model: Any) -> str:
     """The name of the preset that a class trains by where none is named."""
-    return getattr(model, "default_recipe", "default")
+    return getattr(model, "default_preset", "default")
 
 
 def pick_settings(model: Any, preset: str | None = None, **changes: Any) -> Settings:

@@ -14,7 +14,7 @@ from genart_hub.train import TASKS, ClassifierSettings, GANSettings, Settings, T
 
 
 def test_every_model_has_its_preset_and_the_articles_is_the_articles():
-    assert all(pick_settings(cls) == task_of(cls).presets[cls.default_recipe] for cls in MODELS.values())
+    assert all(pick_settings(cls) == task_of(cls).presets[cls.default_preset] for cls in MODELS.values())
     assert pick_settings("gan", "article") == GANSettings(epochs=100, batch_size=32, lr=2e-4)
 
 
