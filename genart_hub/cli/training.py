@@ -6,7 +6,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from genart_hub.cli.options import Commands, _command, _is_first_process, _setting, add_command
 from genart_hub.errors import GenartError, choice, number
@@ -38,8 +38,6 @@ def add(commands: Commands) -> None:
         "--preset", "--recipe", metavar="NAME", help="the settings by name, see below; those of the model where none is named"
     )
     settings.add_argument("--conditional", action="store_true", help="tell the model the class of each picture")
-    for name, (field, owners) in all_options().items():
-        _add_setting(settings, name, field, "" if len(owners) == len(TASKS) else f"{', '.join(owners)}: ")
     settings.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="an argument of the model, such as latent_dim=20")
     settings.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the noise (0)")
     command.formatter_class, command.epilog = argparse.RawDescriptionHelpFormatter, _presets()
@@ -49,6 +47,8 @@ def add(commands: Commands) -> None:
     machine.add_argument("--accumulate", type=int, default=1, metavar="PIECES", help="cut a batch into pieces, for less memory (1)")
     machine.add_argument("--precision", choices=("auto", "no", "bf16", "fp16"), default="auto", help="auto: bf16 on a GPU that has it")
     machine.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+    for field, kind, owners in all_options().values():  # last, so that one whose name is taken is found
+        _add_setting(settings, field, kind, "" if len(owners) == len(TASKS) else f"{', '.join(owners)}: ")
 
     command = add_command(
         commands, "train-diffusion", train_diffusion, "train a text-to-image pipeline on captioned pictures, stage by stage"
@@ -88,9 +88,9 @@ def _dashed(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z]{2})", "-", name).lower()
 
 
-def _add_setting(group: argparse._ArgumentGroup, name: str, field: dataclasses.Field, whose: str) -> None:
+def _add_setting(group: argparse._ArgumentGroup, field: dataclasses.Field, kind: Any, whose: str) -> None:
     """The option of a setting, whose help tells its words and its value where no preset says another."""
-    about, kind = field.metadata, cast(Any, field.type)
+    about, name = field.metadata, field.name
     default = "" if kind is bool or field.default in (None, dataclasses.MISSING, ()) else f" ({field.default})"
     choices = f": {', '.join(about['choices'])}" if about["choices"] else ""
     options: dict[str, Any] = {"help": f"{whose}{about['help']}{choices}{default}", "dest": name}
@@ -131,7 +131,7 @@ def train(options: argparse.Namespace) -> None:
     from genart_hub.train.run import CHECKPOINT
 
     cls = next(cls for name, cls in auto.MODELS.items() if _dashed(name) == options.model)
-    changes = {name: _read(field.type, getattr(options, name)) for name, (field, _) in all_options().items()}
+    changes = {name: _read(kind, getattr(options, name)) for name, (_, kind, _) in all_options().items()}
     settings = pick_settings(cls, options.preset, **changes)
     others = {name: getattr(options, name) for name in (*SHARED, "conditional", "label", "hold_out", "accumulate")}
     others |= {"command": _command(options), "fit_pictures": options.fit}

@@ -178,13 +178,12 @@ def read_checkpoint(folder: Path, weights: bool = True) -> tuple[dict[str, Any],
 
 
 def check_same_run(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to go on with a run of another description. What a run of version 0.3.0 names of other families is left out, and said."""
+    """Refuse to go on with a run of another description. What older ones name of other families is left out, and said."""
     recipe = then.get("recipe", {})
     if former := [name for name in FORMER if name in recipe and name not in now["recipe"]]:
         then = then | {"recipe": {name: value for name, value in recipe.items() if name not in former}}
-        tqdm.write(
-            f"{folder}: its settings {', '.join(former)}, as version 0.3.0 wrote them, are of other families and ignored.", file=sys.stderr
-        )
+        told = f"{folder}: its settings {', '.join(former)} are of other families and ignored; older versions wrote them all."
+        tqdm.write(told, file=sys.stderr)
     for key, was in then.items():
         for what, before, after in _differences(key, was, json.loads(json.dumps(now.get(key)))):
             raise GenartError("other_run", path=str(folder), what=what, was=shorten(before), now=shorten(after))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_type_hints
 
 import torch
 from torch import nn
@@ -50,7 +50,7 @@ class Settings:
         settings = replace(self, **changes)
         whole("train", "batch_size", settings.batch_size, self.smallest_batch)
         for each in fields(settings):
-            _check(each.name, getattr(settings, each.name), each.type, each.metadata)
+            _check(each.name, getattr(settings, each.name), get_type_hints(type(self))[each.name], each.metadata)
         return settings
 
     @property
@@ -120,10 +120,10 @@ class Task:
     unwrapped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        kinds = {type(preset) for preset in self.presets.values()}
+        kinds = {type(preset) for preset in self.presets.values()} if isinstance(self.presets, dict) else set()
         sound = {
             "name": bool(self.name),
-            "presets": "default" in self.presets and len(kinds) == 1 and all(issubclass(kind, Settings) for kind in kinds),
+            "presets": len(kinds) == 1 and issubclass(kinds.pop(), Settings) and "default" in self.presets,
             "make_step": callable(self.make_step),
             "score": callable(self.score),
         }

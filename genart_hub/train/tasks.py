@@ -1,7 +1,7 @@
 """Which family is trained by which task, and its settings by name."""
 
-import dataclasses
-from typing import Any
+from dataclasses import Field, fields
+from typing import Any, get_type_hints
 
 from genart_hub.errors import GenartError, choice
 from genart_hub.train import classifier, gan, vae
@@ -12,7 +12,7 @@ TASKS: dict[str, Task] = {"gan": gan.TASK, "vae": vae.TASK, "features": classifi
 
 def register(family: str, task: Task) -> Task:
     """Train the models of a new family by `task`. Raises GenartError for the family of another task, and for what is no task."""
-    there = TASKS.setdefault(family, _checked(family, task))
+    there = _checked(family, TASKS.setdefault(family, _checked(family, task)))
     if (there.settings.__module__, there.settings.__qualname__) != (task.settings.__module__, task.settings.__qualname__):
         raise GenartError("task_taken", family=family, name=there.name)
     TASKS[family] = task  # a cell that runs again defines it anew
@@ -38,18 +38,19 @@ def pick_settings(model: Any, preset: str | None = None, **changes: Any) -> Sett
     if preset not in task.presets:
         raise GenartError("unknown_preset", preset=preset, family=task.name, choices=", ".join(task.presets))
     changes = {name: value for name, value in changes.items() if value is not None}
-    for name in changes.keys() - {field.name for field in dataclasses.fields(task.settings)}:
+    known = {field.name for field in fields(task.settings)}
+    for name in (name for name in changes if name not in known):
         choice("train", "setting", name, all_options())
-        raise GenartError("not_of_family", option=name, family=task.name, other=all_options()[name][1][0])
+        raise GenartError("not_of_family", option=name, family=task.name, other=all_options()[name][2][0])
     return task.presets[preset].change(**changes)
 
 
-def all_options() -> dict[str, tuple[dataclasses.Field, list[str]]]:
-    """The settings of all families that the command line takes, and whose they are."""
-    found: dict[str, tuple[dataclasses.Field, list[str]]] = {}
+def all_options() -> dict[str, tuple[Field, Any, list[str]]]:
+    """The settings of all families that the command line takes: their field, their type, and whose they are."""
+    found: dict[str, tuple[Field, Any, list[str]]] = {}
     for task in TASKS.values():
-        for field in filter(lambda field: field.metadata, dataclasses.fields(task.settings)):
-            found.setdefault(field.name, (field, []))[1].append(task.name)
+        for field in filter(lambda field: field.metadata, fields(task.settings)):
+            found.setdefault(field.name, (field, get_type_hints(task.settings)[field.name], []))[2].append(task.name)
     return found
 
 

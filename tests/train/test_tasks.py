@@ -1,7 +1,9 @@
 """A new objective costs a task and a class: a denoising autoencoder is trained, cut and resumed by the command line like any other."""
 
+from __future__ import annotations  # the types of its settings are read all the same
+
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass, replace
 from functools import partial
 
 import pytest
@@ -94,6 +96,13 @@ def test_its_settings_are_checked_shown_and_refused_for_others(dae, parquet, tmp
     for model, words in refused.items():
         assert cli.main(["train", model, "--data", str(parquet), "--out", str(tmp_path / "run"), "--sigma", "11"]) == 1
         assert words in capsys.readouterr().err
+
+
+def test_a_setting_whose_name_the_command_has_already_is_refused_in_a_sentence(monkeypatch, capsys):
+    kind = make_dataclass("Clashing", [("seed", "int", option("of its own", 1))], bases=(Settings,), frozen=True)
+    monkeypatch.setitem(TASKS, "dae", replace(TASK, presets={"default": kind(epochs=2, batch_size=4, lr=1e-2)}))
+    assert cli.main(["list"]) == 1
+    assert "No setting can be named seed: genart-hub train has another option --seed." in capsys.readouterr().err
 
 
 def test_a_class_of_a_family_that_nothing_trains_is_refused_in_a_sentence(parquet, tmp_path, capsys, monkeypatch):
