@@ -93,15 +93,16 @@ def _add_setting(group: argparse._ArgumentGroup, field: dataclasses.Field, kind:
     about, name = field.metadata, field.name
     default = "" if kind is bool or field.default in (None, dataclasses.MISSING, ()) else f" ({field.default})"
     choices = f": {', '.join(about['choices'])}" if about["choices"] else ""
+    flag = "--" + name.replace("_", "-")
     options: dict[str, Any] = {"help": f"{whose}{about['help']}{choices}{default}", "dest": name}
     if kind is bool:
         options |= {"action": argparse.BooleanOptionalAction}
     elif kind == dict[str, float] | None:
-        options |= {"action": "append", "metavar": about["metavar"]}
+        flag, options = flag.removesuffix("s"), options | {"action": "append", "metavar": about["metavar"]}
     else:
         options |= {"type": {int: int, float: float, float | None: float}.get(kind, str), "metavar": about["metavar"]}
     try:
-        group.add_argument(flag := "--" + (about["flag"] or name.replace("_", "-")), **options)
+        group.add_argument(flag, **options)
     except argparse.ArgumentError as error:
         raise GenartError("setting_taken", name=name, flag=flag) from error
 

@@ -21,7 +21,7 @@ from genart_hub.train.settings import Settings, Steps, Task, option
 class ClassifierSettings(Settings):
     smallest_batch = 2
 
-    augment: tuple[str, ...] = option("differentiable augmentations, with commas", (), choices=POLICIES)
+    augment: tuple[str, ...] = option("differentiable augmentations, with commas, or none", (), choices=POLICIES)
     dropout: float = option("of the features that the last layer does not see", 0.0, high=0.99, metavar="SHARE")
     smoothing: float = option("of the target that is spread over all classes", 0.0, high=1, metavar="SHARE")
 

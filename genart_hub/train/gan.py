@@ -33,7 +33,7 @@ class GANSettings(Settings):
     r2: float = option("the same on the generated pictures, R2; with --objective relativistic: R3GAN's", 0.0)
     r1_every: int = option("take both every so many steps, at so many times the weight", 1, low=1, metavar="STEPS")
     gp: float = option("the WGAN-GP penalty", 0.0)
-    augment: tuple[str, ...] = option("differentiable augmentations, with commas", (), choices=POLICIES)
+    augment: tuple[str, ...] = option("differentiable augmentations, with commas, or none", (), choices=POLICIES)
 
 
 PRESETS = {

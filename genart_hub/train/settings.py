@@ -1,7 +1,7 @@
 """What all families have: settings by name, with their bounds and their words for the command line; and what makes a family's training."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, ClassVar, Self, get_type_hints
 
@@ -14,18 +14,9 @@ from genart_hub.errors import GenartError, choice, number, whole
 MOST = 1_000_000
 
 
-def option(
-    help: str,
-    default: Any = MISSING,
-    *,
-    low: float = 0,
-    high: float = MOST,
-    choices: tuple[str, ...] = (),
-    metavar: str | None = None,
-    flag: str = "",
-) -> Any:
+def option(help: str, default: Any = MISSING, *, low: int = 0, high: float = MOST, choices: Sequence[str] = (), metavar: str = "") -> Any:
     """A field of settings: its line on the command line, and what it may be. A number lies in [low, high], words are among `choices`."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar, "flag": flag})
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar or None})
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class Settings:
     warmup: float = option("of the run, in which the learning rate rises", 0.0, high=1, metavar="SHARE")
     flip: bool = option("mirror half of the pictures", False)
     balance: bool = option("draw all classes equally often", False)
-    class_weights: dict[str, float] | None = option("draw a class W times as often", None, metavar="NAME=W", flag="class-weight")
+    class_weights: dict[str, float] | None = option("draw a class W times as often", None, metavar="NAME=W")
 
     def change(self, **changes: Any) -> Self:
         """The same settings with these changes. Raises GenartError for a value that makes no sense."""
