@@ -103,10 +103,13 @@ def fit_steps(
                 keeper.save(numbers)
             stop = _any(accelerator, k + 1, interrupted()) and k + 1 < num_steps
             waiting = time.perf_counter()
-            with _resumable(keeper, numbers, accelerator):
+            try:
                 if stop:
                     raise KeyboardInterrupt
                 yield k + 1, numbers
+            except (GeneratorExit, KeyboardInterrupt):  # between two steps
+                _leave(keeper, numbers, accelerator)
+                raise
             begun += time.perf_counter() - waiting
         if keeper and start >= num_steps:  # it may have been cut between its last checkpoint and its model
             keeper.run.save()
@@ -211,17 +214,12 @@ def _any(accelerator: Any, step: int, flag: bool) -> bool:
     return step % 10 == 0 and accelerator.reduce(torch.tensor(float(flag), device=accelerator.device), "sum").item() > 0
 
 
-@contextmanager
-def _resumable(keeper: _Keeper | None, numbers: Numbers, accelerator: Any) -> Iterator[None]:
-    """Whoever stops between two steps finds the run saved."""
-    try:
-        yield
-    except (GeneratorExit, KeyboardInterrupt):
-        if keeper:
-            keeper.save(numbers, now=True)
-        if accelerator:  # a process that ends ends the others, which must have saved by then
-            accelerator.wait_for_everyone()
-        raise
+def _leave(keeper: _Keeper | None, numbers: Numbers, accelerator: Any) -> None:
+    """Save the run as it stands, so that it can go on."""
+    if keeper:
+        keeper.save(numbers, now=True)
+    if accelerator:  # a process that ends ends the others, which must have saved by then
+        accelerator.wait_for_everyone()
 
 
 @contextmanager
