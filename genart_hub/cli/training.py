@@ -2,22 +2,25 @@
 
 import argparse
 import dataclasses
+import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from genart_hub.cli.options import Commands, _command, _is_first_process, _setting, add_command
 from genart_hub.errors import GenartError, choice, number
 from genart_hub.models import auto
+from genart_hub.train.tasks import TASKS, all_options, pick_settings, preset_of
 
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
-CLASSES = {"gan": "GAN", "vae": "VAE", "dcgan": "DCGAN", "conv-vae": "ConvVAE", "classifier": "Classifier", "resnet": "ResNet"}
+SHARED = ("size", "split", "token", "seed", "resume", "device", "precision", "save_minutes")  # of both commands, by their names in Python
 
 
 def add(commands: Commands) -> None:
     """The commands of this group, each with its options."""
     command = add_command(commands, "train", train, "train a model on a parquet file or a folder of pictures")
-    command.add_argument("model", choices=tuple(CLASSES))
+    command.add_argument("model", type=_dashed, choices=tuple(map(_dashed, auto.MODELS)), help="or the name of a class")
     command.add_argument("--data", required=True, help="a folder, a .parquet file, or a dataset on the Hub, owner/name[@revision]")
     command.add_argument("--out", required=True, help="the run's folder; it loads with from_pretrained")
     command.add_argument("--resume", action="store_true", help="go on with the run that is in --out")
@@ -26,38 +29,26 @@ def add(commands: Commands) -> None:
     pictures.add_argument("--split", default="train", help="of a dataset with splits (train)")
     pictures.add_argument("--size", type=int, help="make every picture this many pixels wide and high")
     pictures.add_argument("--fit", choices=("crop", "pad"), default="crop", help="how: cut to the centre square, or add a border (crop)")
-    pictures.add_argument("--flip", action=argparse.BooleanOptionalAction, help="mirror half of the pictures")
     pictures.add_argument("--label", metavar="COLUMN", help="the column that holds the classes (label)")
     pictures.add_argument("--hold-out", metavar="COLUMN", help="leave out one variant, by this column, of each class that has them all")
-    pictures.add_argument("--balance", action="store_const", const=True, help="draw all classes equally often")
-    pictures.add_argument("--class-weight", action="append", default=[], metavar="NAME=W", help="draw a class W times as often")
     pictures.add_argument("--token", help="for a private dataset on the Hub")
 
-    recipe = command.add_argument_group("recipe")
-    recipe.add_argument("--recipe", help="the settings by name; those of the model where none is named")
-    recipe.add_argument("--conditional", action="store_true", help="tell the model the class of each picture")
-    recipe.add_argument("--epochs", type=int)
-    recipe.add_argument("--batch-size", type=int, help="pictures an update, over all processes")
-    recipe.add_argument("--lr", type=float, help="the learning rate")
-    recipe.add_argument("--schedule", choices=("constant", "linear", "cosine"), help="of the learning rate")
-    recipe.add_argument("--warmup", type=float, metavar="SHARE", help="of the run, in which the learning rate rises")
-    recipe.add_argument("--ema", type=float, metavar="DECAY", help="of the averaged weights, such as 0.998; 0 for none")
-    recipe.add_argument("--objective", help="a GAN's: non-saturating, minimax, hinge, wasserstein or relativistic")
-    recipe.add_argument("--r1", type=float, help="a GAN's R1 penalty, times the squared gradient norm")
-    recipe.add_argument("--r2", type=float, help="the same on the generated pictures, R2 (0); with --objective relativistic: R3GAN's")
-    recipe.add_argument("--r1-every", type=int, metavar="STEPS", help="take both every so many steps, at so many times the weight")
-    recipe.add_argument("--gp", type=float, help="a GAN's WGAN-GP penalty")
-    recipe.add_argument("--augment", help="with commas: brightness, saturation, contrast, translation, cutout; or none")
-    recipe.add_argument("--beta", type=float, help="the weight of a VAE's KL")
-    recipe.add_argument("--binarised", action="store_const", const=True, help="draw each pixel anew as black or white (a Bernoulli VAE)")
-    recipe.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="an argument of the model, such as latent_dim=20")
-    recipe.add_argument("--seed", type=int, default=0)
+    settings = command.add_argument_group("settings")
+    settings.add_argument(
+        "--preset", "--recipe", metavar="NAME", help="the settings by name, see below; those of the model where none is named"
+    )
+    settings.add_argument("--conditional", action="store_true", help="tell the model the class of each picture")
+    settings.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="an argument of the model, such as latent_dim=20")
+    settings.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the noise (0)")
+    command.formatter_class, command.epilog = argparse.RawDescriptionHelpFormatter, _presets()
 
     machine = command.add_argument_group("machine")
     machine.add_argument("--save-minutes", type=float, default=2.0, help="between two checkpoints (2)")
     machine.add_argument("--accumulate", type=int, default=1, metavar="PIECES", help="cut a batch into pieces, for less memory (1)")
     machine.add_argument("--precision", choices=("auto", "no", "bf16", "fp16"), default="auto", help="auto: bf16 on a GPU that has it")
     machine.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+    for field, kind, owners in all_options().values():  # last, so that one whose name is taken is found
+        _add_setting(settings, field, kind, "" if len(owners) == len(TASKS) else f"{', '.join(owners)}: ")
 
     command = add_command(
         commands, "train-diffusion", train_diffusion, "train a text-to-image pipeline on captioned pictures, stage by stage"
@@ -92,87 +83,85 @@ def add(commands: Commands) -> None:
     command.add_argument("--out", default="emoji64", help="the folder for train.parquet and test.parquet (emoji64)")
 
 
+def _dashed(name: str) -> str:
+    """A class's name as the command line writes it: ConvVAE as conv-vae, ResNet as resnet."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z]{2})", "-", name).lower()
+
+
+def _add_setting(group: argparse._ArgumentGroup, field: dataclasses.Field, kind: Any, whose: str) -> None:
+    """The option of a setting, whose help tells its words and its value where no preset says another."""
+    about, name = field.metadata, field.name
+    default = "" if kind is bool or field.default in (None, dataclasses.MISSING, ()) else f" ({field.default})"
+    choices = f": {', '.join(about['choices'])}" if about["choices"] else ""
+    flag = "--" + name.replace("_", "-")
+    options: dict[str, Any] = {"help": f"{whose}{about['help']}{choices}{default}", "dest": name}
+    if kind is bool:
+        options |= {"action": argparse.BooleanOptionalAction}
+    elif kind == dict[str, float] | None:
+        flag, options = flag.removesuffix("s"), options | {"action": "append", "metavar": about["metavar"]}
+    else:
+        options |= {"type": {int: int, float: float, float | None: float}.get(kind, str), "metavar": about["metavar"]}
+    try:
+        group.add_argument(flag, **options)
+    except argparse.ArgumentError as error:
+        raise GenartError("setting_taken", name=name, flag=flag) from error
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """What stands on the command line, as the setting has it."""
+    if value is not None and kind == tuple[str, ...]:
+        return () if value == "none" else tuple(filter(None, value.split(",")))
+    return value and dict(map(_weight, value)) if kind == dict[str, float] | None else value
+
+
+def _presets() -> str:
+    """The presets of all families, with the models that train by them where none is named."""
+    lines, classes = ["presets:"], auto.MODELS.items()
+    for family, task in TASKS.items():
+        for name, preset in task.presets.items():
+            own = [_dashed(model) for model, cls in classes if getattr(cls, "family", None) == family and preset_of(cls) == name]
+            values = {key: ",".join(map(str, value)) if isinstance(value, tuple) else value for key, value in preset.changed.items()}
+            told = ", ".join(f"{key} {value}" for key, value in values.items())
+            title = ", ".join([task.name, name] + [f"of {' and '.join(own)}"] * bool(own))
+            lines += textwrap.wrap(f"{title}: {told}", 110, initial_indent="  ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
 def train(options: argparse.Namespace) -> None:
     from genart_hub.train.launch import train as run_training
-    from genart_hub.train.recipes import Recipe, pick_recipe
     from genart_hub.train.run import CHECKPOINT
 
-    cls = auto.MODELS[CLASSES[options.model]]
-    augment = options.augment if options.augment is None else tuple(filter(None, options.augment.split(",")))
-    same_name = {field.name for field in dataclasses.fields(Recipe)} & vars(options).keys() - {"augment"}
-    changes = {name: getattr(options, name) for name in same_name}
-    changes |= {"augment": () if augment == ("none",) else augment}
-    changes |= {"class_weights": dict(_weight(text) for text in options.class_weight) or None}
-    recipe = pick_recipe(cls.family, options.recipe or cls.default_recipe, **changes)
+    cls = next(cls for name, cls in auto.MODELS.items() if _dashed(name) == options.model)
+    changes = {name: _read(kind, getattr(options, name)) for name, (_, kind, _) in all_options().items()}
+    settings = pick_settings(cls, options.preset, **changes)
+    others = {name: getattr(options, name) for name in (*SHARED, "conditional", "label", "hold_out", "accumulate")}
+    others |= {"command": _command(options), "fit_pictures": options.fit}
     try:
-        run = run_training(
-            cls.__name__,
-            options.data,
-            options.out,
-            recipe,
-            dict(_setting(text) for text in options.set),
-            options.size,
-            options.seed,
-            options.resume,
-            options.device,
-            options.save_minutes,
-            command=_command(options),
-            fit_pictures=options.fit,
-            split=options.split,
-            conditional=options.conditional,
-            label=options.label,
-            hold_out=options.hold_out,
-            accumulate=options.accumulate,
-            precision=options.precision,
-            token=options.token,
-        )
+        run = run_training(cls.__name__, options.data, options.out, settings, dict(map(_setting, options.set)), **others)
     except KeyboardInterrupt:
         if _is_first_process() and (Path(options.out) / CHECKPOINT).is_file():
             print(f"genart-hub: the checkpoint is in {options.out}; go on with the same command and --resume.", file=sys.stderr)
         raise
     if _is_first_process():
-        best = ""
-        if run.best:
-            last = run.best["step"] == run.step
-            best = (
-                " The best state is the last one."
-                if last
-                else f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}."
-            )
+        best = f" The best state, of step {run.best['step']:,}, is in {run.folder / 'best'}." if run.best else ""
+        best = " The best state is the last one." if run.best and run.best["step"] == run.step else best
         print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes.{best}")
         print(f"Load it with from_pretrained({str(run.folder)!r}).")
 
 
 def train_diffusion(options: argparse.Namespace) -> None:
+    from genart_hub.train.latent_diffusion.stages import PRESETS
     from genart_hub.train.latent_diffusion.stages import train_diffusion as run_stages
-    from genart_hub.train.recipes import pick_recipe
 
-    changes: dict[str, dict[str, Any]] = {stage: {} for stage in STAGES[:-1]}
+    changes: dict[str, dict[str, Any]] = {stage: {} for stage in PRESETS}
     for name in ("epochs", "batch_size", "lr"):
         for stage, value in map(_setting, getattr(options, name)):
             changes[choice(f"--{name.replace('_', '-')}", "stage", stage, changes)][name] = value
+    settings = {stage: PRESETS[stage].change(**changed) for stage, changed in changes.items()}
+    others = {name: getattr(options, name) for name in (*SHARED, "style", "balance", "latent_channels", "kl_weight")}
+    others |= {"command": _command(options), "fit_pictures": options.fit, "captions": options.caption or ["text"]}
     try:
-        run_stages(
-            options.data,
-            options.out,
-            options.stage or STAGES,
-            {stage: pick_recipe(stage, **changed) for stage, changed in changes.items()},
-            captions=options.caption or ["text"],
-            style=options.style,
-            balance=options.balance,
-            latent_channels=options.latent_channels,
-            kl_weight=options.kl_weight,
-            size=options.size,
-            fit_pictures=options.fit,
-            split=options.split,
-            seed=options.seed,
-            resume=options.resume,
-            device=options.device,
-            precision=options.precision,
-            save_minutes=options.save_minutes,
-            token=options.token,
-            command=_command(options),
-        )
+        run_stages(options.data, options.out, options.stage or STAGES, settings, **others)
     except KeyboardInterrupt:
         if _is_first_process():
             print(f"genart-hub: what was reached is in {options.out}; go on with the same command and --resume.", file=sys.stderr)

@@ -181,7 +181,13 @@ MESSAGES = {
     "no_emojibase": "{path} has no usable {file} ({reason}). Give a clone of https://github.com/milesj/emojibase, or its npm package emojibase-data.",
     "needs_package": "This needs the package {package}. Install it with: pip install {install}",
     # training
-    "unknown_recipe": "There is no recipe {recipe} for {model}; there are {choices}.",
+    "unknown_preset": "There is no preset {preset} of a {family}; there are {choices}.",
+    "wrong_settings": "A {name} is trained by {wanted}, not by {found}. Make them with genart_hub.train.pick_settings({family!r}).",
+    "no_task": "Nothing here trains the family {family}; there are {choices}. Add it with genart_hub.train.register.",
+    "setting_taken": "No setting can be named {name}: genart-hub train has another option {flag}. Give it another name.",
+    "task_taken": "The family {family} has another task already, that of a {name}. Give yours another family.",
+    "task_incomplete": 'The task {name} lacks a sound {missing}. A genart_hub.train.Task takes a name, presets (all of one Settings class, "default" '
+    "among them) and make_step.",
     "run_exists": "{path} already holds a run or a model. Go on with --resume where it is a run, or give another --out.",
     "run_in_use": "Another process trains into {path} now. Wait until it is done, stop it, or give another --out.",
     "no_checkpoint": "{path} holds no checkpoint to resume. Start without --resume.",

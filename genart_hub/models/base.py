@@ -157,7 +157,7 @@ class ImageModel(Described, Publishable):
 class Generative(nn.Module, HubModel, ImageModel):
     """A model that makes pictures of (channels, image_size, image_size) from latents of (latent_dim,)."""
 
-    default_recipe: ClassVar[str] = "default"
+    default_preset: ClassVar[str] = "default"
     sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
     channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
     image_size: int
@@ -237,7 +237,7 @@ class FeatureNetwork(nn.Module, HubModel, Described):
 
     family: ClassVar[str] = "features"
     task = "image-classification"
-    default_recipe: ClassVar[str] = "default"
+    default_preset: ClassVar[str] = "default"
     sizes: ClassVar[tuple[int, ...]] = ()
     channels_last: ClassVar[bool] = False
     resizes: ClassVar[bool] = False  # whether it takes pictures of any size

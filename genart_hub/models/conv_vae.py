@@ -23,7 +23,7 @@ class ConvVAE(Generative):
     """
 
     family = "vae"
-    default_recipe = "convolutional"
+    default_preset = "convolutional"
     sizes = (32, 64)
     channels_last = True
     arxiv = "1312.6114"

@@ -19,7 +19,7 @@ class DCGAN(Generative):
     """
 
     family = "gan"
-    default_recipe = "convolutional"
+    default_preset = "convolutional"
     sizes = (32, 64)
     channels_last = True
     arxiv = "1511.06434"

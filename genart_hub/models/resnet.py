@@ -12,7 +12,7 @@ from genart_hub.models.labels import names_of_classes
 class ResNet(FeatureNetwork):
     """One residual block a size, from half the picture's side down, and the mean over what is left as features."""
 
-    default_recipe = "residual"
+    default_preset = "residual"
     sizes = (32, 64)
     channels_last = True
     arxiv = "1512.03385"

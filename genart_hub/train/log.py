@@ -2,15 +2,18 @@
 
 import json
 import math
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy
 from PIL import Image
+from tqdm import tqdm
 
 from genart_hub import images
 from genart_hub.files import replacing, writing
+from genart_hub.train.diagnose import diagnose, explain
 
 LOG, EVENTS, SAMPLES = "metrics.jsonl", "events", "samples"
 
@@ -42,6 +45,13 @@ class Log:
                 with writing(self.folder / EVENTS):
                     self.events.add_scalar(name, value, step)
 
+    def diagnose(self, step: int, seconds: float, num_steps: int) -> None:
+        """Say what the log shows of a run that fails, once, and write it down."""
+        told = {line.get("diagnosis") for line in self.history}
+        for code in sorted(diagnose(self.history, num_steps) - told):
+            tqdm.write(f"step {step:,}: {explain(code, self.history)}", file=sys.stderr)
+            self.numbers(step, seconds, {"diagnosis": code})
+
     def grid(self, step: int, picture: Image.Image) -> None:
         """Keep a grid of samples as samples/step-N.png."""
         with writing(self.folder / SAMPLES):
@@ -66,7 +76,7 @@ def _try_to_write(folder: Path) -> None:
         file.flush()
 
 
-def _writer(folder: Path, step: int):
+def _writer(folder: Path, step: int) -> Any:
     """TensorBoard's writer, or None where the package is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter

@@ -22,7 +22,7 @@ class Noise:
     device: torch.device | str = "cpu"
     generator: torch.Generator = field(init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.generator = seeded(self.seed, self.step)
 
     def normal(self, n: int, *shape: int) -> Tensor:

@@ -27,6 +27,7 @@ from genart_hub.train.log import Log
 CHECKPOINT, BEST = "checkpoint.safetensors", "best"
 LINES = 20  # of losses that a run logs at least, or one a step
 LOOK_SHARE = 0.1  # of a run's time that its looks may take
+FORMER = ("objective", "r1", "r2", "r1_every", "gp", "beta", "binarised", "label_dropout", "dropout", "smoothing", "augment")  # in all runs
 FIRST_BEST = 500  # steps: no state before is the best, for the average still holds the beginning
 
 
@@ -36,11 +37,11 @@ class Run:
 
     description: JSON values that a resumed run must agree on (class, arguments, recipe, data). networks: the sub-networks as accelerate
     prepared them. best: the step and the score of the model in the folder `best`; lowest: the lowest score of all. looked: the seconds
-    that went into looks.
+    that went into looks. saved: the step of the last checkpoint.
     """
 
     folder: Path
-    model: nn.Module
+    model: Any
     optimizers: dict[str, Optimizer]
     description: dict[str, Any] = field(default_factory=dict)
     ema_decay: float | None = None
@@ -50,16 +51,16 @@ class Run:
     best: dict[str, float] | None = None
     lowest: float | None = None
     looked: float = 0.0
+    saved: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.folder = Path(self.folder)
         self.learning_rates = {name: [g["lr"] for g in optimizer.param_groups] for name, optimizer in self.optimizers.items()}
-        self.ema = None
-        if self.ema_decay:
-            self.ema = AveragedModel(self.model, multi_avg_fn=partial(_average, self.ema_decay), use_buffers=True)
+        averaging = partial(AveragedModel, self.model, use_buffers=True)
+        self.ema = averaging(multi_avg_fn=partial(_average, self.ema_decay)) if self.ema_decay else None
 
     @property
-    def averaged(self) -> nn.Module:
+    def averaged(self) -> Any:
         """The model to publish: the average where there is one."""
         return self.model if self.ema is None else self.ema.module
 
@@ -68,19 +69,26 @@ class Run:
             for group, lr in zip(optimizer.param_groups, self.learning_rates[name], strict=True):
                 group["lr"] = lr * factor
 
+    def average(self, step: int, seconds: float) -> None:
+        """Take the weights of a step that is done into the average, and count it."""
+        if self.ema is not None:
+            self.ema.update_parameters(self.model)
+        self.step, self.seconds = step, seconds
+
     def save(self) -> None:
         """Write the checkpoint, whole or not at all, and the averaged model as a model folder."""
         tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
         if self.ema is not None:
             tensors |= {f"ema.{key}": value for key, value in self.ema.state_dict().items()}
         for name, optimizer in self.optimizers.items():
-            for index, state in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in state.items()}
+            for index, entries in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{name}.{index}.{key}": value for key, value in entries.items()}
         about = {"step": self.step, "seconds": round(self.seconds, 3), "description": self.description}
         about |= {"best": self.best, "lowest": self.lowest, "looked": round(self.looked, 3)}
         metadata = {"format": "pt", "run": json.dumps(about)}
         save_tensors({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, self.folder / CHECKPOINT, metadata)
         self.averaged.save_pretrained(self.folder)
+        self.saved = self.step
 
     def load(self) -> None:
         """Take up the checkpoint of this folder. Raises GenartError where there is none, or one of another run."""
@@ -92,8 +100,8 @@ class Run:
         for name, optimizer in self.optimizers.items():
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in _below(tensors, f"optimizer.{name}.").items():
-                index, _, entry = key.partition(".")
-                state.setdefault(int(index), {})[entry] = value
+                place, _, entry = key.partition(".")
+                state.setdefault(int(place), {})[entry] = value
             groups = optimizer.state_dict()["param_groups"]
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             for index, entries in state.items():  # in the memory format of the weights, which fused optimizers count on
@@ -101,7 +109,7 @@ class Run:
                     if value.shape == parameters[index].shape:
                         entries[entry] = torch.empty_like(parameters[index]).copy_(value)
             optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.step, self.seconds = about["step"], about["seconds"]
+        self.step, self.seconds, self.saved = about["step"], about["seconds"], about["step"]
         self.best, self.looked = about.get("best"), about.get("looked", 0.0)
         self.lowest = about.get("lowest", self.best and self.best["score"])
 
@@ -170,7 +178,12 @@ def read_checkpoint(folder: Path, weights: bool = True) -> tuple[dict[str, Any],
 
 
 def check_same_run(folder: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to go on with a run of another description."""
+    """Refuse to go on with a run of another description. What older ones name of other families is left out, and said."""
+    recipe = then.get("recipe", {})
+    if former := [name for name in FORMER if name in recipe and name not in now["recipe"]]:
+        then = then | {"recipe": {name: value for name, value in recipe.items() if name not in former}}
+        told = f"{folder}: its settings {', '.join(former)} are of other families and ignored; older versions wrote them all."
+        tqdm.write(told, file=sys.stderr)
     for key, was in then.items():
         for what, before, after in _differences(key, was, json.loads(json.dumps(now.get(key)))):
             raise GenartError("other_run", path=str(folder), what=what, was=shorten(before), now=shorten(after))

@@ -24,8 +24,7 @@ from genart_hub.data import Batches, Pictures
 from genart_hub.models.dcgan import DCGAN
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
-from genart_hub.train.loop import fit
-from genart_hub.train.recipes import RECIPES, make_step
+from genart_hub.train import fit, pick_settings, task_of
 
 
 class PNGs(Dataset):
@@ -92,10 +91,10 @@ def plain_vae(contents: list[bytes], steps: int, batch_size: int) -> float:
     return steps * batch_size / (time.perf_counter() - begun)
 
 
-def ours(model: nn.Module, recipe: str, pictures: Pictures, steps: int, batch_size: int) -> float:
+def ours(model: nn.Module, preset: str, pictures: Pictures, steps: int, batch_size: int) -> float:
     last = model.channels_last
     model = model.train().to(memory_format=torch.channels_last) if last else model.train()
-    step, optimizers = make_step(model, RECIPES[model.family][recipe])
+    step, optimizers = task_of(model).make_step(model, pick_settings(model, preset))
     step = partial(step, model, *optimizers.values())
     begun = time.perf_counter()
     fit(step, Batches(pictures, batch_size, channels_last=last), steps, progress=False)
@@ -137,13 +136,13 @@ def main() -> None:
     grey, colour = decoded(contents, 28, 1), decoded(coloured, 64, 3)
     count = len(contents) + len(coloured)
     print(f"{count:,} PNGs decoded once in {time.perf_counter() - begun:.1f} s; {torch.get_num_threads()} threads")
-    for name, cls, recipe, usual, pictures, pngs, batch_size, steps in (
+    for name, cls, preset, usual, pictures, pngs, batch_size, steps in (
         ("GAN", GAN, "article", plain_gan, grey, contents, 32, 400),
         ("VAE", VAE, "example", plain_vae, grey, contents, 128, 120),
         ("DCGAN, 64 px,", DCGAN, "dcgan-paper", plain_dcgan, colour, coloured, 64, 20),
     ):
         rounds = options.rounds
-        pairs = [(ours(cls(), recipe, pictures, steps, batch_size), usual(pngs, steps, batch_size)) for _ in range(rounds + 1)][1:]
+        pairs = [(ours(cls(), preset, pictures, steps, batch_size), usual(pngs, steps, batch_size)) for _ in range(rounds + 1)][1:]
         a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratio = statistics.median(x / y for x, y in pairs)
         print(f"{name} at batch {batch_size}: ours {a:,.0f} pictures/s, plain loop {b:,.0f}: {ratio:.2f}x (medians of {rounds} pairs)")

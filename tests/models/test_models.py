@@ -16,7 +16,7 @@ from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
 from genart_hub.models.labels import index_of_class, names_of_classes
 from genart_hub.models.vae import VAE
-from genart_hub.train.launch import FITS
+from genart_hub.train.gan import FITS
 
 GENERATIVE = [cls for cls in genart_hub.MODELS.values() if issubclass(cls, Generative)]
 every_model = pytest.mark.parametrize("cls", genart_hub.MODELS.values(), ids=genart_hub.MODELS)

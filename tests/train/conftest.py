@@ -8,23 +8,25 @@ import pytest
 import torch
 from PIL import Image
 
-from genart_hub.train import Recipe, train
+from genart_hub.train import ClassifierSettings, GANSettings, VAESettings, train
 
-GAN_RECIPE = Recipe(epochs=3, batch_size=4, lr=1e-3, betas=(0.5, 0.999), ema=0.9, schedule="linear", r1=0.1)
-DCGAN_RECIPE = Recipe(
+GAN_SETTINGS = GANSettings(epochs=3, batch_size=4, lr=1e-3, betas=(0.5, 0.999), ema=0.9, schedule="linear", r1=0.1)
+DCGAN_SETTINGS = GANSettings(
     epochs=3, batch_size=4, lr=1e-3, betas=(0.5, 0.99), ema=0.9, schedule="linear", objective="relativistic", r1=0.1, r1_every=2, flip=True,
     augment=("translation", "brightness"),
 )  # fmt: skip
-FEATURES_RECIPE = Recipe(epochs=3, batch_size=4, lr=1e-3, schedule="linear", dropout=0.25, augment=("translation",))
-RESNET_RECIPE = Recipe(epochs=3, batch_size=4, lr=1e-3, schedule="cosine", warmup=0.1, smoothing=0.1, dropout=0.1, flip=True, balance=True)
+FEATURES_SETTINGS = ClassifierSettings(epochs=3, batch_size=4, lr=1e-3, schedule="linear", dropout=0.25, augment=("translation",))
+RESNET_SETTINGS = ClassifierSettings(
+    epochs=3, batch_size=4, lr=1e-3, schedule="cosine", warmup=0.1, smoothing=0.1, dropout=0.1, flip=True, balance=True
+)
 
-RUNS = {  # class: recipe, arguments, options of `train`
-    "GAN": (GAN_RECIPE, {"latent_dim": 4}, {}),
-    "VAE": (Recipe(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="linear"), {"latent_dim": 3, "hidden_dims": [16]}, {}),
-    "DCGAN": (DCGAN_RECIPE, {"latent_dim": 4, "width": 4}, {"size": 8, "conditional": True}),
-    "ConvVAE": (Recipe(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="cosine"), {"latent_dim": 3, "width": 2}, {"size": 8}),
-    "Classifier": (FEATURES_RECIPE, {"width": 2, "feature_dim": 5}, {}),
-    "ResNet": (RESNET_RECIPE, {"width": 2}, {"size": 32}),  # below, oneDNN's bf16 gradient of a 3 x 3 layer on one pixel is uninitialised
+RUNS = {  # class: settings, arguments, options of `train`
+    "GAN": (GAN_SETTINGS, {"latent_dim": 4}, {}),
+    "VAE": (VAESettings(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="linear"), {"latent_dim": 3, "hidden_dims": [16]}, {}),
+    "DCGAN": (DCGAN_SETTINGS, {"latent_dim": 4, "width": 4}, {"size": 8, "conditional": True}),
+    "ConvVAE": (VAESettings(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="cosine"), {"latent_dim": 3, "width": 2}, {"size": 8}),
+    "Classifier": (FEATURES_SETTINGS, {"width": 2, "feature_dim": 5}, {}),
+    "ResNet": (RESNET_SETTINGS, {"width": 2}, {"size": 32}),  # below, oneDNN's bf16 gradient of a 3 x 3 layer on one pixel is uninitialised
 }
 
 
@@ -62,10 +64,10 @@ def tiny_parquet(tmp_path_factory):
 
 @pytest.fixture
 def train_tiny():
-    """train_tiny(class name, data, out, **changes): the run of RUNS, with changes to its recipe, its arguments and its options."""
+    """train_tiny(class name, data, out, **changes): the run of RUNS, with changes to its settings, its arguments and its options."""
 
-    def run(name, path, out, recipe=None, arguments=None, seed=5, progress=False, **options):
+    def run(name, path, out, settings=None, arguments=None, seed=5, progress=False, **options):
         known = RUNS[name]
-        return train(name, path, out, recipe or known[0], arguments or known[1], seed=seed, progress=progress, **(known[2] | options))
+        return train(name, path, out, settings or known[0], arguments or known[1], seed=seed, progress=progress, **(known[2] | options))
 
     return run

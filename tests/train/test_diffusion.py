@@ -20,15 +20,15 @@ from genart_hub import data
 from genart_hub.cli import main
 from genart_hub.errors import GenartError
 from genart_hub.files import only_one
-from genart_hub.train import Recipe, steps
-from genart_hub.train.latent_diffusion import latents, networks, stages
+from genart_hub.train import Settings
+from genart_hub.train.latent_diffusion import latents, networks, stages, steps
 from genart_hub.train.latent_diffusion.latents import CaptionedLatents
 from genart_hub.train.latent_diffusion.stages import train_diffusion
+from genart_hub.train.latent_diffusion.steps import autoencoder_step, diffusion_step
 from genart_hub.train.noise import Noise
-from genart_hub.train.steps import autoencoder_step, diffusion_step
 
 NAMES = (("red apple", "红苹果"), ("rocket", "火箭"), ("cat", "猫"))
-SHORT = Recipe(epochs=3, batch_size=4, lr=1e-3, ema=0.9)
+SHORT = Settings(epochs=3, batch_size=4, lr=1e-3, ema=0.9)
 TINY = {"captions": ("text", "text_zh"), "style": "style", "balance": "text", "widths": (8, 8), "unet_widths": (32,), "latent_channels": 4}
 
 
@@ -51,11 +51,11 @@ def captioned(tmp_path_factory):
 
 
 def run(path, out, stages=stages.STAGES, **options):
-    recipes = dict.fromkeys(("autoencoder", "decoder", "denoiser"), SHORT)
+    settings = dict.fromkeys(("autoencoder", "decoder", "denoiser"), SHORT)
     changes = {name: options.pop(name) for name in ("batch_size", "lr") if name in options}
-    recipes["denoiser"] = replace(SHORT, **changes)
+    settings["denoiser"] = replace(SHORT, **changes)
     options = TINY | {"size": 8, "progress": False, "seed": 3} | options
-    return train_diffusion(path, out, stages, recipes, **options)
+    return train_diffusion(path, out, stages, settings, **options)
 
 
 @pytest.fixture
@@ -364,9 +364,9 @@ def test_the_command_trains_and_says_what(captioned, tmp_path, monkeypatch, caps
     monkeypatch.setattr(stages, "train_diffusion", lambda *a, **k: asked.update(k, given=a))
     words = f"train-diffusion --data {captioned} --out {tmp_path / 'sd'} --stage denoiser --caption text --caption text_zh --style style"
     assert main([*words.split(), "--epochs", "denoiser=7", "--batch-size", "denoiser=32", "--lr", "decoder=0.1"]) == 0
-    _, out, chosen, recipes = asked["given"]
+    _, out, chosen, settings = asked["given"]
     assert (out, chosen, asked["captions"], asked["style"]) == (str(tmp_path / "sd"), ["denoiser"], ["text", "text_zh"], "style")
-    assert (recipes["denoiser"].epochs, recipes["denoiser"].batch_size, recipes["decoder"].lr) == (7, 32, 0.1)
+    assert (settings["denoiser"].epochs, settings["denoiser"].batch_size, settings["decoder"].lr) == (7, 32, 0.1)
     assert str(tmp_path) not in asked["command"]
     assert main([*words.split(), "--epochs", "unet=7"]) == 1
     assert "autoencoder" in capsys.readouterr().err

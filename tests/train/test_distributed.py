@@ -14,25 +14,25 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import genart_hub
-from genart_hub.train import Recipe
+from genart_hub.train import VAESettings
 
-LONG = Recipe(epochs=8, batch_size=4, lr=1e-3, ema=0.9, schedule="linear")  # 24 steps
+LONG = VAESettings(epochs=8, batch_size=4, lr=1e-3, ema=0.9, schedule="linear")  # 24 steps
 
 SCRIPT = """
-import accelerate, functools, importlib, os, signal, sys, torch
+import accelerate, dataclasses, functools, importlib, os, signal, sys, torch
 from safetensors.torch import save_file
 from genart_hub import cli
-from genart_hub.train import Recipe, train
+from genart_hub.train import ClassifierSettings, GANSettings, VAESettings, train
+from genart_hub.train.tasks import TASKS
 
 training = importlib.import_module("genart_hub.train.launch")
 torch.set_num_threads(1)
-training.fit = functools.partial(training.fit, log_every=1)
+training.fit_steps = functools.partial(training.fit_steps, log_every=1)
 accelerate.Accelerator.end_training = lambda self: None  # several runs, one after the other
-make_step = training.make_step
-path, out, rank = {path!r}, {out!r}, int(os.environ["RANK"])
+vae, path, out, rank = TASKS["vae"], {path!r}, {out!r}, int(os.environ["RANK"])
 
-def signalled(model, recipe):
-    step, optimizers = make_step(model, recipe)
+def signalled(model, settings):
+    step, optimizers = vae.make_step(model, settings)
     def counted(*arguments, **options):
         counted.calls += 1
         if counted.calls == 12 and rank == 1:
@@ -41,18 +41,18 @@ def signalled(model, recipe):
     counted.calls = 0
     return counted, optimizers
 
-for name, (recipe, arguments, options) in {runs!r}.items():
-    run = train(name, path, os.path.join(out, name), recipe, arguments, seed=5, progress=name == "GAN", **options)
+for name, (settings, arguments, options) in {runs!r}.items():
+    run = train(name, path, os.path.join(out, name), settings, arguments, seed=5, progress=name == "GAN", **options)
     save_file({{key: value.contiguous() for key, value in run.model.named_parameters()}}, os.path.join(out, name + str(rank)))
 
-long = functools.partial(train, "VAE", path, recipe={long!r}, arguments={{"latent_dim": 3, "hidden_dims": [16]}}, seed=5, progress=False)
+long = functools.partial(train, "VAE", path, settings={long!r}, arguments={{"latent_dim": 3, "hidden_dims": [16]}}, seed=5, progress=False)
 long(out=os.path.join(out, "uncut"))
-training.make_step = signalled
+TASKS["vae"] = dataclasses.replace(vae, make_step=signalled)
 try:
     long(out=os.path.join(out, "cut"))
 except KeyboardInterrupt:
     print("stopped")
-training.make_step = make_step
+TASKS["vae"] = vae
 long(out=os.path.join(out, "cut"), resume=True)
 
 cli.main(["train", "vae", "--data", {pictures!r}, "--out", os.path.join(out, "cli"), "--epochs", "1", "--batch-size", "4"])
@@ -94,7 +94,7 @@ def test_a_run_says_and_writes_down_that_there_are_two_processes(two, runs):
 @pytest.mark.parametrize("name", ["VAE", "ConvVAE"])
 def test_two_processes_have_the_losses_of_one(name, two, tiny_parquet, tmp_path, train_tiny, monkeypatch):
     training = importlib.import_module("genart_hub.train.launch")
-    monkeypatch.setattr(training, "fit", partial(training.fit, log_every=1))
+    monkeypatch.setattr(training, "fit_steps", partial(training.fit_steps, log_every=1))
     train_tiny(name, tiny_parquet, tmp_path)
     one, other = ([line for line in lines_of(folder) if "kl" in line] for folder in (tmp_path, two[0] / name))
     assert len(one) == len(other) == 9

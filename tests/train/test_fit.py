@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,9 @@ from genart_hub import files
 from genart_hub.data import Batches, Pictures
 from genart_hub.errors import GenartError
 from genart_hub.hub import HubModel
-from genart_hub.train import Noise, Run, fit
-from genart_hub.train.recipes import rate
+from genart_hub.train import Noise, Run, Settings, fit, fit_steps
+
+LINEAR = Settings(epochs=1, batch_size=1, lr=1.0, schedule="linear")
 
 
 class Scalar(nn.Module, HubModel):
@@ -79,6 +81,71 @@ def test_a_signal_ends_the_step_saves_and_gives_the_handlers_back(tmp_path, numb
     again.load()
     assert again.step == 3
     assert signal.getsignal(number) is before
+
+
+def test_the_steps_of_a_run_are_seen_one_by_one_and_the_last_numbers_come_back(tmp_path):
+    last = []
+
+    def steps():
+        last.append((yield from fit_steps(lambda k, noise: {"loss": 2.0 * k}, Counted(), 3, scalar_run(tmp_path), progress=False)))
+
+    assert list(steps()) == [(1, {"loss": 0.0}), (2, {"loss": 2.0}), (3, {"loss": 4.0})]
+    assert last == [{"loss": 4.0}]
+
+
+def test_a_run_is_whole_on_disk_at_its_last_step(tmp_path):
+    for step, _ in fit_steps(idle, Counted(), 3, scalar_run(tmp_path), progress=False):
+        assert (tmp_path / "model.safetensors").exists() == (step == 3)
+
+
+@pytest.mark.parametrize("leave", ["close", "throw"])
+def test_closing_the_steps_saves_the_run_and_gives_the_handlers_back(leave, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    steps = fit_steps(idle, Counted(), 10, scalar_run(tmp_path), progress=False)
+    for _ in range(4):
+        next(steps)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+    if leave == "close":
+        steps.close()
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            steps.throw(KeyboardInterrupt)
+    again = scalar_run(tmp_path)
+    again.load()
+    assert again.step == 4
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_step_that_fails_saves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        fit_scalar(scalar_run(tmp_path), lambda k, noise: {"loss": 1 / (3 - k)}, 10)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_weights_that_are_no_numbers_are_not_saved_by_leaving(tmp_path):
+    run = scalar_run(tmp_path)
+    steps = fit_steps(lambda k, noise: {"loss": run.model.weight.data.fill_(math.nan)}, Counted(), 1000, run, progress=False)
+    next(steps)
+    with pytest.raises(GenartError, match="not a number at step 1, before anything was saved"):
+        steps.close()
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_the_time_that_who_watches_takes_is_not_that_of_the_run(tmp_path, monkeypatch):
+    clock, run = Clock(monkeypatch), scalar_run(tmp_path)
+    for _ in fit_steps(lambda k, noise: clock.wait(1.0, {"loss": 0.0}), Counted(), 3, run, progress=False):
+        clock.wait(100.0)
+    assert run.seconds == 3.0
+
+
+def test_a_run_goes_on_in_another_thread_with_the_same_arithmetic(tmp_path):
+    def step(k, noise):
+        return {"loss": torch.tensor([1e-38]) * 1e-2}  # a denormal number, which is taken for 0
+
+    steps = fit_steps(step, Counted(), 2, scalar_run(tmp_path), progress=False)
+    with ThreadPoolExecutor(1) as pool:
+        numbers = [next(steps)[1], pool.submit(next, steps).result()[1]]
+    assert [float(each["loss"]) for each in numbers] == [0.0, 0.0]
 
 
 def test_seconds_and_steps_add_up_over_a_resumed_run(tmp_path):
@@ -254,10 +321,10 @@ def test_the_learning_rate_follows_the_schedule_also_where_a_run_goes_on(tmp_pat
 
     run = scalar_run(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        fit_scalar(run, partial(step, run), 8, schedule=partial(rate, "linear", 0.0))
+        fit_scalar(run, partial(step, run), 8, schedule=LINEAR.rate)
     run = scalar_run(tmp_path)
     run.load()
-    fit_scalar(run, partial(step, run), 8, schedule=partial(rate, "linear", 0.0))
+    fit_scalar(run, partial(step, run), 8, schedule=LINEAR.rate)
     assert seen == [0.5] * 5 + [0.375, 0.25, 0.125]
 
 

@@ -15,9 +15,9 @@ from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
 from genart_hub.models.gan import GAN
 from genart_hub.models.resnet import ResNet
+from genart_hub.train import classifier_step, gan_step, pick_settings, task_of, vae_step
+from genart_hub.train.gan import frozen
 from genart_hub.train.noise import Noise
-from genart_hub.train.recipes import RECIPES, make_step, pick_recipe
-from genart_hub.train.steps import classifier_step, frozen, gan_step, vae_step
 
 OBJECTIVES = {  # by their papers' formulas, r and f the logits
     "non-saturating": (lambda r, f: -(r.sigmoid().log() + (1 - f.sigmoid()).log()).mean(), lambda r, f: -f.sigmoid().log().mean()),
@@ -64,9 +64,9 @@ def classes(model):
 
 
 def run_once(cls, tiny, seed=0):
-    """One step of the default recipe of a class, from the same weights. Returns the model after it."""
+    """One step of the preset of a class, from the same weights. Returns the model after it."""
     model = tiny(cls).train()
-    step, optimizers = make_step(model, pick_recipe(cls.family, cls.default_recipe))
+    step, optimizers = task_of(cls).make_step(model, pick_settings(cls))
     step(model, *optimizers.values(), binary_pictures(), *classes(model), noise=Noise(seed))
     return model
 
@@ -94,7 +94,7 @@ def test_a_step_draws_all_its_noise_from_what_it_is_given(cls, tiny):
 @pytest.mark.parametrize("cls", MODELS.values())
 def test_a_step_changes_every_weight_clears_its_gradients_and_leaves_the_batch_alone(cls, tiny):
     model = tiny(cls).train()
-    step, optimizers = make_step(model, pick_recipe(cls.family, cls.default_recipe))
+    step, optimizers = task_of(cls).make_step(model, pick_settings(cls))
     x, before = binary_pictures(), [p.clone() for p in model.parameters()]
     step(model, *optimizers.values(), x, *classes(model), noise=Noise())
     unseen = {"discriminator.judge.bias"} if cls is DCGAN else set()  # between two logits the bias makes no difference
@@ -109,7 +109,7 @@ def test_a_step_goes_backward_by_the_function_it_is_given(name, calls, tiny):
     seen = []
     for factor in (1.0, 2.0):
         model = tiny(MODELS[name])
-        step, _ = make_step(model, next(iter(RECIPES[model.family].values())))
+        step, _ = task_of(model).make_step(model, pick_settings(model.family))
         optimizers = [Recorded(part, 0.0) for part in ((model.generator, model.discriminator) if calls == 2 else (model,))]
         backward = lambda loss, factor=factor: seen.append(loss) or (factor * loss).backward()  # noqa: E731
         step(model, *optimizers, binary_pictures(), *classes(model), noise=Noise(), backward=backward)
@@ -354,7 +354,7 @@ def test_both_halves_are_told_the_classes_of_the_real_pictures(tiny):
 
 def test_a_conditional_dcgan_learns_one_batch(tiny):
     gan, x = tiny(DCGAN, width=4).train(), binary_pictures(6)
-    step, optimizers = make_step(gan, pick_recipe("gan", "convolutional", lr=2e-3))
+    step, optimizers = task_of(gan).make_step(gan, pick_settings("gan", "convolutional", lr=2e-3))
     numbers = [step(gan, *optimizers.values(), x, torch.arange(6) % 3, noise=Noise(0, k)) for k in range(60)]
     first, last = (torch.stack([one["d_loss"] for one in some]).mean().item() for some in (numbers[:5], numbers[-5:]))
     assert first == pytest.approx(0.69, abs=0.1)  # log 2: it cannot tell the pairs

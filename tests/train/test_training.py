@@ -24,22 +24,22 @@ from genart_hub.errors import GenartError
 from genart_hub.files import only_one
 from genart_hub.models import auto
 from genart_hub.models.classifier import Classifier
-from genart_hub.train import Recipe
+from genart_hub.train import ClassifierSettings, GANSettings, Run, VAESettings, pick_settings, train, train_steps
 
 NAMES = ("GAN", "VAE", "DCGAN", "ConvVAE", "Classifier", "ResNet")
 
 ALONE = """
-import importlib, os, signal, accelerate, pyarrow.parquet, torch, torch._dynamo, torch.utils.tensorboard
+import dataclasses, functools, importlib, os, signal, accelerate, pyarrow.parquet, torch, torch._dynamo, torch.utils.tensorboard
 from genart_hub.errors import GenartError
-from genart_hub.train import Recipe, train
+from genart_hub.train import ClassifierSettings, GANSettings, VAESettings, train
+from genart_hub.train.tasks import TASKS
 
 training, loop = (importlib.import_module("genart_hub.train." + name) for name in ("launch", "loop"))
 loop.LOOK_SHARE, loop.FIRST_BEST, training.FIRST_BEST = float("inf"), 1, 1  # looks at the same steps, however long they take
 torch.set_num_threads(1)
-make_step = training.make_step
 
-def cut(model, recipe):
-    step, optimizers = make_step(model, recipe)
+def cut(make_step, model, settings):
+    step, optimizers = make_step(model, settings)
     def counted(*arguments, **options):
         counted.calls += 1
         if counted.calls == 6:
@@ -49,11 +49,12 @@ def cut(model, recipe):
     return counted, optimizers
 
 def train_tiny(name, folder, **more):
-    recipe, arguments, options = runs[name]
-    train(name, {path!r}, os.path.join({out!r}, folder), recipe, arguments, seed=5, save_minutes=0, progress=False, **options, **more)
+    settings, arguments, options = runs[name]
+    train(name, {path!r}, os.path.join({out!r}, folder), settings, arguments, seed=5, save_minutes=0, progress=False, **options, **more)
 
 def killed(name):
-    training.make_step = cut
+    for family, task in TASKS.items():
+        TASKS[family] = dataclasses.replace(task, make_step=functools.partial(cut, task.make_step))
     train_tiny(name, name)
 
 def in_bf16():
@@ -115,6 +116,24 @@ def test_a_run_that_was_killed_and_resumed_is_the_uncut_run_to_the_bit(name, alo
     assert same(states(killed / name), states(tmp_path))
     numbers = [[{key: line[key] for key in line if key != "seconds"} for line in lines_of(folder)] for folder in (killed / name, tmp_path)]
     assert numbers[0] == numbers[1]
+
+
+def test_who_stops_watching_a_run_finds_it_saved_and_it_goes_on_to_the_bit(parquet, tmp_path, runs):
+    settings, arguments, _ = runs["VAE"]
+    whole = {"settings": settings, "arguments": arguments, "seed": 5, "progress": False}
+    seen = []
+    for step, numbers in train_steps("VAE", parquet, tmp_path / "left", **whole):
+        seen.append((step, float(numbers["kl"])))
+        if step == 5:
+            break
+    assert genart_hub.from_pretrained(tmp_path / "left").latent_dim == 3
+    assert json.loads((tmp_path / "left" / "training.json").read_text())["steps"] == 5
+    with only_one(tmp_path / "left"):  # nobody holds it any more
+        pass
+    assert train("VAE", parquet, tmp_path / "left", resume=True, **whole).step == 9
+    train("VAE", parquet, tmp_path / "uncut", **whole)
+    assert same(states(tmp_path / "left"), states(tmp_path / "uncut"))
+    assert seen == [(line["step"], line["kl"]) for line in lines_of(tmp_path / "uncut") if "kl" in line][:5]
 
 
 def test_every_model_is_among_the_runs(runs):
@@ -194,7 +213,7 @@ def test_training_json_tells_how_the_run_was_made(parquet, tmp_path, train_tiny)
     }
     assert {key: about[key] for key in wanted} == wanted
     assert (about["command"], about["best"]) == ("genart-hub train vae", run.best)
-    assert Recipe(**about["recipe"]).lr == 1e-3
+    assert VAESettings(**about["recipe"]).lr == 1e-3
 
 
 def test_the_best_vae_is_that_of_the_highest_elbo_and_loads(parquet, tmp_path, train_tiny):
@@ -310,8 +329,8 @@ def test_any_class_label_of_a_table_can_be_trained_on_and_balanced_by_its_name(s
     features = {name: {"names": names, "_type": "ClassLabel"} for name, names in features.items()}
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     parquet.write_table(table, tmp_path / "shapes.parquet")
-    recipe = Recipe(epochs=1, batch_size=4, lr=1e-3, balance=True)
-    train_tiny("Classifier", tmp_path / "shapes.parquet", tmp_path / "run", recipe, label=label)
+    settings = ClassifierSettings(epochs=1, batch_size=4, lr=1e-3, balance=True)
+    train_tiny("Classifier", tmp_path / "shapes.parquet", tmp_path / "run", settings, label=label)
     assert list(genart_hub.from_pretrained(tmp_path / "run").class_names) == names
 
 
@@ -340,13 +359,13 @@ def test_a_gan_runs_in_pieces(parquet, tmp_path, train_tiny):
     assert all(optimizer.state_dict()["state"][0]["step"] == 9 for optimizer in run.optimizers.values())
 
 
-def test_flips_and_weights_of_a_recipe_reach_the_batches(picture_folder, tmp_path, train_tiny, monkeypatch):
+def test_flips_and_weights_of_settings_reach_the_batches(picture_folder, tmp_path, train_tiny, monkeypatch):
     seen = []
     training = importlib.import_module("genart_hub.train.launch")
-    monkeypatch.setattr(training, "fit", lambda step, batches, *rest, **options: seen.append(batches))
+    monkeypatch.setattr(training, "fit_steps", lambda step, batches, *rest, **options: seen.append(batches) or iter(()))
     (picture_folder / "dog" / "1.png").unlink()  # three cats, two dogs
     for k, change in enumerate(({}, {"flip": True}, {"balance": True}, {"class_weights": {"dog": 3.0}})):
-        train_tiny("VAE", picture_folder, tmp_path / str(k), Recipe(epochs=1, batch_size=4, lr=1e-3, **change))
+        train_tiny("VAE", picture_folder, tmp_path / str(k), VAESettings(epochs=1, batch_size=4, lr=1e-3, **change))
     assert [batches.flip for batches in seen] == [False, True, False, False]
     assert [None if batches.weights is None else batches.weights.tolist() for batches in seen] == [
         None,
@@ -370,7 +389,7 @@ def test_training_goes_on_without_tensorboard(parquet, tmp_path, train_tiny, mon
     ("what", "change"),
     [
         ("latent_dim \\(3, now 5\\)", {"arguments": {"latent_dim": 5, "hidden_dims": [16]}}),
-        ("lr \\(0.001, now 0.002\\)", {"recipe": Recipe(epochs=3, batch_size=4, lr=2e-3, ema=0.9, schedule="linear")}),
+        ("lr \\(0.001, now 0.002\\)", {"settings": VAESettings(epochs=3, batch_size=4, lr=2e-3, ema=0.9, schedule="linear")}),
         ("seed", {"seed": 6}),
     ],
 )
@@ -382,26 +401,78 @@ def test_a_run_is_not_resumed_with_other_settings(parquet, tmp_path, what, chang
 
 
 def test_a_run_is_not_resumed_on_other_data(parquet, picture_folder, tmp_path, train_tiny):
-    recipe = Recipe(epochs=1, batch_size=4, lr=1e-3)
-    train_tiny("VAE", parquet, tmp_path / "run", recipe)
+    settings = VAESettings(epochs=1, batch_size=4, lr=1e-3)
+    train_tiny("VAE", parquet, tmp_path / "run", settings)
     with pytest.raises(GenartError, match="another data"):
-        train_tiny("VAE", picture_folder, tmp_path / "run", recipe, resume=True)
+        train_tiny("VAE", picture_folder, tmp_path / "run", settings, resume=True)
 
 
 def test_a_run_is_not_resumed_as_another_model(parquet, tmp_path, train_tiny):
-    recipe = Recipe(epochs=1, batch_size=4, lr=1e-3)
-    train_tiny("VAE", parquet, tmp_path / "run", recipe)
+    settings = VAESettings(epochs=1, batch_size=4, lr=1e-3)
+    train_tiny("VAE", parquet, tmp_path / "run", settings)
     with pytest.raises(GenartError, match="another model"):
-        train_tiny("GAN", parquet, tmp_path / "run", recipe, resume=True)
+        train_tiny("GAN", parquet, tmp_path / "run", resume=True)
 
 
-def test_a_run_of_a_version_whose_recipes_had_fewer_fields_goes_on(parquet, tmp_path, train_tiny):
+def test_a_run_of_a_version_whose_settings_had_fewer_fields_goes_on(parquet, tmp_path, train_tiny):
     run = train_tiny("VAE", parquet, tmp_path / "run")
     older = copy.deepcopy(run.description)
-    del older["recipe"]["gp"], older["recipe"]["class_weights"]
+    del older["recipe"]["binarised"], older["recipe"]["class_weights"]
     run.description = older
     run.save()
     assert train_tiny("VAE", parquet, tmp_path / "run", resume=True).step == 9
+
+
+GOLDEN = Path(__file__).parent / "golden"  # runs that version 0.3.0 began and cut after 5 of 9 steps, and the weights of the uncut ones
+BEGUN = {
+    "DCGAN": (
+        GANSettings(
+            epochs=3, batch_size=4, lr=1e-3, betas=(0.5, 0.99), ema=0.9, schedule="linear", objective="relativistic", r1=0.1, r1_every=2,
+            augment=("translation",),
+        ),
+        {"latent_dim": 2, "width": 1},
+    ),
+    "VAE": (
+        VAESettings(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="cosine", warmup=0.1, beta=2.0),
+        {"latent_dim": 2, "hidden_dims": [4]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.budget
+@pytest.mark.parametrize("name", BEGUN)
+def test_a_run_that_an_older_version_began_goes_on_where_it_was(name, tmp_path, train_tiny, capsys):
+    (tmp_path / "pictures").mkdir()
+    for k in range(12):
+        levels = bytes((k * 37 + 11 * row * column + 3 * row) % 256 for row in range(8) for column in range(8))
+        Image.frombytes("L", (8, 8), levels).save(tmp_path / "pictures" / f"{k:02}.png")
+    shutil.copytree(GOLDEN / name, tmp_path / "run")
+    run = train_tiny(name, tmp_path / "pictures", tmp_path / "run", *BEGUN[name], size=8, conditional=False, resume=True)
+    assert run.step == 9
+    assert [line["step"] for line in lines_of(tmp_path / "run") if "diagnosis" not in line and "spread" not in line] == list(range(1, 10))
+    resumed, uncut = (load_file(tmp_path / "run" / f"{file}.safetensors") for file in ("model", "uncut"))
+    for key, value in uncut.items():
+        torch.testing.assert_close(resumed[key], value, rtol=1e-4, atol=1e-6)
+    other = {"VAE": "objective, r1", "DCGAN": "beta, binarised"}[name]
+    assert f"its settings {other}" in capsys.readouterr().err
+
+
+def test_a_setting_that_only_another_version_knows_keeps_a_run_from_going_on(parquet, tmp_path, train_tiny):
+    run = train_tiny("VAE", parquet, tmp_path / "run")
+    run.description["recipe"]["gamma"] = 2.0
+    run.save()
+    with pytest.raises(GenartError, match="another gamma .2.0, now None."):
+        train_tiny("VAE", parquet, tmp_path / "run", resume=True)
+
+
+def test_settings_of_another_family_do_not_train_a_model(parquet, tmp_path, train_tiny, runs):
+    with pytest.raises(GenartError, match="A VAE is trained by VAESettings, not by GANSettings. Make them with .*'vae'"):
+        train_tiny("VAE", parquet, tmp_path / "run", runs["GAN"][0])
+
+
+def test_a_run_without_settings_takes_the_preset_of_its_class(parquet, tmp_path):
+    with pytest.raises(GenartError, match="12, fewer than 64"):  # of "convolutional"; "default" has 128
+        train("ConvVAE", parquet, tmp_path / "run", size=8, progress=False)
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten_and_an_empty_one_not_resumed(parquet, tmp_path, train_tiny):
@@ -415,12 +486,12 @@ def test_a_folder_that_holds_a_run_is_not_overwritten_and_an_empty_one_not_resum
 
 
 def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives(parquet, tmp_path, train_tiny):
-    train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=1, batch_size=4, lr=1e-3))
+    train_tiny("VAE", parquet, tmp_path / "run", VAESettings(epochs=1, batch_size=4, lr=1e-3))
     with only_one(tmp_path / "run"):
         for resume in (True, False):
             with pytest.raises(GenartError, match="Another process trains into|holds a run"):
-                train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=2, batch_size=4, lr=1e-3), resume=resume)
-    assert train_tiny("VAE", parquet, tmp_path / "run", Recipe(epochs=2, batch_size=4, lr=1e-3), resume=True).step == 6
+                train_tiny("VAE", parquet, tmp_path / "run", VAESettings(epochs=2, batch_size=4, lr=1e-3), resume=resume)
+    assert train_tiny("VAE", parquet, tmp_path / "run", VAESettings(epochs=2, batch_size=4, lr=1e-3), resume=True).step == 6
 
 
 def test_a_training_holds_its_folder_while_it_lives(parquet, tmp_path, train_tiny, monkeypatch):
@@ -430,15 +501,16 @@ def test_a_training_holds_its_folder_while_it_lives(parquet, tmp_path, train_tin
         with pytest.raises(GenartError) as error:
             train_tiny("VAE", parquet, tmp_path / "run")
         codes.append(error.value.code)
+        return iter(())
 
-    monkeypatch.setattr(training, "fit", second)
+    monkeypatch.setattr(training, "fit_steps", second)
     train_tiny("VAE", parquet, tmp_path / "run")
     assert codes == ["run_in_use"]
     assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_goes_on_sets_aside_what_was_measured_before_and_says_so(parquet, tmp_path, train_tiny, capsys):
-    once, twice = (Recipe(epochs=count, batch_size=4, lr=1e-3) for count in (1, 2))
+    once, twice = (VAESettings(epochs=count, batch_size=4, lr=1e-3) for count in (1, 2))
     train_tiny("VAE", parquet, tmp_path / "run", once)
     for folder in (tmp_path / "run", tmp_path / "run" / "best"):
         (folder / "evaluation.json").write_text("{}")
@@ -463,7 +535,8 @@ def test_the_size_that_was_chosen_is_said_with_its_reason(name, side, told, tmp_
     (tmp_path / "pictures").mkdir()
     for k in range(4):
         Image.effect_noise((side, side), 90).save(tmp_path / "pictures" / f"{k}.png")
-    train_tiny(name, tmp_path / "pictures", tmp_path / "run", Recipe(epochs=1, batch_size=4, lr=1e-3), size=None, progress=True)
+    settings = pick_settings(genart_hub.MODELS[name].family, epochs=1, batch_size=4)
+    train_tiny(name, tmp_path / "pictures", tmp_path / "run", settings, size=None, progress=True)
     assert f"{told} Another size with --size.\n" in capsys.readouterr().err
 
 
@@ -492,8 +565,8 @@ def test_a_run_does_not_go_on_with_fewer_epochs_than_it_has_done(parquet, tmp_pa
 
 
 def test_a_run_has_a_checkpoint_from_its_first_look_on(parquet, tmp_path, train_tiny, monkeypatch):
-    training, saved = importlib.import_module("genart_hub.train.launch"), []
-    monkeypatch.setattr(training.Run, "save", lambda run: saved.append((run.step, run.best["step"])))
+    save, saved = Run.save, []
+    monkeypatch.setattr(Run, "save", lambda run: saved.append((run.step, run.best["step"])) or save(run))
     train_tiny("VAE", parquet, tmp_path / "run")
     assert [step for step, _ in saved] == list(range(1, 10))
     assert all(best <= step for step, best in saved)
@@ -502,10 +575,10 @@ def test_a_run_has_a_checkpoint_from_its_first_look_on(parquet, tmp_path, train_
 def test_weights_of_classes_that_are_balanced_are_relative_to_an_equal_share(runs):
     training, labels = importlib.import_module("genart_hub.train.launch"), torch.tensor([0, 0, 0, 0, 1, 1, 2])
     pictures = data.Pictures(torch.zeros(7, 1, 8, 8, dtype=torch.uint8), labels, Path("pictures"), ("a", "b", "c"))
-    recipe = replace(runs["VAE"][0], balance=True, class_weights={"a": 5.0})
-    assert (training._class_weights(recipe, pictures, None) * labels.bincount()).tolist() == pytest.approx([5.0, 1.0, 1.0])
+    settings = replace(runs["VAE"][0], balance=True, class_weights={"a": 5.0})
+    assert (training._class_weights(settings, pictures, None) * labels.bincount()).tolist() == pytest.approx([5.0, 1.0, 1.0])
     rows = torch.tensor([0, 1, 4, 6])
-    assert (training._class_weights(recipe, pictures, rows) * labels[rows].bincount()).tolist() == pytest.approx([5.0, 1.0, 1.0])
+    assert (training._class_weights(settings, pictures, rows) * labels[rows].bincount()).tolist() == pytest.approx([5.0, 1.0, 1.0])
 
 
 def test_a_damaged_checkpoint_is_told_in_a_sentence(parquet, tmp_path, train_tiny):

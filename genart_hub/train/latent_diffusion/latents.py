@@ -27,7 +27,18 @@ class CaptionedLatents(Batches):
     mean, std: (N, C, H, W) of each picture's latent; tokens: (N, V, L) of its V captions; empty: (L,) of the empty one.
     """
 
-    def __init__(self, pictures, mean, std, tokens, empty, batch_size, seed, accelerator, weights=None):
+    def __init__(
+        self,
+        pictures: Pictures,
+        mean: Tensor,
+        std: Tensor,
+        tokens: Tensor,
+        empty: Tensor,
+        batch_size: int,
+        seed: int,
+        accelerator: Any,
+        weights: str | None = None,
+    ):
         super().__init__(pictures, batch_size, seed, device=accelerator.device, weights=weights, parts=accelerator.num_processes)
         self.mean, self.std, self.tokens, self.empty = mean, std, tokens, empty
 

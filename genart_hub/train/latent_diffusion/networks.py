@@ -26,8 +26,6 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 class Autoencoder(nn.Module):
     """diffusers' AutoencoderKL as one function of a picture and its noise, which training needs. `networks` is what ships."""
 
-    family = "autoencoder"
-
     def __init__(self, latent_channels: int = 4, widths: tuple[int, ...] = WIDTHS, image_size: int = 64):
         from diffusers import AutoencoderKL
 
@@ -72,8 +70,6 @@ class Autoencoder(nn.Module):
 
 class Denoiser(nn.Module):
     """CLIP's text encoder and a UNet that attends to its words: the two that learn together."""
-
-    family = "denoiser"
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from genart_hub import data
-from genart_hub.data import Batches
+from genart_hub.data import Batches, Pictures
 from genart_hub.devices import pick_device
 from genart_hub.errors import MAX_SEED, GenartError, choice, first_line, number, sizes, whole
-from genart_hub.files import only_one, replacing, saving, set_aside, sha256_of, writing
+from genart_hub.files import only_one, saving, set_aside, sha256_of, writing
 from genart_hub.hub.cards.tables import EVALUATION, TRAINING
 from genart_hub.train.latent_diffusion.latents import (
     LATENTS,
@@ -34,21 +34,27 @@ from genart_hub.train.latent_diffusion.latents import (
     _tokens,
 )
 from genart_hub.train.latent_diffusion.networks import MAX_TOKENS, UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, make_scheduler
-from genart_hub.train.launch import LOOKS, ending, make_accelerator, speaking_first
+from genart_hub.train.latent_diffusion.steps import autoencoder_step, diffusion_step
+from genart_hub.train.launch import LOOKS, ending, make_accelerator, speaking_first, write_about
 from genart_hub.train.loop import fit
-from genart_hub.train.recipes import Recipe, pick_recipe, rate
 from genart_hub.train.run import CHECKPOINT, Run, check_same_run, read_checkpoint
-from genart_hub.train.steps import autoencoder_step, diffusion_step
+from genart_hub.train.settings import Settings
 
 STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
 CHROMA_WEIGHT = 3.0  # of the error in hue
+COMMON = Settings(epochs=8, batch_size=16, lr=1e-3, betas=(0.9, 0.99), ema=0.998, schedule="cosine", warmup=0.02, flip=True)
+PRESETS = {
+    "autoencoder": COMMON,
+    "decoder": replace(COMMON, epochs=6, lr=5e-4),
+    "denoiser": replace(COMMON, epochs=165, batch_size=64, ema=0.999, schedule="linear", warmup=0.01, flip=False),
+}
 
 
 def train_diffusion(
     path: str | Path,
     out: str | Path,
     stages: Sequence[str] = STAGES,
-    recipes: dict[str, Recipe] | None = None,
+    settings: dict[str, Settings] | None = None,
     *,
     captions: Sequence[str] = ("text",),
     style: str | None = None,
@@ -86,32 +92,32 @@ def train_diffusion(
     latent_channels = whole("train", "latent_channels", latent_channels, 1, 64)
     save_minutes, kl_weight = number("train", "save_minutes", save_minutes, 0), number("train", "kl_weight", kl_weight, 0)
     whole("train", "captions", len(captions), 1)
-    for stage in stages:
-        choice("train", "stage", stage, STAGES)
+    for name in stages:
+        choice("train", "stage", name, STAGES)
     _check_order(out, stages)
-    recipes = {stage: pick_recipe(stage) for stage in STAGES[:-1]} | (recipes or {})
+    settings = PRESETS | (settings or {})
     accelerator = make_accelerator(pick_device(device), precision, 1)
     torch.set_flush_denormal(True)  # for all stages alike, or latents made by a resumed run would differ in their last bits
     main, trains = accelerator.is_main_process, set(stages) != {"pipeline"}  # a pipeline may be written while another stage runs
     with ending(accelerator), only_one(out) if main and trains else nullcontext():
-        for stage in stages:
-            if (out / WORK / stage / CHECKPOINT).exists() and not resume:
-                raise GenartError("run_exists", path=str(out / WORK / stage))
+        for name in stages:
+            if (out / WORK / name / CHECKPOINT).exists() and not resume:
+                raise GenartError("run_exists", path=str(out / WORK / name))
         with speaking_first(accelerator):
             pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
         stage = _Stage(out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command)
-        settings = {
+        options: dict[str, dict[str, Any]] = {
             "autoencoder": {"latent_channels": latent_channels, "kl_weight": kl_weight, "chroma_weight": CHROMA_WEIGHT, "widths": widths},
             "decoder": {},
             "denoiser": {"captions": list(captions), "style": style, "widths": unet_widths},
         }
-        texts = _check(stage, stages, recipes, settings)
+        texts = _check(stage, stages, settings, options)
         if "autoencoder" in stages:
-            _train_autoencoder(stage, recipes["autoencoder"], settings["autoencoder"])
+            _train_autoencoder(stage, settings["autoencoder"], options["autoencoder"])
         if "decoder" in stages:
-            _train_decoder(stage, recipes["decoder"])
-        if "denoiser" in stages:
-            _train_denoiser(stage, recipes["denoiser"], settings["denoiser"], texts)
+            _train_decoder(stage, settings["decoder"])
+        if texts:
+            _train_denoiser(stage, settings["denoiser"], options["denoiser"], texts)
         if "pipeline" in stages and main:
             write_pipeline(out)
         accelerator.wait_for_everyone()
@@ -121,39 +127,46 @@ def train_diffusion(
 class _Stage:
     """What all stages share: the pictures, the folder and the machine; and how a stage runs."""
 
-    def __init__(self, out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command):
+    def __init__(
+        self, out: Path, pictures: Pictures, balance: str | None, path: str | Path, seed: int, resume: bool, accelerator: Any,
+        save_minutes: float, progress: bool, command: str | None,
+    ):  # fmt: skip
         self.pictures = pictures.labelled_by(balance) if balance else pictures
         self.weights, self.balance = "balanced" if balance else None, balance
         self.out, self.path, self.seed, self.resume = out, path, seed, resume
         self.accelerator, self.save_minutes, self.progress, self.command = accelerator, save_minutes, progress, command
 
-    def batches(self, recipe: Recipe) -> Batches:
+    def batches(self, settings: Settings) -> Batches:
         processes, device = self.accelerator.num_processes, self.accelerator.device
-        return Batches(self.pictures, recipe.batch_size, self.seed, device=device, weights=self.weights, flip=recipe.flip, parts=processes)
+        return Batches(
+            self.pictures, settings.batch_size, self.seed, device=device, weights=self.weights, flip=settings.flip, parts=processes
+        )
 
-    def description(self, name: str, recipe: Recipe, settings: dict[str, Any]) -> dict[str, Any]:
+    def description(self, name: str, settings: Settings, options: dict[str, Any]) -> dict[str, Any]:
         """What a resumed stage must agree on."""
-        settings = settings | {"balance": self.balance}
-        return {"stage": name, "settings": settings, "recipe": asdict(recipe), "data": self.pictures.sha256, "seed": self.seed}
+        options = options | {"balance": self.balance}
+        return {"stage": name, "settings": options, "recipe": asdict(settings), "data": self.pictures.sha256, "seed": self.seed}
 
-    def check_resumed(self, name: str, recipe: Recipe, settings: dict[str, Any]) -> None:
-        """Refuse to go on with a stage of another description. settings: as far as they are known before the stage."""
+    def check_resumed(self, name: str, settings: Settings, options: dict[str, Any]) -> None:
+        """Refuse to go on with a stage of another description. options: as far as they are known before the stage."""
         folder = self.out / WORK / name
         if self.resume and (folder / CHECKPOINT).exists():
-            then, now = read_checkpoint(folder, weights=False)[0]["description"], self.description(name, recipe, settings)
+            then, now = read_checkpoint(folder, weights=False)[0]["description"], self.description(name, settings, options)
             known = {key: value for key, value in (then.get("settings") or {}).items() if key in now["settings"]}
             check_same_run(folder, then | {"settings": known}, now)
 
-    def run(self, name: str, model: nn.Module, recipe: Recipe, batches: Batches, step: Any, settings: dict[str, Any], **looks: Any) -> Run:
-        """Train `model` by `step` for the epochs of the recipe, or go on with it; leave its folder and its training.json."""
+    def run(
+        self, name: str, model: nn.Module, settings: Settings, batches: Batches, step: Any, options: dict[str, Any], **looks: Any
+    ) -> Run:
+        """Train `model` by `step` for the epochs of the settings, or go on with it; leave its folder and its training.json."""
         accelerator, folder = self.accelerator, self.out / WORK / name
         parameters = [p for p in model.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=0.01, fused=True)
-        description = self.description(name, recipe, settings)
-        run = Run(folder, model, {"model": optimizer}, description, recipe.ema, networks=[accelerator.prepare_model(model)])
+        optimizer = torch.optim.AdamW(parameters, lr=settings.lr, betas=settings.betas, weight_decay=0.01, fused=True)
+        description = self.description(name, settings, options)
+        run = Run(folder, model, {"model": optimizer}, description, settings.ema, networks=[accelerator.prepare_model(model)])
         if self.resume and (folder / CHECKPOINT).exists():
             run.load()
-        num_steps = recipe.epochs * batches.per_epoch
+        num_steps = settings.epochs * batches.per_epoch
         step = partial(step, run.networks[0], accelerator.prepare_optimizer(optimizer), backward=accelerator.backward)
         if self.progress and accelerator.is_main_process:
             count = sum(parameter.numel() for parameter in parameters)
@@ -161,33 +174,15 @@ class _Stage:
         if run.step < num_steps:
             try:
                 fit(
-                    step, batches, num_steps, run, self.seed, partial(rate, recipe.schedule, recipe.warmup), self.save_minutes,
+                    step, batches, num_steps, run, self.seed, settings.rate, self.save_minutes,
                     progress=self.progress, accelerator=accelerator, look_every=-(-num_steps // LOOKS), **looks,
                 )  # fmt: skip
             finally:
                 if accelerator.is_main_process and (folder / CHECKPOINT).exists():
-                    self._write_about(run, recipe, description["settings"])
+                    file = sha256_of(self.path) if Path(self.path).is_file() else None
+                    about = {"settings": description["settings"], "recipe": description["recipe"]}
+                    write_about(run, about, len(self.pictures), self.path, file, self.seed, self.command, accelerator)
         return run
-
-    def _write_about(self, run: Run, recipe: Recipe, settings: dict[str, Any]) -> None:
-        file = Path(self.path) if Path(self.path).is_file() else None
-        about = {
-            "command": self.command,
-            "settings": settings,
-            "recipe": asdict(recipe),
-            "seed": self.seed,
-            "pictures": len(self.pictures),
-            "file": Path(self.path).name,
-            "file_sha256": sha256_of(file) if file else None,
-            "steps": run.step,
-            "seconds": round(run.seconds),
-            "device": self.accelerator.device.type,
-            "processes": self.accelerator.num_processes,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__.split("+")[0],
-        }
-        with replacing(run.folder / TRAINING) as target:
-            target.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def _check_order(out: Path, stages: Sequence[str]) -> None:
@@ -198,16 +193,18 @@ def _check_order(out: Path, stages: Sequence[str]) -> None:
         raise GenartError("no_stage", path=str(out), stage="denoiser")
 
 
-def _check(stage: _Stage, stages: Sequence[str], recipes: dict[str, Recipe], settings: dict[str, dict[str, Any]]) -> list[list[str]] | None:
+def _check(
+    stage: _Stage, stages: Sequence[str], settings: dict[str, Settings], options: dict[str, dict[str, Any]]
+) -> list[list[str]] | None:
     """Refuse at the start what a later stage would refuse after hours, and leave nothing behind then.
 
     Returns the captions of each picture, which only the denoiser needs.
     """
-    for name in [name for name in stages if name in recipes]:
-        stage.batches(recipes[name])
-        stage.check_resumed(name, recipes[name], settings[name])
-    _outline(stage, stages, settings)
-    texts = _captions(stage.pictures, settings["denoiser"]["captions"], settings["denoiser"]["style"]) if "denoiser" in stages else None
+    for name in [name for name in stages if name in settings]:
+        stage.batches(settings[name])
+        stage.check_resumed(name, settings[name], options[name])
+    _outline(stage, stages, options)
+    texts = _captions(stage.pictures, options["denoiser"]["captions"], options["denoiser"]["style"]) if "denoiser" in stages else None
     with stage.accelerator.main_process_first(), writing(stage.out / WORK):
         (stage.out / WORK).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=stage.out / WORK).close()
@@ -216,25 +213,25 @@ def _check(stage: _Stage, stages: Sequence[str], recipes: dict[str, Recipe], set
     return texts
 
 
-def _outline(stage: _Stage, stages: Sequence[str], settings: dict[str, dict[str, Any]]) -> None:
+def _outline(stage: _Stage, stages: Sequence[str], options: dict[str, dict[str, Any]]) -> None:
     """Refuse widths that make no networks, or none of this size: they are made and called without memory, on the meta device."""
-    size, widths = stage.pictures.pictures.shape[-1], settings["autoencoder"]["widths"]
+    size, widths = stage.pictures.pictures.shape[-1], options["autoencoder"]["widths"]
     if not {"autoencoder", "decoder", "denoiser"} & set(stages):
         return
     if "autoencoder" in stages:
-        make = partial(Autoencoder, settings["autoencoder"]["latent_channels"], widths, size)
-        latent_shape = _made("Autoencoder", make, lambda: (torch.zeros(1, 3, size, size),)).latent_shape
+        encoder = partial(Autoencoder, options["autoencoder"]["latent_channels"], widths, size)
+        latent_shape = _made("Autoencoder", encoder, lambda: (torch.zeros(1, 3, size, size),)).latent_shape
     else:
         autoencoder = _load_autoencoder(stage.out)
         if (was := autoencoder.networks.config.sample_size) != size:
             raise GenartError("other_run", path=str(stage.out / WORK / "vae"), what="size", was=was, now=size)
         latent_shape = autoencoder.latent_shape
     if "denoiser" in stages:
-        make = partial(Denoiser, latent_shape, widths=settings["denoiser"]["widths"])
+        make = partial(Denoiser, latent_shape, widths=options["denoiser"]["widths"])
         _made("Denoiser", make, lambda: (torch.zeros(1, *latent_shape), torch.zeros(1).long(), torch.zeros(1, MAX_TOKENS).long()))
 
 
-def _made(name: str, make: Callable[[], nn.Module], asked: Callable[[], tuple[Tensor, ...]]) -> nn.Module:
+def _made(name: str, make: Callable[[], nn.Module], asked: Callable[[], tuple[Tensor, ...]]) -> Any:
     """The network that `make` makes, called once with what `asked` makes."""
     try:
         with torch.device("meta"):
@@ -245,14 +242,16 @@ def _made(name: str, make: Callable[[], nn.Module], asked: Callable[[], tuple[Te
     return model
 
 
-def _train_autoencoder(stage: _Stage, recipe: Recipe, settings: dict[str, Any]) -> None:
+def _train_autoencoder(stage: _Stage, settings: Settings, options: dict[str, Any]) -> None:
     pictures, device = stage.pictures, stage.accelerator.device
     torch.manual_seed(stage.seed)
-    model = Autoencoder(settings["latent_channels"], settings["widths"], pictures.pictures.shape[-1]).to(device).train()
-    batches = stage.batches(recipe)
-    step = partial(autoencoder_step, kl_weight=settings["kl_weight"], chroma_weight=CHROMA_WEIGHT, latent_shape=model.latent_shape)
+    model = Autoencoder(options["latent_channels"], options["widths"], pictures.pictures.shape[-1]).to(device).train()
+    batches = stage.batches(settings)
+    step = partial(autoencoder_step, kl_weight=options["kl_weight"], chroma_weight=CHROMA_WEIGHT, latent_shape=model.latent_shape)
     x = batches.some(256)
-    run = stage.run("autoencoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
+    run = stage.run(
+        "autoencoder", model, settings, batches, step, options, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32])
+    )
     if stage.accelerator.is_main_process:  # the latents that the other stages see have mean 0 and variance 1 in each channel
         averaged = run.averaged.eval()
         mean, std = _encode(averaged, pictures)
@@ -262,20 +261,20 @@ def _train_autoencoder(stage: _Stage, recipe: Recipe, settings: dict[str, Any]) 
     stage.accelerator.wait_for_everyone()
 
 
-def _train_decoder(stage: _Stage, recipe: Recipe) -> None:
+def _train_decoder(stage: _Stage, settings: Settings) -> None:
     """The decoder again, from latents whose encoder stays as it is, so that a denoiser of these latents stays right."""
     device = stage.accelerator.device
     model = _load_autoencoder(stage.out).to(device).train()
     for part in (model.networks.encoder, model.networks.quant_conv):
         part.requires_grad_(False)
-    batches = stage.batches(recipe)
+    batches = stage.batches(settings)
     step = partial(autoencoder_step, kl_weight=0.0, chroma_weight=CHROMA_WEIGHT, latent_shape=model.latent_shape)
     x = batches.some(256)
-    settings = {"encoder": sha256_of(stage.out / WORK / "vae" / "diffusion_pytorch_model.safetensors")}
-    stage.run("decoder", model, recipe, batches, step, settings, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
+    options = {"encoder": sha256_of(stage.out / WORK / "vae" / "diffusion_pytorch_model.safetensors")}
+    stage.run("decoder", model, settings, batches, step, options, score=partial(_minus_psnr, x=x), draw=partial(_redraw, x=x[:32]))
 
 
-def _train_denoiser(stage: _Stage, recipe: Recipe, settings: dict[str, Any], texts: list[list[str]]) -> None:
+def _train_denoiser(stage: _Stage, settings: Settings, options: dict[str, Any], texts: list[list[str]]) -> None:
     """texts: the captions of each picture."""
     pictures, accelerator = stage.pictures, stage.accelerator
     autoencoder = _load_autoencoder(stage.out).to(accelerator.device).eval()
@@ -284,17 +283,17 @@ def _train_denoiser(stage: _Stage, recipe: Recipe, settings: dict[str, Any], tex
         mean, std = _latents(stage.out, autoencoder, pictures)
     tokens = torch.stack([_tokens(tokenizer, several) for several in texts])  # (N, variants, L)
     torch.manual_seed(stage.seed)
-    widths, end = settings["widths"], tokenizer.eos_token_id
+    widths, end = options["widths"], tokenizer.eos_token_id
     model = Denoiser(autoencoder.latent_shape, len(tokenizer), tokenizer.model_max_length, widths, end=end)
     model = model.to(accelerator.device).train()
     empty = _tokens(tokenizer, [""])[0]
-    batches = CaptionedLatents(pictures, mean, std, tokens, empty, recipe.batch_size, stage.seed, accelerator, stage.weights)
+    batches = CaptionedLatents(pictures, mean, std, tokens, empty, settings.batch_size, stage.seed, accelerator, stage.weights)
     scheduler = make_scheduler()
-    settings = settings | {"latents": sha256_of(stage.out / WORK / LATENTS)}
+    options = options | {"latents": sha256_of(stage.out / WORK / LATENTS)}
     prompts = [texts[row][0] for row in batches.picked(32).tolist()]
     draw = partial(_draw, autoencoder=autoencoder, tokenizer=tokenizer, scheduler=scheduler, prompts=prompts)
     step = partial(diffusion_step, alphas_cumprod=scheduler.alphas_cumprod)
-    stage.run("denoiser", model, recipe, batches, step, settings, draw=draw)
+    stage.run("denoiser", model, settings, batches, step, options, draw=draw)
 
 
 def write_pipeline(out: str | Path) -> Path:
