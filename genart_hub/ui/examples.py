@@ -112,7 +112,7 @@ def _smooth(points: Sequence[tuple[float, float]], rounds: int = 3) -> Sequence[
     return points
 
 
-def _smooth_ring(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _smooth_ring(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
     """The same for a closed line, which has no ends."""
     middle = ((points[0][0] + points[-1][0]) / 2, (points[0][1] + points[-1][1]) / 2)
     return _smooth([middle, *points, middle], rounds=5)
