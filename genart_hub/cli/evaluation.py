@@ -58,17 +58,17 @@ def evaluate(options: argparse.Namespace) -> None:
     from genart_hub import data
     from genart_hub.evaluate import evaluate as measure
     from genart_hub.evaluate import table
-    from genart_hub.evaluate.features import check_features, eye_name, pick_features
+    from genart_hub.evaluate.features import check_features, network_name, pick_features
     from genart_hub.files import replacing
     from genart_hub.hub.cards.markdown import NEAREST
     from genart_hub.hub.cards.tables import PLUS_MINUS
     from genart_hub.models.auto import check_image_model
     from genart_hub.models.base import FeatureNetwork
 
-    features = _eye(options.features) if options.features else None
+    features = _feature_network(options.features) if options.features else None
     names = _with_best(options.models)
     read = functools.cache(functools.partial(data.load, fit=options.fit, split=options.split))  # once for all models of a size
-    eyes: dict[str, Any] = {}
+    networks: dict[str, Any] = {}
     training_for = functools.cache(functools.partial(_training_pictures, options, read))  # which finds their features once
     picture = Path(options.json).with_name(NEAREST) if options.json and options.training else None
     results, weights = {}, {}
@@ -82,20 +82,20 @@ def evaluate(options: argparse.Namespace) -> None:
             results[_title(name, names)] = measure(model, pictures, rows=rows)
             continue
         check_image_model(model)
-        eye = check_features(features or pick_features(model))
-        eye = eyes.setdefault(eye_name(eye), eye)
-        size = model.image_size if eye.resizes else eye.image_size
-        of_training = {"training": training_for(eye, size), "picture": picture if name == names[0] else None}
+        network = check_features(features or pick_features(model))
+        network = networks.setdefault(network_name(network), network)
+        size = model.image_size if network.resizes else network.image_size
+        of_training = {"training": training_for(network, size), "picture": picture if name == names[0] else None}
         if "prompt" in model.inputs:
-            results |= _of_prompts(options, model, _title(name, names), eye, size, read, of_training)
+            results |= _of_prompts(options, model, _title(name, names), network, size, read, of_training)
             continue
-        reference = read(options.reference or options.data, size, eye.channels)
+        reference = read(options.reference or options.data, size, network.channels)
         pictures = read(options.data, model.image_size, model.channels) if hasattr(model, "reconstruct") else reference
         if options.label and model.num_classes:
             reference, pictures = reference.labelled_by(options.label), pictures.labelled_by(options.label)
         manner = {name: _one(name, getattr(options, name)) for name in ("num_steps", "guidance")}
         counts = options.samples, options.count, options.seed
-        results[_title(name, names)] = measure(model, pictures, eye, *counts, reference, **of_training, manner=manner)
+        results[_title(name, names)] = measure(model, pictures, network, *counts, reference, **of_training, manner=manner)
     if options.json:
         words = [Path(word).name if word in (*options.models, options.features) else word for word in options.arguments]
         words = ["/".join(Path(word).parts[-2:]) if word in (options.data, options.reference, options.training) else word for word in words]
@@ -115,23 +115,23 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def _of_prompts(
-    options: argparse.Namespace, model: Any, title: str, eye: Any, size: int, read: Callable, of_training: dict[str, Any]
+    options: argparse.Namespace, model: Any, title: str, network: Any, size: int, read: Callable, of_training: dict[str, Any]
 ) -> dict[str, list[Any]]:
     """A text-to-image model's columns: one, or one for each of several --steps or --guidance. read: data.load, as the options have it."""
     from genart_hub.evaluate import prompts
 
     steps = [whole("evaluate", "steps", value, 1, MAX_STEPS) for value in _numbers("steps", options.num_steps)]
     guidance = _numbers("guidance", options.guidance)
-    reference = read(options.reference or options.data, size, eye.channels)
+    reference = read(options.reference or options.data, size, network.channels)
     asked: dict[str, Any] = {"captions": options.caption or ["text"], "label": options.label, "hold_out": options.hold_out}
     asked |= {"prompts": options.prompts, "seed": options.seed}
     if len(steps) > 1 or len(guidance) > 1:
         count = min(options.count, options.samples)
-        columns = prompts.sweep(model, reference, eye, **asked, count=count, num_steps=steps, guidance=guidance)
+        columns = prompts.sweep(model, reference, network, **asked, count=count, num_steps=steps, guidance=guidance)
         return {f"{title}, {column}": measures for column, measures in columns.items()}
     pictures = read(options.data, model.image_size, model.channels)
     asked |= {"num_steps": next(iter(steps), None), "guidance": next(iter(guidance), None)}
-    return {title: prompts.evaluate(model, pictures, eye, reference, **asked, count=options.count, **of_training)}
+    return {title: prompts.evaluate(model, pictures, network, reference, **asked, count=options.count, **of_training)}
 
 
 def _numbers(name: str, text: str | None) -> list[float]:
@@ -146,7 +146,7 @@ def _one(name: str, text: str | None) -> float | None:
     return INPUTS[name].check("evaluate", number("evaluate", INPUTS[name].flag.lstrip("-"), text))
 
 
-def _eye(name: str) -> Any:
+def _feature_network(name: str) -> Any:
     if name == "inception":
         from genart_hub.evaluate.inception import Inception
 

@@ -55,15 +55,15 @@ def _setting(text: str) -> tuple[str, Any]:
         raise GenartError("bad_setting", text=text, reason=first_line(error)) from error
 
 
-def _training_pictures(options: argparse.Namespace, read: Callable, eye: Any, size: int) -> Any:
+def _training_pictures(options: argparse.Namespace, read: Callable, network: Any, size: int) -> Any:
     """What --training names, beside the unseen pictures of --data, at a feature network's size; None without it."""
     from genart_hub.evaluate.memorisation import Training, pick_autoencoder
 
     if not options.training:
         return None
-    pictures = read(options.training, size, eye.channels, split="train")
-    unseen = None if options.data == options.training else read(options.data, size, eye.channels)
-    return Training(pictures, unseen, eye, pick_autoencoder(pictures))
+    pictures = read(options.training, size, network.channels, split="train")
+    unseen = None if options.data == options.training else read(options.data, size, network.channels)
+    return Training(pictures, unseen, network, pick_autoencoder(pictures))
 
 
 def _title(name: str, names: list[str]) -> str:

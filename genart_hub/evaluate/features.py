@@ -40,7 +40,7 @@ def check_features(features: Any) -> Any:
 # ---- made pictures beside real ones ----
 
 
-def eye_name(features: Any) -> str:
+def network_name(features: Any) -> str:
     """What a protocol calls a feature network."""
     source = getattr(features, "source", None)
     sha256 = source.sha256 if source else getattr(features, "sha256", None)
@@ -70,17 +70,17 @@ def chunks(pictures: Pictures) -> Iterator[tuple[int, Tensor]]:
 
 
 def features_of(features: FeatureNetwork, pictures: Pictures) -> Tensor:
-    """The features of real pictures, made to the eye's size where they have another."""
+    """The features of real pictures, made to the feature network's size where they have another."""
     return torch.cat([look(features, x) for _, x in chunks(pictures)])
 
 
 def look(features: FeatureNetwork, x: Tensor) -> Tensor:
-    """The features of pictures, made to the eye's size where they have another. x: (B, C, H, W) in [-1, 1]. Returns (B, D)."""
+    """The features of pictures, made to the feature network's size where they have another. x: (B, C, H, W) in [-1, 1]. Returns (B, D)."""
     return run(features, features.features, _seen_by(features, x))
 
 
 def _seen_by(features: Any, x: Tensor) -> Tensor:
-    """Pictures as the eye takes them; Inception makes them its own size by itself."""
+    """Pictures as the feature network takes them; Inception makes them its own size by itself."""
     return images.resize(x, x.shape[-1] if features.resizes else features.image_size, features.channels)
 
 

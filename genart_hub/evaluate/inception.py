@@ -1,4 +1,4 @@
-"""Inception v3, the eye of published Fréchet and kernel distances. Szegedy et al. 2016, https://arxiv.org/abs/1512.00567."""
+"""Inception v3, the feature network of published Fréchet and kernel distances. Szegedy et al. 2016, https://arxiv.org/abs/1512.00567."""
 
 from collections.abc import Callable
 from pathlib import Path

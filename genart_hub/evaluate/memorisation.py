@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genart_hub import images, metrics
 from genart_hub.data import Pictures, to_images
-from genart_hub.evaluate.features import BATCH, eye_name, features_of, look, mean, run
+from genart_hub.evaluate.features import BATCH, features_of, look, mean, network_name, run
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.paint import judging
 from genart_hub.models import auto
@@ -130,7 +130,7 @@ class Training:
         protocol = (
             f"{what}{unseen}, each with the nearest of {len(self.pictures):,} training pictures of {split_of(self.pictures)} at "
             f"{self.pictures.pictures.shape[-1]} px; a near-copy is nearer to one than {QUANTILE:.0%} of {len(self.reconstructed):,} of "
-            f"them are to their reconstruction by {autoencoder} (RMSE {rmse:.3g}, features {distance:.3g}); {eye_name(self.features)}"
+            f"them are to their reconstruction by {autoencoder} (RMSE {rmse:.3g}, features {distance:.3g}); {network_name(self.features)}"
         )
         measures: list[Measure] = []
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import MAX_SEED, GenartError, whole
-from genart_hub.evaluate.features import check_features, eye_name, features_of, look, mean, pick_features, run
+from genart_hub.evaluate.features import check_features, features_of, look, mean, network_name, pick_features, run
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.memorisation import Training
 from genart_hub.evaluate.paint import judging, levels_seen_by
@@ -170,7 +170,7 @@ def _of_asked(
     manner: dict[str, Any],
     how: str,
 ) -> list[Measure]:
-    """Whether the eye finds the class whose caption was the prompt, beside whether it does in the real picture of that caption.
+    """Whether the feature network finds the class whose caption was the prompt, beside whether it does in the real picture of that caption.
 
     And in one of its class that it was trained on, as a model that copied its training pictures would show.
     """
@@ -185,8 +185,8 @@ def _of_asked(
         logits = run(features, features.head, _look_at(features, x_hat))
         protocol = (
             f"{len(held):,} prompts of {split_of(held)}, column {column}, one a class (seeds from {seed}{how and ', '}{how}); "
-            f"real: the pictures that they name, which {eye_name(features)} did not see in training; copies: others of the same classes, "
-            "which it did see"
+            f"real: the pictures that they name, which {network_name(features)} did not see in training; "
+            "copies: others of the same classes, which it did see"
         )
         for k, more in ((1, ""), (min(5, features.num_classes), ", top 5")):
             values, reals, copies = (mean(metrics.top_k_accuracy(each, labels, k)) for each in (logits, real, copied))

@@ -12,7 +12,7 @@ from torch import Tensor
 from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import MAX_SEED, GenartError, whole
-from genart_hub.evaluate.features import BATCH, check_features, chunks, eye_name, features_of, mean, pick_features, run
+from genart_hub.evaluate.features import BATCH, check_features, chunks, features_of, mean, network_name, pick_features, run
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.memorisation import Training
 from genart_hub.evaluate.paint import _labels_like, _made_features, _same_classes, judging
@@ -143,7 +143,7 @@ def protocol_of(reference: Pictures, features: Any, seed: int, asked: str) -> st
     at = "" if side == features.image_size else f" at {side} px"
     return (
         f"{half:,} made (seeds from {seed}, {asked}, {resized}) against {half:,} real of {split_of(reference)}{at}; "
-        f"real: the other {half:,}; {eye_name(features)}{_trained_on(features, reference.path)}"
+        f"real: the other {half:,}; {network_name(features)}{_trained_on(features, reference.path)}"
     )
 
 
@@ -189,11 +189,11 @@ def frechet(real: Tensor, made: Tensor, floor: Tensor, protocol: str, even: bool
 def _of_classes(
     model: ImageModel, features: FeatureNetwork, pictures: Pictures, real: Tensor, samples: int, seed: int, manner: dict[str, Any]
 ) -> list[Measure]:
-    """What a classifier makes of the samples: only where the eye is one. real: the features of real pictures."""
+    """What a classifier makes of the samples: only where the feature network is one. real: the features of real pictures."""
     if not features.num_classes:
         return []
-    eye, seeds = eye_name(features), f"seeds from {seed}{told_of(manner)}"
-    protocol = f"{samples:,} made ({seeds}), {len(real):,} real of {split_of(pictures)}, {eye}"
+    network, seeds = network_name(features), f"seeds from {seed}{told_of(manner)}"
+    protocol = f"{samples:,} made ({seeds}), {len(real):,} real of {split_of(pictures)}, {network}"
     caveat = f", which also recognises {_recognised_without_a_picture(features)}: read it beside a distance"
     logits = run(features, features.head, _made_features(model, features, samples, seed, None, **manner))
     real_logits = run(features, features.head, real)
@@ -211,7 +211,7 @@ def _of_classes(
         right = (_grouped(logits, groups, model.num_classes).argmax(dim=1) == asked).double()
         order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[: len(real)]
         real_right = (_grouped(real_logits, groups, model.num_classes).argmax(dim=1) == pictures.labels[order]).double()
-        asked_protocol = f"{samples:,} made ({seeds}, the classes in turn), {len(real):,} real of {split_of(pictures)}, {eye}"
+        asked_protocol = f"{samples:,} made ({seeds}, the classes in turn), {len(real):,} real of {split_of(pictures)}, {network}"
         measures.append(Measure("is the class asked for", *mean(right), *mean(real_right), asked_protocol, "label_accuracy"))
     return measures
 
@@ -238,7 +238,10 @@ def _largest(shares: Tensor) -> float:
 
 
 def _groups(model: ImageModel, features: FeatureNetwork, pictures: Pictures) -> Tensor | None:
-    """The model's class of each of the eye's classes: the same one, or the one that real pictures of it have. Returns (K,), or None."""
+    """The model's class of each class of the feature network: the same one, or the one that real pictures of it have.
+
+    Returns (K,), or None.
+    """
     if not _same_classes(model, pictures) or pictures.labels is None:
         return None
     if tuple(model.class_names) == tuple(features.class_names):

@@ -233,7 +233,7 @@ class Generative(nn.Module, HubModel, ImageModel):
 
 
 class FeatureNetwork(nn.Module, HubModel, Described):
-    """A classifier whose last features measure pictures of one small domain, where Inception is the wrong eye."""
+    """A classifier whose last features measure pictures of one small domain, for which Inception was not trained."""
 
     family: ClassVar[str] = "features"
     task = "image-classification"

@@ -1,4 +1,4 @@
-"""Convolutional classifier, the eye of the metrics. LeCun et al. 1998, https://doi.org/10.1109/5.726791."""
+"""Convolutional classifier, the feature network for grey pictures. LeCun et al. 1998, https://doi.org/10.1109/5.726791."""
 
 from collections.abc import Sequence
 

@@ -73,23 +73,23 @@ class ConvVAE(Generative):
         generator: Generator | None = None,
         label: object = None,
         eps: Tensor | None = None,
-        told: Tensor | None = None,
+        label_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Encode, draw z (with `generator`, or by the noise `eps`: (B, Z)), decode. Returns p (B, C, H, W), and mu and logvar (B, Z).
 
         In eval mode and without noise z is mu, as in `reconstruct`: the same x gives the same answer, also where the model is exported.
-        label: classes as a tensor (B,) are taken as they are. told: (B,) of 1 and 0, for which pictures the label counts (None: all).
+        label: classes as a tensor (B,) are taken as they are. label_mask: (B,) of 1 and 0, for which pictures the label counts (None: all).
         The others go the way of those without one.
         """
         x = self.check_images(x)
         if label is not None:
             label = label.to(x.device) if isinstance(label, Tensor) else self.check_label(label, len(x))
-        mu, logvar = self.encoder(x, label, told).chunk(2, dim=1)
+        mu, logvar = self.encoder(x, label, label_mask).chunk(2, dim=1)
         if self.training or generator is not None or eps is not None:
             z = mu + (0.5 * logvar).exp() * drawn("ConvVAE", mu, generator, eps)  # reparameterisation, section 2.4
         else:
             z = mu
-        return self.decoder(z, label, told), mu, logvar
+        return self.decoder(z, label, label_mask), mu, logvar
 
     def nll(self, p: Tensor, x: Tensor) -> Tensor:
         """-log p(x | z) in nats, summed over the pixels. p: what `decode` gave. Returns (B,)."""
@@ -125,10 +125,10 @@ class Encoder(nn.Module):
         self.embed = nn.Embedding(num_classes, 16 * widths[-1]) if num_classes else None
         self.head = nn.Linear(16 * widths[-1], 2 * latent_dim)
 
-    def forward(self, x: Tensor, label: Tensor | None = None, told: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, label: Tensor | None = None, label_mask: Tensor | None = None) -> Tensor:
         features = self.layers(x).flatten(1)  # (B, 16 * widths[-1])
         if self.embed is not None and label is not None:
-            features = features + _where_told(self.embed(label), told)
+            features = features + _masked(self.embed(label), label_mask)
         return self.head(nn.functional.silu(features))  # (B, 2Z)
 
 
@@ -146,18 +146,18 @@ class Decoder(nn.Module):
             size *= 2
         self.logvar = nn.Parameter(torch.tensor(2 * math.log(0.25))) if learned_variance else None
 
-    def forward(self, z: Tensor, label: Tensor | None = None, told: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, label: Tensor | None = None, label_mask: Tensor | None = None) -> Tensor:
         x = self.project(z)
         if self.embed is not None and label is not None:
-            x = x + _where_told(self.embed(label), told)
+            x = x + _masked(self.embed(label), label_mask)
         last = not self.layers[1].get_parameter("weight").is_contiguous()  # the weights are channels_last, so be the input
         x = x.unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
         return self.layers(x)  # (B, C, H, W)
 
 
-def _where_told(embedded: Tensor, told: Tensor | None) -> Tensor:
+def _masked(embedded: Tensor, label_mask: Tensor | None) -> Tensor:
     """What the labels add: (B, D), nothing for the pictures whose label does not count."""
-    return embedded if told is None else embedded * told.to(embedded)[:, None]
+    return embedded if label_mask is None else embedded * label_mask.to(embedded)[:, None]
 
 
 class ResidualBlock(nn.Module):

@@ -1,4 +1,4 @@
-"""Residual classifier, the eye of the metrics for colour. He et al. 2016, https://arxiv.org/abs/1512.03385."""
+"""Residual classifier, the feature network for colour. He et al. 2016, https://arxiv.org/abs/1512.03385."""
 
 from collections.abc import Sequence
 

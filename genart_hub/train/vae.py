@@ -52,8 +52,8 @@ def vae_step(
     if binarised:
         x = 2 * (noise.uniform(*x.shape) < (x + 1) / 2).float() - 1
     eps = noise.normal(len(x), vae.latent_dim)
-    told = {"told": noise.coin(1 - label_dropout, len(x))} if label is not None and label_dropout > 0 else {}
-    p, mu, logvar = vae(x, label=label, eps=eps, **told)
+    masked = {"label_mask": noise.coin(1 - label_dropout, len(x))} if label is not None and label_dropout > 0 else {}
+    p, mu, logvar = vae(x, label=label, eps=eps, **masked)
     reconstruction = vae.nll(p, x).mean()
     kl = losses.kl_to_standard_normal(mu, logvar).mean()
     backward(reconstruction + beta * kl)

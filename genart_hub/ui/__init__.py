@@ -22,7 +22,7 @@ from genart_hub import images
 from genart_hub.models import auto
 from genart_hub.ui import comparison, interpolation, reconstruction, sampling, texts, theme
 from genart_hub.ui.gate import SESSIONS, Gate
-from genart_hub.ui.model_cache import Shelf
+from genart_hub.ui.model_cache import ModelCache
 
 TABS = {"sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction, "comparison": comparison}
 
@@ -30,13 +30,13 @@ TABS = {"sampling": sampling, "interpolation": interpolation, "reconstruction": 
 def build() -> gr.Blocks:
     """The page, without serving it."""
     auto.plug()
-    shelf = Shelf()
+    models = ModelCache()
     with gr.Blocks(title="genart_hub", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(texts.t("heading"))
         gr.Markdown(texts.t("intro"), elem_classes="note")
         for name, tab in TABS.items():
             with gr.Tab(texts.t(name), id=name):
-                tab.build(shelf)
+                tab.build(models)
     return page
 
 

@@ -35,7 +35,7 @@ from genart_hub.ui.fields import (
 )
 from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, plotted
 from genart_hub.ui.handlers import Agreements, Running, guarded, in_turn, new_folder
-from genart_hub.ui.model_cache import TRUSTED_BYTES, Shelf, host_s_pipeline
+from genart_hub.ui.model_cache import TRUSTED_BYTES, ModelCache, host_s_pipeline
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import HUB, MODEL
 
@@ -51,7 +51,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def build(shelf: Shelf) -> None:
+def build(models: ModelCache) -> None:
     """The tab."""
     names = auto.bundled()
     listed = {name: auto.listing(name) for name in names}
@@ -151,9 +151,9 @@ def build(shelf: Shelf) -> None:
             if name not in answering:
                 continue
             if name in unfolding:
-                yield from attempt(k, name, lambda name=name: shelf.painter(name), n)
+                yield from attempt(k, name, lambda name=name: models.painter(name), n)
                 continue
-            model = shelf.painter(name)
+            model = models.painter(name)
             chosen = class_of(label, model) if model.class_names else None
             given: dict[str, Any] = {"truncation": truncation, "label": chosen, "prompt": prompt}
             asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
@@ -172,7 +172,7 @@ def build(shelf: Shelf) -> None:
         if big:
             yield show({columns[-1]: gr.update(visible=True), titles[-1]: big_title(lang, big)})
             own = bool(host_s_own)
-            load = lambda: gpu.borrowing(big, shelf.get(big, trusted=own, agreed=not own), TRUSTED_BYTES)  # noqa: E731
+            load = lambda: gpu.borrowing(big, models.get(big, trusted=own, agreed=not own), TRUSTED_BYTES)  # noqa: E731
             yield from attempt(len(names), Path(big).name, load, min(n, DIFFUSION_MOST))
         shown[status] = "\n\n".join(dict.fromkeys(note for note in notes if note))
         if not (readers or big):

@@ -14,7 +14,7 @@ from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
 from genart_hub.ui import gate, texts, turns
 from genart_hub.ui.handlers import guarded, in_turn
-from genart_hub.ui.model_cache import Shelf, offered
+from genart_hub.ui.model_cache import ModelCache, offered
 
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
 PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "火箭", "蓝色的狗")
@@ -68,30 +68,30 @@ def model_box(names: list[str], label: str = "model", value: str | None = None) 
     return gr.Dropdown(names, value=value, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True)
 
 
-def known_of(shelf: Shelf, model_name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def known_of(models: ModelCache, model_name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The classes and the inputs of a model; nothing of one that cannot be had, which is told when it is asked for pictures.
 
     A bundled one is not loaded for that.
     """
     try:
-        if bundled_folder(shelf.check(model_name)):
+        if bundled_folder(models.check(model_name)):
             listed = auto.listing(model_name.strip())
             return tuple(listed["classes"]), tuple(listed["inputs"])
-        model = shelf.painter(model_name)
+        model = models.painter(model_name)
         return model.class_names, model.inputs
     except (GenartError, KeyError):
         return (), ()
 
 
-def class_box(shelf: Shelf, box: gr.Dropdown) -> gr.Dropdown:
+def class_box(models: ModelCache, box: gr.Dropdown) -> gr.Dropdown:
     """The classes of the model that is chosen in `box`; hidden where it has none."""
 
     @in_turn(turns.MODEL)
     @guarded
     def follow(model_name: str, chosen: str, request: gr.Request) -> dict[str, Any]:
-        return gr.update(**class_choices(known_of(shelf, model_name)[0], texts.language(request), chosen))
+        return gr.update(**class_choices(known_of(models, model_name)[0], texts.language(request), chosen))
 
-    label = class_dropdown(known_of(shelf, box.value)[0] if box.value else ())
+    label = class_dropdown(known_of(models, box.value)[0] if box.value else ())
     when_chosen(box, follow, [box, label], label)
     return label
 
@@ -108,9 +108,9 @@ class InputFields:
         return [gr.update(visible=name in inputs) for name in self.shown]
 
 
-def input_fields(shelf: Shelf, box: gr.Dropdown) -> InputFields:
+def input_fields(models: ModelCache, box: gr.Dropdown) -> InputFields:
     """The fields that follow the model chosen in `box`."""
-    classes, inputs = known_of(shelf, box.value) if box.value else ((), ())
+    classes, inputs = known_of(models, box.value) if box.value else ((), ())
     prompt, of_prompt = prompt_box("prompt" in inputs)
     with gr.Column(visible="truncation" in inputs) as of_truncation:
         truncation = gr.Slider(0.05, 1, value=1, step=0.05, label=texts.t("truncation"), info=texts.t("truncation_info"))
@@ -128,7 +128,7 @@ def input_fields(shelf: Shelf, box: gr.Dropdown) -> InputFields:
     @in_turn(turns.MODEL)
     @guarded
     def follow(model_name: str, chosen: str, request: gr.Request) -> list[dict[str, Any]]:
-        classes, inputs = known_of(shelf, model_name)
+        classes, inputs = known_of(models, model_name)
         return [gr.update(**class_choices(classes, texts.language(request), chosen)), *followers.visible(inputs)]
 
     when_chosen(box, follow, [box, label], [label, *shown.values()])

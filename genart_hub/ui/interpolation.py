@@ -7,14 +7,14 @@ from genart_hub.errors import choice, number, whole
 from genart_hub.ui import texts
 from genart_hub.ui.fields import class_box, class_of, classes_of, how, model_box, parsed, unchecked
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
-from genart_hub.ui.model_cache import Shelf, first_shown, offered_from_latents
+from genart_hub.ui.model_cache import ModelCache, first_shown, offered_from_latents
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL, between_steps
 
 MOST_FRAMES = 240
 
 
-def build(shelf: Shelf) -> None:
+def build(models: ModelCache) -> None:
     """The tab."""
 
     @in_turn(MODEL)
@@ -22,7 +22,7 @@ def build(shelf: Shelf) -> None:
     def walk(
         model_name: str, seeds: str, method: str, frames: float, fps: float, loop: bool, truncation: float, label: str, request: gr.Request
     ) -> tuple[str, str, str]:
-        model, lang = shelf.generative(model_name), texts.language(request)
+        model, lang = models.generative(model_name), texts.language(request)
         where = texts.say(lang, "interpolation")
         frames = whole(where, texts.say(lang, "frames"), parsed(frames), 2, MOST_FRAMES)
         fps = number(where, texts.say(lang, "fps"), parsed(fps), 1, 50)
@@ -44,7 +44,7 @@ def build(shelf: Shelf) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered_from_latents(), value=first_shown())
-            label = class_box(shelf, model)
+            label = class_box(models, model)
             seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"))
             method = unchecked(gr.Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method")))
             frames = unchecked(gr.Slider(2, MOST_FRAMES, value=72, step=1, label=t("frames")))

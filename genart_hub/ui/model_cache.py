@@ -46,7 +46,7 @@ def first_shown() -> str | None:
     return next(iter(auto.bundled("gan")), None)
 
 
-class Shelf:
+class ModelCache:
     """Loaded models, the least used put away when together they take more than `max_bytes` of memory.
 
     What a reader names is loaded as anybody on the Hub could load it, without the host's token and beside the host's own cache.

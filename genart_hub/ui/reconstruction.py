@@ -20,7 +20,7 @@ from genart_hub.ui.examples import save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
 from genart_hub.ui.folders import own_folder
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
-from genart_hub.ui.model_cache import Shelf
+from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
 
@@ -28,7 +28,7 @@ SHOW_EVERY = 5  # steps between two pictures of an inversion
 MOST_STEPS = 1000
 
 
-def build(shelf: Shelf) -> None:
+def build(models: ModelCache) -> None:
     """The tab."""
     vaes = auto.reconstructing()
     gans = [name for name in auto.from_latents() if name not in vaes]
@@ -36,7 +36,7 @@ def build(shelf: Shelf) -> None:
     @in_turn(MODEL)
     @guarded
     def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
-        model = shelf.painter(model_name)
+        model = models.painter(model_name)
         if not hasattr(model, "reconstruct"):
             raise GenartError("not_vae", model=model_name, choices=", ".join(vaes))
         x = prepare(picture, model, tidy)
@@ -50,7 +50,7 @@ def build(shelf: Shelf) -> None:
     @in_turn(MODEL)
     @guarded
     def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        model, lang = shelf.generative(model_name), texts.language(request)
+        model, lang = models.generative(model_name), texts.language(request)
         steps = whole(texts.say(lang, "reconstruction"), texts.say(lang, "steps"), parsed(steps), 1, MOST_STEPS)
         x = prepare(picture, model, tidy)
         folder = new_folder()

@@ -29,7 +29,7 @@ from genart_hub.ui.fields import (
     unread_note,
 )
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
-from genart_hub.ui.model_cache import Shelf, first_shown, offered
+from genart_hub.ui.model_cache import ModelCache, first_shown, offered
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL, between_steps
 
@@ -38,7 +38,7 @@ COLUMNS = 8
 LARGE, DIFFUSION_MOST = 128, 4  # a pipeline of more px than that takes minutes a picture on a CPU
 
 
-def build(shelf: Shelf) -> None:
+def build(models: ModelCache) -> None:
     """The tab."""
 
     @in_turn(MODEL)
@@ -55,7 +55,7 @@ def build(shelf: Shelf) -> None:
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),
     ) -> tuple[Any, ...]:
-        model = shelf.painter(model_name)
+        model = models.painter(model_name)
         lang = texts.language(request)
         most = MOST if model.image_size <= LARGE or not model.tells_steps else DIFFUSION_MOST
         n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, most)
@@ -101,8 +101,8 @@ def build(shelf: Shelf) -> None:
         if png is None:
             return (gr.skip(),) * (3 + len(inputs.fields))
         recipe, file = remake.read(png), Path(png).name
-        name = shelf.check(remake.name_of(recipe))
-        model = shelf.painter(name)
+        name = models.check(remake.name_of(recipe))
+        model = models.painter(name)
         remake.check_weights(model, recipe)
         lang = texts.language(request)
         whole(texts.say(lang, "sampling"), texts.say(lang, "count"), recipe["n"], 1, MOST)
@@ -114,7 +114,7 @@ def build(shelf: Shelf) -> None:
     @in_turn(MODEL)
     def show_fields(model_name: str) -> list[dict[str, Any]]:
         """The fields of what the model takes: the one that a recipe has just named is in memory."""
-        return inputs.visible(shelf.painter(model_name).inputs)
+        return inputs.visible(models.painter(model_name).inputs)
 
     def choose(gallery: list, event: gr.SelectData) -> str | None:
         return gallery[event.index][0] if gallery else None
@@ -122,7 +122,7 @@ def build(shelf: Shelf) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered(), value=first_shown())
-            inputs = input_fields(shelf, model)
+            inputs = input_fields(models, model)
             hub_search(model)
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
             seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))

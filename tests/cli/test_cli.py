@@ -209,7 +209,8 @@ def test_a_pipeline_has_no_latent_space_to_walk_through(capsys, pipeline_folder)
 def test_a_pipelines_autoencoder_gives_a_picture_back(capsys, pipeline_folder, picture_folder, tmp_path):
     out = tmp_path / "back.png"
     assert "tiny-sd's answer" in run(capsys, "reconstruct", pipeline_folder, picture_folder / "cat" / "0.png", "--out", out)
-    assert Image.open(out).mode == "RGB"
+    with Image.open(out) as picture:
+        assert picture.mode == "RGB"
 
 
 @pytest.mark.parametrize("words", [["walk", "tiny-sd-emoji"], ["walk", "features-mnist"]])

@@ -141,7 +141,7 @@ def test_an_eye_of_another_kind_judges_distances_alone_and_sees_the_pictures_in_
     found = measure(gan, pictures, eye)
     assert set(found) == OF_SAMPLES - {"recognised", "evenness", "rarest", "commonest"}
     assert "real of data/tiny.parquet at 8 px; " in found["frechet"].protocol  # of another size, the floor is another one
-    assert features.eye_name(Inception()) == f"Inception@{SHA256_PREFIX}"
+    assert features.network_name(Inception()) == f"Inception@{SHA256_PREFIX}"
 
 
 def test_pictures_that_are_no_numbers_are_refused_by_the_models_name(gan, pictures, classifier):

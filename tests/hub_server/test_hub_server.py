@@ -192,7 +192,7 @@ def test_content_that_is_not_what_was_announced_is_refused(hub, api):
 
 
 @pytest.fixture
-def shelf(hub, api):
+def models(hub, api):
     for name, tag in (("me/gan", "gan"), ("me/vae", "vae"), ("me/wgan", "gan"), ("you/dcgan", "gan"), ("lab/vaegan", "vae")):
         hub.add(name, {"README.md": CARD.replace("gan]", f"{tag}, art]").encode()})
     return api
@@ -209,12 +209,12 @@ def shelf(hub, api):
         ({"filter": "art", "limit": 3}, ["me/gan", "me/vae", "me/wgan"]),
     ],
 )
-def test_models_are_listed(shelf, options, found):
-    assert [model.id for model in shelf.list_models(**options)] == found
+def test_models_are_listed(models, options, found):
+    assert [model.id for model in models.list_models(**options)] == found
 
 
-def test_a_list_comes_in_pages(hub, shelf):
-    list(shelf.list_models(filter="gan"))
+def test_a_list_comes_in_pages(hub, models):
+    list(models.list_models(filter="gan"))
     asked = [path for path in paths(hub) if path.startswith("GET /api/models?")]
     assert len(asked) == 2
     assert "filter=gan" in asked[1]

@@ -1,4 +1,4 @@
-"""The parts of the app that need no browser: the shelf of models, the language rule, folders that go, readable examples."""
+"""The parts of the app that need no browser: the models of models, the language rule, folders that go, readable examples."""
 
 import asyncio
 import os
@@ -55,7 +55,7 @@ def test_the_app_forgets_formats_that_start_programs_before_it_serves(monkeypatc
     assert "EPS" not in known
 
 
-# ---- the shelf ----
+# ---- the models ----
 
 
 @pytest.fixture
@@ -68,26 +68,26 @@ def three_models(tmp_path, monkeypatch):
 
 
 def test_the_least_used_model_leaves_a_full_shelf(three_models):
-    shelf = model_cache.Shelf(max_bytes=2 * three_models)
-    one, two = shelf.get("one"), shelf.get("two")
-    assert shelf.get("one") is one
-    shelf.get("three")
-    assert shelf.get("one") is one
-    assert shelf.get("two") is not two
+    models = model_cache.ModelCache(max_bytes=2 * three_models)
+    one, two = models.get("one"), models.get("two")
+    assert models.get("one") is one
+    models.get("three")
+    assert models.get("one") is one
+    assert models.get("two") is not two
 
 
 def test_a_model_larger_than_the_shelf_stays_alone(three_models):
-    shelf = model_cache.Shelf(max_bytes=1)
-    one = shelf.get("one")
-    assert shelf.get("one") is one
-    two = shelf.get("two")
-    assert shelf.get("two") is two
-    assert shelf.get("one") is not one
+    models = model_cache.ModelCache(max_bytes=1)
+    one = models.get("one")
+    assert models.get("one") is one
+    two = models.get("two")
+    assert models.get("two") is two
+    assert models.get("one") is not one
 
 
 def test_the_shelf_s_size_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("GENART_MODEL_MEMORY_MB", "1.5")
-    assert model_cache.Shelf().max_bytes == 1_500_000
+    assert model_cache.ModelCache().max_bytes == 1_500_000
 
 
 @pytest.mark.parametrize("name", ["/etc", "..", "../one", "./one", "~/one", "a\\b", "models/mine", "models/mine@main", "one/../two"])
@@ -96,24 +96,24 @@ def test_the_shelf_takes_no_path_even_one_that_exists(three_models, tmp_path, mo
     MODELS["GAN"](image_size=4, latent_dim=2).save_pretrained(tmp_path / "models" / "mine")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GenartError) as refusal:
-        model_cache.Shelf().get(name)
+        model_cache.ModelCache().get(name)
     assert refusal.value.code == "path_refused"
 
 
 @pytest.mark.parametrize("name", ["", " ", "none", None, 3, ["one"]])
 def test_a_name_of_nothing_is_told_with_the_bundled_ones(three_models, name):
     with pytest.raises(GenartError, match="one, three, two") as refusal:
-        model_cache.Shelf().get(name)
+        model_cache.ModelCache().get(name)
     assert refusal.value.code == "model_not_found"
 
 
 def test_the_host_may_name_a_folder(three_models, tmp_path):
-    assert model_cache.Shelf().get(f" {tmp_path / 'one'} ", trusted=True).latent_dim == 2
+    assert model_cache.ModelCache().get(f" {tmp_path / 'one'} ", trusted=True).latent_dim == 2
 
 
 def test_spaces_around_a_name_do_no_harm(three_models):
-    shelf = model_cache.Shelf()
-    assert shelf.get(" one ") is shelf.get("one")
+    models = model_cache.ModelCache()
+    assert models.get(" one ") is models.get("one")
 
 
 # ---- classes and ladders ----

@@ -50,42 +50,44 @@ def hub(gan_files, monkeypatch, tmp_path):
 
 
 def test_what_a_reader_names_is_loaded_without_the_host_s_token(hub):
-    assert model_cache.Shelf().get("me/open").latent_dim == 4
-    assert code_of(lambda: model_cache.Shelf().get("me/secret")) == "hub_not_public"
+    assert model_cache.ModelCache().get("me/open").latent_dim == 4
+    assert code_of(lambda: model_cache.ModelCache().get("me/secret")) == "hub_not_public"
     assert hub.requests
     assert {request.token for request in hub.requests} == {None}
 
 
 def test_what_the_host_names_is_loaded_with_it(hub, monkeypatch):
     monkeypatch.setenv("GENART_MODELS", "me/other, me/secret")
-    assert model_cache.Shelf().get("me/secret").latent_dim == 4
-    assert code_of(lambda: model_cache.Shelf().get("me/secret@main")) == "hub_not_public"  # named as the host names it, and no other way
+    assert model_cache.ModelCache().get("me/secret").latent_dim == 4
+    assert (
+        code_of(lambda: model_cache.ModelCache().get("me/secret@main")) == "hub_not_public"
+    )  # named as the host names it, and no other way
 
 
 def test_the_host_s_private_model_does_not_come_out_of_his_cache(hub, monkeypatch):
     from huggingface_hub import constants
 
     assert genart_hub.from_pretrained("me/secret").latent_dim == 4
-    assert code_of(lambda: model_cache.Shelf().get("me/secret")) == "hub_not_public"
+    assert code_of(lambda: model_cache.ModelCache().get("me/secret")) == "hub_not_public"
     hub.close()
-    assert code_of(lambda: model_cache.Shelf().get("me/secret")) == "hub_unreachable"
+    assert code_of(lambda: model_cache.ModelCache().get("me/secret")) == "hub_unreachable"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert code_of(lambda: model_cache.Shelf().get("me/secret")) == "hub_not_cached"
+    assert code_of(lambda: model_cache.ModelCache().get("me/secret")) == "hub_not_cached"
     assert genart_hub.from_pretrained("me/secret").latent_dim == 4
 
 
 def test_what_a_reader_has_loaded_is_there_without_a_network(hub):
-    model_cache.Shelf().get("me/open")
+    model_cache.ModelCache().get("me/open")
     hub.close()
-    assert model_cache.Shelf().get("me/open").latent_dim == 4
+    assert model_cache.ModelCache().get("me/open").latent_dim == 4
 
 
 def test_a_picture_of_the_host_s_model_names_its_commit_and_finds_it(hub, monkeypatch):
     monkeypatch.setenv("GENART_MODELS", "me/secret")
-    shelf = model_cache.Shelf()
-    model = shelf.get("me/secret")
-    assert shelf.get(f"me/secret@{model.source.revision}") is model
-    assert code_of(lambda: shelf.get(f"me/secret@{'0' * 40}")) == "hub_not_public"
+    models = model_cache.ModelCache()
+    model = models.get("me/secret")
+    assert models.get(f"me/secret@{model.source.revision}") is model
+    assert code_of(lambda: models.get(f"me/secret@{'0' * 40}")) == "hub_not_public"
 
 
 def test_the_search_sends_no_token_and_shows_no_private_model(hub):
