@@ -20,4 +20,5 @@ from genart_hub.models.auto import list_models as list_models
 from genart_hub.models.auto import register as register
 from genart_hub.models.auto import search as search
 
+__all__ = ["MODELS", "__version__", "bundled", "from_pretrained", "list_models", "register", "search"]
 __version__: Final[str]

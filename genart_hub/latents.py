@@ -8,7 +8,7 @@ from torch import Tensor
 
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, choice, shorten, whole
 from genart_hub.models.auto import check_generative
-from genart_hub.models.base import Generative, evaluating
+from genart_hub.models.base import Generative, ImageModel, evaluating
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -72,9 +72,9 @@ def walk(keys: Tensor | Sequence[Tensor], num_frames: int, method: str = "slerp"
     return interpolate(stops[k], stops[k + 1], (positions - k).to(keys.device))
 
 
-def nearest_class(model: Generative, x: Tensor, seed: int = 0, n: int = 64) -> Tensor | None:
+def nearest_class(model: ImageModel, x: Tensor, seed: int = 0, n: int = 64) -> Tensor | None:
     """The class of whose n seeded samples one comes nearest to each picture. x: (B, C, H, W). Returns (B,), None without classes."""
-    check_generative(model)
+    model = check_generative(model)
     if not model.num_classes:
         return None
     x, z = model.check_images(x).detach(), model.latents(n, seed).to(next(model.parameters()))
@@ -85,7 +85,7 @@ def nearest_class(model: Generative, x: Tensor, seed: int = 0, n: int = 64) -> T
 
 
 def invert(
-    model: Generative,
+    model: ImageModel,
     x: Tensor,
     num_steps: int = 200,
     seed: int = 0,
@@ -100,7 +100,7 @@ def invert(
     Yields (step, z, error) after each of `num_steps` steps: z (B, Z), the best so far for each picture; error, the mean squared
     error of G(z) over all pictures and pixels, which never rises. The last yield is the best.
     """
-    check_generative(model)
+    model = check_generative(model)
     x = model.check_images(x).detach()
     num_steps, num_starts = whole("invert", "num_steps", num_steps, 1), whole("invert", "num_starts", num_starts, 1)
     label = nearest_class(model, x, seed) if label is None else model.check_label(label, len(x))
@@ -128,16 +128,17 @@ def invert(
         yield step, best_z.clone(), best.mean().item()
 
 
-def keys_of(model: Generative, seeds: Sequence[int], truncation: float = 1.0) -> Tensor:
+def keys_of(model: ImageModel, seeds: Sequence[int], truncation: float = 1.0) -> Tensor:
     """The latents of these seeds. Returns (len(seeds), Z)."""
     return torch.cat([model.latents(1, seed, truncation) for seed in seeds])
 
 
-def frames(model: Generative, z: Tensor, batch_size: int = 64, label: object = None) -> Tensor:
+def frames(model: ImageModel, z: Tensor, batch_size: int = 64, label: object = None) -> Tensor:
     """The pictures of a walk. z: (N, Z). label: the class of all, or N of them (None: the first class, where the model has classes).
 
     Returns (N, C, H, W) float32 in [-1, 1].
     """
+    model = check_generative(model)
     parameter = next(model.parameters())
     label = model.check_label(0 if label is None and model.num_classes else label, len(z))
     labels = [None] * len(z) if label is None else label.split(batch_size)

@@ -76,14 +76,14 @@ def _has_weights(folder: Path, sha256: str | None) -> bool:
     return sha256 is not None and (folder / WEIGHTS).is_file() and sha256_of(folder / WEIGHTS) == sha256
 
 
-def check_weights(model: Any, recipe: dict[str, Any]) -> None:
+def check_weights(model: ImageModel, recipe: dict[str, Any]) -> None:
     """Refuse weights that are not those which made the picture."""
     wanted, found = recipe.get("weights_sha256"), model.source.sha256 if model.source else None
     if wanted and found != wanted:
         raise GenartError("other_weights", name=recipe["model"], wanted=wanted[:12], found=(found or "none")[:12])
 
 
-def remake(path: str | os.PathLike, load: Callable[[str], Any] = auto.from_pretrained) -> tuple[Image.Image, Tensor, dict]:
+def remake(path: str | os.PathLike, load: Callable[[str], ImageModel] = auto.from_pretrained) -> tuple[Image.Image, Tensor, dict[str, Any]]:
     """The picture of a PNG, sampled again to one grey level; its pixels; its recipe. load: name -> model."""
     recipe = read(path)
     try:

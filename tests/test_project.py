@@ -1,6 +1,7 @@
 """What the project declares is what it is: its dependencies, its types for others, and the linter's rules."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -40,13 +41,32 @@ def test_an_editor_knows_every_public_name():
     stub = ast.parse((ROOT / "genart_hub" / "__init__.pyi").read_text(encoding="utf-8"))
     names = {alias.asname for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names} - {None}
     assert names == {*genart_hub._LAZY, *genart_hub._MODULES}
+    listed = next(node.value for node in stub.body if isinstance(node, ast.Assign))  # __all__
+    assert ast.literal_eval(listed) == genart_hub.__all__
     assert (ROOT / "genart_hub" / "py.typed").is_file()
 
 
-CHECKERS = [["ruff", "check", "."], ["ruff", "format", "--check", "."], pytest.param(["mypy"], marks=pytest.mark.slow)]
+CHECKERS = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
 
 
 @pytest.mark.parametrize("words", CHECKERS, ids=lambda words: " ".join(words[:2]))
 def test_a_checker_finds_nothing(words):
     done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_types_of_the_package_and_of_a_user_s_script_are_right_and_a_misspelt_name_is_found(tmp_path):
+    (tmp_path / "misspelt.py").write_text('import genart_hub\n\nmodel = genart_hub.from_pretrained("gan-mnist")\nmodel.smaple(4)\n')
+    files = [*PROJECT["tool"]["mypy"]["files"], str(tmp_path / "misspelt.py")]
+    done = subprocess.run([sys.executable, "-m", "mypy", *files], cwd=ROOT, capture_output=True, text=True)
+    found = [line.partition("error: ")[2] for line in done.stdout.splitlines() if "error: " in line]
+    assert found == ['"ImageModel" has no attribute "smaple"; maybe "sample"?  [attr-defined]'], done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_user_s_script_runs(tmp_path):
+    words = [sys.executable, "-W", "error", ROOT / "tests" / "user_script.py", tmp_path]
+    done = subprocess.run(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in tmp_path.iterdir()} == {"grid.png", "walk.gif", "discs", "scale"}

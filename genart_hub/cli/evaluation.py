@@ -11,6 +11,7 @@ from typing import Any
 from genart_hub.cli.options import Commands, _title, _training_of, _training_pictures, add_command, add_model, load, print_json
 from genart_hub.errors import number, whole
 from genart_hub.models import auto
+from genart_hub.models.base import FeatureNetwork, ImageModel
 from genart_hub.models.inputs import INPUTS, MAX_STEPS
 
 
@@ -57,13 +58,12 @@ def evaluate(options: argparse.Namespace) -> None:
 
     from genart_hub import data
     from genart_hub.evaluate import evaluate as measure
-    from genart_hub.evaluate import table
     from genart_hub.evaluate.features import check_features, network_name, pick_features
+    from genart_hub.evaluate.measure import Measure, table
     from genart_hub.files import replacing
     from genart_hub.hub.cards.markdown import NEAREST
     from genart_hub.hub.cards.tables import PLUS_MINUS
     from genart_hub.models.auto import check_image_model
-    from genart_hub.models.base import FeatureNetwork
 
     features = _feature_network(options.features) if options.features else None
     names = _with_best(options.models)
@@ -71,10 +71,11 @@ def evaluate(options: argparse.Namespace) -> None:
     networks: dict[str, Any] = {}
     training_for = functools.cache(functools.partial(_training_pictures, options, read))  # which finds their features once
     picture = Path(options.json).with_name(NEAREST) if options.json and options.training else None
-    results, weights = {}, {}
+    results: dict[str, list[Measure]] = {}
+    weights: dict[str, str | None] = {}
     for name in tqdm(names, unit="model", disable=len(names) < 2):
-        model = load(options, name)
-        weights[_title(name, names)] = model.source.sha256
+        model: ImageModel | FeatureNetwork = load(options, name)
+        weights[_title(name, names)] = model.source.sha256 if model.source else None
         if isinstance(model, FeatureNetwork):
             pictures = read(options.data, model.image_size, model.channels)
             pictures = pictures.labelled_by(options.label) if options.label else pictures

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from genart_hub.cli.options import Commands, add_command, add_inputs, add_json, add_model, flag, generative, load, print_json
 from genart_hub.errors import GenartError
 from genart_hub.hub.cards.datasets import DATASETS
@@ -101,11 +103,11 @@ def sample(options: argparse.Namespace) -> None:
     print(f"{images.save_png(images.sheet(x, columns), options.out, recipe)}: {_told(x, recipe)}")
 
 
-def _told(x: Any, recipe: dict[str, Any]) -> str:
+def _told(x: Tensor, recipe: dict[str, Any]) -> str:
     return f"{len(x)} of {recipe['model']}, seeds from {recipe['seed']}"
 
 
-def _drawn(model: ImageModel, options: argparse.Namespace, request: dict[str, Any]) -> Any:
+def _drawn(model: ImageModel, options: argparse.Namespace, request: dict[str, Any]) -> Tensor:
     """The pictures, under a bar where the model tells its steps, and what is to be said of them."""
     from tqdm import tqdm
 
@@ -144,19 +146,19 @@ def reconstruct(options: argparse.Namespace) -> None:
     from genart_hub import images, latents
 
     model = auto.check_image_model(load(options))
-    at_once = getattr(model, "reconstruct", None)  # else its latents are searched
-    searched = None if at_once and not model.num_classes else auto.check_generative(model)
+    if not hasattr(model, "reconstruct"):
+        auto.check_generative(model)  # whose latents can be searched
     picture = images.open_picture(options.picture)
     picture = images.center_digit(picture, model.image_size) if options.digit else picture
     x = images.from_pil(picture, model.image_size, model.channels).to(device_of(model))
-    label = options.label or (latents.nearest_class(searched, x, options.seed) if searched else None)
-    if at_once:
-        x_hat = at_once(x) if label is None else at_once(x, label)
-    elif searched:
-        steps = latents.invert(searched, x, options.steps, options.seed, label=label)
+    label = options.label or (latents.nearest_class(model, x, options.seed) if model.num_classes else None)
+    if hasattr(model, "reconstruct"):
+        x_hat = model.reconstruct(x) if label is None else model.reconstruct(x, label)
+    else:
+        steps = latents.invert(model, x, options.steps, options.seed, label=label)
         for _, z, _ in tqdm(steps, total=options.steps, unit="step"):  # noqa: B007 - the last z is the best
             pass
-        x_hat = latents.frames(searched, z, label=label)
+        x_hat = latents.frames(model, z, label=label)
     error = (x.cpu() - x_hat.cpu()).square().mean().item() / 4
     path = images.save_png(images.enlarge(images.grid(torch.cat([x.cpu(), x_hat.cpu()]), columns=2)), options.out)
     print(f"{path}: the picture and {options.model}'s answer, mean squared error {error:.4f} (pixels in [0, 1])")

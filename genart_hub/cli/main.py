@@ -83,8 +83,8 @@ def _as_loud_as(options: argparse.Namespace) -> Iterator[None]:
         logging.basicConfig(level=logging.INFO)
     init = tqdm.__init__
     if options.quiet:
-        tqdm.__init__ = partialmethod(init, disable=True)  # type: ignore[assignment, method-assign]
+        tqdm.__init__ = partialmethod(init, disable=True)
     try:
         yield
     finally:
-        tqdm.__init__ = init  # type: ignore[method-assign]
+        tqdm.__init__ = init

@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 
 from genart_hub.errors import GenartError, first_line
 from genart_hub.models import auto
+from genart_hub.models.base import Generative, ImageModel
 from genart_hub.models.inputs import INPUTS
 
 PIPELINE_BYTES = 20_000_000_000
 
 
-def load(options: argparse.Namespace, name: str | None = None) -> Any:
+def load(options: argparse.Namespace, name: str | None = None) -> ImageModel:
     """The model that is named. A pipeline may be as large as they come: the memory that is free is its limit."""
     from genart_hub import devices
     from genart_hub.hub import locate
@@ -26,7 +27,7 @@ def load(options: argparse.Namespace, name: str | None = None) -> Any:
     return auto.from_pretrained(name, device=device, max_bytes=PIPELINE_BYTES)
 
 
-def generative(options: argparse.Namespace, name: str | None = None) -> Any:
+def generative(options: argparse.Namespace, name: str | None = None) -> Generative:
     """The same, and it must make pictures from latents."""
     from genart_hub.models.auto import check_generative
 

@@ -1,7 +1,7 @@
 """Feature networks, and what they see of pictures."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
+from genart_hub.hub.described import name_of
 from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, ImageModel
 
@@ -26,14 +27,13 @@ def pick_features(model: ImageModel) -> FeatureNetwork:
 
 def network_of(name: str) -> FeatureNetwork:
     """The feature network of that name."""
-    return cast(FeatureNetwork, check_features(auto.from_pretrained(name)))
+    return check_features(auto.from_pretrained(name))
 
 
-def check_features(features: Any) -> Any:
+def check_features(features: Any) -> FeatureNetwork:
     """`features`, if it is a feature network; else an error that names the bundled ones."""
     if not hasattr(features, "features") or not hasattr(features, "image_size"):
-        name = features.source.name if getattr(features, "source", None) else type(features).__name__
-        raise GenartError("not_features", model=name, choices=", ".join(auto.bundled("features")))
+        raise GenartError("not_features", model=name_of(features), choices=", ".join(auto.bundled("features")))
     return features
 
 
@@ -44,8 +44,7 @@ def network_name(features: Any) -> str:
     """What a protocol calls a feature network."""
     source = getattr(features, "source", None)
     sha256 = source.sha256 if source else getattr(features, "sha256", None)
-    name = source.name if source else type(features).__name__
-    return f"{name}@{sha256[:8]}" if sha256 else name
+    return f"{name_of(features)}@{sha256[:8]}" if sha256 else name_of(features)
 
 
 # ---- reconstructions and labels ----
@@ -85,7 +84,7 @@ def _seen_by(features: Any, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def run(module: Any, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """function(x) on the device that `module` is on, brought back to the CPU."""
+def run(module: Any, function: Callable[..., Tensor], x: Tensor, *more: Any) -> Tensor:
+    """function(x, *more) with x on the device that `module` is on, brought back to the CPU."""
     device = next(module.parameters()).device if isinstance(module, nn.Module) else x.device
-    return function(x.to(device)).cpu()
+    return function(x.to(device), *more).cpu()

@@ -14,6 +14,7 @@ from genart_hub.data import Pictures, to_images
 from genart_hub.evaluate.features import BATCH, features_of, look, mean, network_name, run
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.paint import judging
+from genart_hub.hub.described import name_of
 from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 
@@ -125,7 +126,7 @@ class Training:
         what: how a protocol calls them. prompts: one a generated picture; captions: one a training picture.
         """
         rmse, distance = self.limits
-        autoencoder = self.autoencoder.source.name if self.autoencoder.source else type(self.autoencoder).__name__
+        autoencoder = name_of(self.autoencoder)
         unseen = f" and {len(self.unseen):,} unseen real ones of {split_of(self.unseen)}" if self.unseen else ""
         protocol = (
             f"{what}{unseen}, each with the nearest of {len(self.pictures):,} training pictures of {split_of(self.pictures)} at "

@@ -16,6 +16,7 @@ from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import MAX_SEED, GenartError, whole
 from genart_hub.evaluate.features import check_features, features_of, look, mean, network_name, pick_features, run
+from genart_hub.evaluate.inception import Inception
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.memorisation import Training
 from genart_hub.evaluate.paint import judging, levels_seen_by
@@ -34,7 +35,7 @@ TIMED, TIMES = 16, 3  # pictures in a batch whose seconds are taken, and how oft
 def evaluate(
     model: ImageModel,
     pictures: Pictures,
-    features: FeatureNetwork | None = None,
+    features: FeatureNetwork | Inception | None = None,
     reference: Pictures | None = None,
     *,
     captions: Sequence[str] = ("text",),
@@ -79,7 +80,7 @@ def evaluate(
 def sweep(
     model: ImageModel,
     reference: Pictures,
-    features: FeatureNetwork | None = None,
+    features: FeatureNetwork | Inception | None = None,
     *,
     captions: Sequence[str] = ("text",),
     label: str | None = None,

@@ -14,7 +14,7 @@ from genart_hub.errors import GenartError, whole
 from genart_hub.evaluate.features import check_size, chunks, mean, run
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.metrics import CHUNK, dequantise
-from genart_hub.models.base import FeatureNetwork, ImageModel, evaluating
+from genart_hub.models.base import FeatureNetwork, Generative, ImageModel, evaluating
 
 IMPORTANCE_SAMPLES = 500
 
@@ -31,12 +31,12 @@ def of_reconstructions(model: Any, pictures: Pictures, seed: int) -> list[Measur
     errors = []
     for k, some in chunks(pictures):
         label = [] if labels is None else [labels[k : k + len(some)]]
-        errors.append(errors_of(some, run(model, lambda x: model.reconstruct(x, *label), some)))  # noqa: B023 - called at once
+        errors.append(errors_of(some, run(model, model.reconstruct, some, *label)))
     measures = errors_of_reconstructions(errors, whole_split(pictures))
     return measures + (_of_likelihood(model, pictures, labels, seed) if hasattr(model, "likelihood") else [])
 
 
-def _of_likelihood(model: Any, pictures: Pictures, labels: Tensor | None, seed: int) -> list[Measure]:
+def _of_likelihood(model: Generative, pictures: Pictures, labels: Tensor | None, seed: int) -> list[Measure]:
     generator = torch.Generator().manual_seed(seed)
     found: dict[str, list[Tensor]] = {"elbo": [], "tight": [], "kl": []}
     for k, x in chunks(pictures):
@@ -120,7 +120,7 @@ class ELBO:
 
 
 @torch.no_grad()
-def elbo(vae: Any, x: Tensor, seed: int = 0, num_samples: int = 1, label: object = None) -> ELBO:
+def elbo(vae: Generative, x: Tensor, seed: int = 0, num_samples: int = 1, label: object = None) -> ELBO:
     """E_q[log p(x | z)] - KL(q(z | x) || p(z)) of each picture, in nats, by `num_samples` draws of z.
 
     Kingma & Welling 2014, https://arxiv.org/abs/1312.6114, eq. 3. x: (N, C, H, W) in [-1, 1]; label: a class, or N of them.
@@ -152,7 +152,7 @@ def elbo(vae: Any, x: Tensor, seed: int = 0, num_samples: int = 1, label: object
 
 
 @torch.no_grad()
-def importance_weighted_bound(vae: Any, x: Tensor, seed: int = 0, num_samples: int = 500, label: object = None) -> Tensor:
+def importance_weighted_bound(vae: Generative, x: Tensor, seed: int = 0, num_samples: int = 500, label: object = None) -> Tensor:
     """E[log 1/K sum_k p(x, z_k) / q(z_k | x)] of each picture, in nats, with K = `num_samples` draws of z: tighter than `elbo`.
 
     Burda et al. 2016, https://arxiv.org/abs/1509.00519, eq. 8. Pictures and likelihoods as in `elbo`; a Gaussian's pixels are

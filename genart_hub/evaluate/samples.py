@@ -13,6 +13,7 @@ from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import MAX_SEED, GenartError, whole
 from genart_hub.evaluate.features import BATCH, check_features, chunks, features_of, mean, network_name, pick_features, run
+from genart_hub.evaluate.inception import Inception
 from genart_hub.evaluate.measure import Measure, split_of
 from genart_hub.evaluate.memorisation import Training
 from genart_hub.evaluate.paint import _labels_like, _made_features, _same_classes, judging
@@ -31,7 +32,7 @@ UNEVEN = 1.5  # times its even share, from which on the commonest class makes tw
 def evaluate(
     model: ImageModel | FeatureNetwork,
     pictures: Pictures,
-    features: FeatureNetwork | None = None,
+    features: FeatureNetwork | Inception | None = None,
     samples: int = 2000,
     count: int = 5000,
     seed: int = 0,

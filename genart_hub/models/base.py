@@ -141,15 +141,14 @@ class ImageModel(Described, Publishable):
         return ["from genart_hub import images", "", f"images.grid({loaded}.sample(16, seed=0{words})).show()"]
 
     if TYPE_CHECKING:  # what some of them have beside: GANs, VAEs, diffusion models
-
-        @property
-        def image_size(self) -> int: ...
-
+        image_size: int
         latents: Callable[..., Tensor]
         generate: Callable[..., Tensor]
         discriminate: Callable[..., Tensor]
         encode: Callable[..., tuple[Tensor, Tensor]]
         decode: Callable[..., Tensor]
+        nll: Callable[..., Tensor]
+        likelihood: str
         reconstruct: Callable[..., Tensor]
         save_pretrained: Callable[..., Path]
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.components.base import server
 from gradio.components.image_editor import AcceptBlobs
 from torch import Tensor
 
 from genart_hub.errors import MAX_SEED, GenartError, whole
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
+from genart_hub.models.base import ImageModel
 from genart_hub.ui import gate, texts, turns
 from genart_hub.ui.handlers import guarded, in_turn
 from genart_hub.ui.model_cache import ModelCache, offered
@@ -46,8 +48,7 @@ def bounded(pad: gr.Sketchpad) -> gr.Sketchpad:
         while len(pad.blob_storage) > MOST_DRAWINGS:
             pad.blob_storage.pop(next(iter(pad.blob_storage)), None)
 
-    accept_blobs._is_server_fn = True  # type: ignore[attr-defined]  # as Gradio marks them
-    pad.accept_blobs = accept_blobs
+    pad.accept_blobs = server(accept_blobs)
     return pad
 
 
@@ -166,7 +167,7 @@ def class_of(value: object, model: Any) -> int | str | None:
     return index if model.class_names[index] == str(index) else model.class_names[index]
 
 
-def classes_of(model: Any, label: object, n: int, seed: int) -> Tensor | None:
+def classes_of(model: ImageModel, label: object, n: int, seed: int) -> Tensor | None:
     """The classes of the pictures that `sample` gives for this request. Returns (n,), or None where the model has no classes."""
     return model.labels(n, seed) if label is None else model.check_label(label, n)
 
@@ -185,7 +186,7 @@ def prompt_box(visible: bool) -> tuple[gr.Textbox, gr.Column]:
     return prompt, column
 
 
-def unread_note(lang: str, model: Any, prompt: str) -> str:
+def unread_note(lang: str, model: ImageModel, prompt: str) -> str:
     """A sentence that names the end of a prompt where the model does not see it, else nothing."""
     end = model.unread(prompt).strip()
     if not end:

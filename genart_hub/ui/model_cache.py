@@ -54,15 +54,15 @@ class ModelCache:
 
     def __init__(self, max_bytes: int | None = None):
         self.max_bytes = max_bytes or int(float(os.environ.get("GENART_MODEL_MEMORY_MB", "2000")) * 1e6)
-        self._models: OrderedDict[str, Any] = OrderedDict()
+        self._models: OrderedDict[str, ImageModel] = OrderedDict()
         self._lock, self._from_disk, self._from_hub = threading.Lock(), threading.Lock(), threading.Lock()
 
-    def get(self, name: Any, trusted: bool = False, agreed: bool = False) -> Any:
+    def get(self, name: object, trusted: bool = False, agreed: bool = False) -> ImageModel:
         """The model of a bundled name or a Hub id.
 
         trusted: the name comes from the host, not from the page, and may be a folder. agreed: a big pipeline that the app offers.
         """
-        name = name.strip() if trusted else self.check(name)
+        name = str(name).strip() if trusted else self.check(name)
         if (model := self._known(name)) is not None:
             return model
         if (mine := self._host_s(name)) is not None:
@@ -81,21 +81,23 @@ class ModelCache:
             return {}
         return {"token": False} | gpu.options(TRUSTED_BYTES) if agreed else {"token": False, "cache_dir": readers_cache()}
 
-    def _known(self, name: str) -> Any:
+    def _known(self, name: str) -> ImageModel | None:
         with self._lock:
             if name in self._models:
                 self._models.move_to_end(name)
             return self._models.get(name)
 
-    def _host_s(self, name: str) -> Any:
+    def _host_s(self, name: str) -> ImageModel | None:
         """A model of the host's by the commit that a recipe names, where that is the one that is offered."""
         repo_id, _, commit = name.partition("@")
         for one in host_s_models() if commit else ():
-            if one != name and one.partition("@")[0] == repo_id and (model := self.get(one)).source.revision == commit:
-                return model
+            if one != name and one.partition("@")[0] == repo_id:
+                model = self.get(one)
+                if model.source and model.source.revision == commit:
+                    return model
         return None
 
-    def _load(self, name: str, options: dict[str, Any], one_at_a_time: threading.Lock) -> Any:
+    def _load(self, name: str, options: dict[str, Any], one_at_a_time: threading.Lock) -> ImageModel:
         with one_at_a_time:
             if (model := self._known(name)) is not None:
                 return model

@@ -169,11 +169,11 @@ def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str,
     return asked
 
 
-def _code(model: Any, n: int, seed: int, asked: dict[str, Any]) -> str:
+def _code(model: ImageModel, n: int, seed: int, asked: dict[str, Any]) -> str:
     """asked: the request beside count and seed; what is as by default is left out."""
     more = "".join(f", {key}={value!r}" for key, value in asked.items() if value is not None and (key, value) != ("truncation", 1))
     return f'import genart_hub\n\nx = genart_hub.from_pretrained("{_name(model, asked)}").sample({n}, seed={seed}{more})'
 
 
-def _name(model: Any, asked: dict[str, Any]) -> str:
+def _name(model: ImageModel, asked: dict[str, Any]) -> str:
     return remake.name_of(model.recipe(0, **asked))

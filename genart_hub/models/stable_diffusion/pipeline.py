@@ -61,7 +61,7 @@ class StableDiffusion(ImageModel):
             pipeline.vae.enable_slicing()
 
     @property
-    def image_size(self) -> int:
+    def image_size(self) -> int:  # type: ignore[override]  # its networks say it, so it cannot be set
         """The pictures' width in pixels, and their height unless the pipeline says otherwise."""
         return self._shape()[1]
 
