@@ -116,6 +116,7 @@ def examples(text: str) -> list[str]:
     return [block for block in blocks(text, "python") if "torch.load(" not in block]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", [folder for folder in TEXTS if examples(TEXTS[folder][0])])
 def test_python_examples_run(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -137,6 +137,7 @@ def test_a_connection_cut_at_half_a_file_is_taken_up_again(client, gan):
     assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_always_cut_leaves_the_cache_whole(client, gan):
     push(gan)
     fault = client.fail(r"GET .*model\.safetensors", "cut", times=99)

@@ -20,8 +20,17 @@ from genart_hub.hub import HubModel
 from genart_hub.models import MODELS
 from genart_hub.models.base import ImageModel
 
+for cls in (PixelDiffusion, WordPainter):
+    MODELS.pop(cls.__name__, None)  # they are registered where they are imported: for these tests alone
+
 ASKED = {PixelDiffusion: {"label": "dog", "num_steps": 3}, WordPainter: {"prompt": "a cat"}}
 WORDS = {PixelDiffusion: ["--label", "dog", "--steps", "3"], WordPainter: ["--prompt", "a cat"]}
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    for cls in (PixelDiffusion, WordPainter):
+        monkeypatch.setitem(MODELS, cls.__name__, cls)
 
 
 @pytest.fixture(params=[PixelDiffusion, WordPainter], ids=lambda cls: cls.__name__)
@@ -91,6 +100,7 @@ def test_it_is_measured_and_has_a_card(own, classifier, captioned, capsys, tmp_p
     assert (folder / "golden.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_it_is_pushed_and_pulled_and_the_app_samples_it(own, tmp_path, monkeypatch):
     with HubServer({"write": User("me")}) as hub:
         patched_client(hub, monkeypatch, tmp_path / "cache", token="write")
@@ -151,6 +161,5 @@ def test_a_plugin_of_the_folder_one_stands_in_registers_its_classes(tmp_path, ca
     (tmp_path / f"my_{type(own).__name__}.py").write_text("from own_models import *", "utf-8")
     monkeypatch.delitem(MODELS, type(own).__name__)
     assert cli.main(["info", "./own"]) == 1
-    MODELS.pop(type(own).__name__, None)
     monkeypatch.delitem(__import__("sys").modules, "own_models")
     assert type(own).__name__ in run(capsys, "--plugin", f"my_{type(own).__name__}", "info", "./own")

@@ -73,6 +73,7 @@ def trained(captioned, tmp_path_factory):
     return run(captioned, tmp_path_factory.mktemp("run") / "tiny-sd")
 
 
+@pytest.mark.slow
 def test_the_stages_make_a_pipeline_that_diffusers_loads(trained, capfd):
     from diffusers import StableDiffusionPipeline
 
@@ -91,6 +92,7 @@ def test_the_pipeline_is_a_model_like_any_other_and_takes_half_the_bytes_on_disk
         assert {tensor.dtype for tensor in load_file(file).values() if tensor.is_floating_point()} == {torch.float16}
 
 
+@pytest.mark.slow
 def test_a_stage_that_was_cut_goes_on_to_the_same_bits(captioned, trained, tmp_path, monkeypatch):
     step, calls = steps.diffusion_step, []
 

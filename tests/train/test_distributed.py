@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 import genart_hub
 from genart_hub.train import VAESettings
 
+pytestmark = pytest.mark.slow  # processes of their own
+
 LONG = VAESettings(epochs=8, batch_size=4, lr=1e-3, ema=0.9, schedule="linear")  # 24 steps
 
 SCRIPT = """

@@ -104,6 +104,7 @@ def alone(runs, tiny_parquet, tmp_path_factory):
     return out, done.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_that_was_killed_and_resumed_is_the_uncut_run_to_the_bit(name, alone, tiny_parquet, tmp_path, train_tiny):
     killed, said = alone
