@@ -128,10 +128,11 @@ class Run:
         model, numbers = self.averaged, {}
         if draw is not None:
             log.grid(self.step, images.sheet(draw(model), 8))
-        elif hasattr(model, "sample"):
-            columns = model.num_classes if 4 <= model.num_classes <= 16 else 8
+        elif hasattr(model, "sample") and "prompt" not in (inputs := getattr(model, "inputs", ())):
+            classes = model.num_classes if "label" in inputs else 0
+            columns = classes if 4 <= classes <= 16 else 8
             n = 64 // columns * columns
-            x_hat = model.sample(n, seed=0, label=[k % model.num_classes for k in range(n)] if model.num_classes else None).cpu()
+            x_hat = model.sample(n, seed=0, **({"label": [k % classes for k in range(n)]} if classes else {})).cpu()
             if len(batches.rows) > 1:
                 numbers["spread"] = spread(x_hat, batches.some(n))
             log.grid(self.step, images.sheet(x_hat, columns))
