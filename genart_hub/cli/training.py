@@ -11,44 +11,41 @@ from typing import Any
 from genart_hub.cli.options import Commands, _command, _is_first_process, _setting, add_command
 from genart_hub.errors import GenartError, choice, number
 from genart_hub.models import auto
+from genart_hub.train.latent_diffusion.stages import PRESETS, STAGES
+from genart_hub.train.launch import PRECISIONS
+from genart_hub.train.log import TRACKERS
 from genart_hub.train.tasks import TASKS, all_options, pick_settings, preset_of
 
-STAGES = ("autoencoder", "decoder", "denoiser", "pipeline")
-SHARED = ("size", "split", "token", "seed", "resume", "device", "precision", "save_minutes")  # of both commands, by their names in Python
+SHARED = ("size", "split", "token", "seed", "resume", "device", "precision", "save_minutes", "trackers")  # of both commands
 
 
 def add(commands: Commands) -> None:
     """The commands of this group, each with its options."""
-    command = add_command(commands, "train", train, "train a model on a parquet file or a folder of pictures")
-    command.add_argument("model", type=_dashed, choices=tuple(map(_dashed, auto.MODELS)), help="or the name of a class")
+    command = add_command(commands, "train", train, "train a model on pictures")
+    command.add_argument("model", type=_dashed, choices=tuple(map(_dashed, auto.MODELS)), help="what to train")
     command.add_argument("--data", required=True, help="a folder, a .parquet file, or a dataset on the Hub, owner/name[@revision]")
     command.add_argument("--out", required=True, help="the run's folder; it loads with from_pretrained")
-    command.add_argument("--resume", action="store_true", help="go on with the run that is in --out")
-
-    pictures = command.add_argument_group("pictures")
-    pictures.add_argument("--split", default="train", help="of a dataset with splits (train)")
-    pictures.add_argument("--size", type=int, help="make every picture this many pixels wide and high")
-    pictures.add_argument("--fit", choices=("crop", "pad"), default="crop", help="how: cut to the centre square, or add a border (crop)")
+    pictures, machine = _add_shared(command, "go on with the run that is in --out")
+    pictures.add_argument(
+        "--size", type=int, metavar="PIXELS", help="make every picture this wide and high (the first one's size, if the model can)"
+    )
     pictures.add_argument("--label", metavar="COLUMN", help="the column that holds the classes (label)")
     pictures.add_argument("--hold-out", metavar="COLUMN", help="leave out one variant, by this column, of each class that has them all")
-    pictures.add_argument("--token", help="for a private dataset on the Hub")
-
-    settings = command.add_argument_group("settings")
-    settings.add_argument(
-        "--preset", "--recipe", metavar="NAME", help="the settings by name, see below; those of the model where none is named"
-    )
-    settings.add_argument("--conditional", action="store_true", help="tell the model the class of each picture")
-    settings.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="an argument of the model, such as latent_dim=20")
-    settings.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the noise (0)")
+    machine.add_argument("--accumulate", type=int, default=1, metavar="PIECES", help="cut a batch into pieces, for less memory (1)")
     command.formatter_class, command.epilog = argparse.RawDescriptionHelpFormatter, _presets()
 
-    machine = command.add_argument_group("machine")
-    machine.add_argument("--save-minutes", type=float, default=2.0, help="between two checkpoints (2)")
-    machine.add_argument("--accumulate", type=int, default=1, metavar="PIECES", help="cut a batch into pieces, for less memory (1)")
-    machine.add_argument("--precision", choices=("auto", "no", "bf16", "fp16"), default="auto", help="auto: bf16 on a GPU that has it")
-    machine.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+    told = "A value in brackets holds where the preset has no other."
+    groups = {"": command.add_argument_group("settings", told)}
+    groups[""].add_argument("--preset", "--recipe", metavar="NAME", help="a family's settings by name, see below (the model's own)")
+    groups[""].add_argument("--conditional", action="store_true", help="tell the model the class of each picture")
+    groups[""].add_argument(
+        "--set", action="append", default=[], metavar="NAME=JSON", help="an argument of the model, such as latent_dim=20"
+    )
     for field, kind, owners in all_options().values():  # last, so that one whose name is taken is found
-        _add_setting(settings, field, kind, "" if len(owners) == len(TASKS) else f"{', '.join(owners)}: ")
+        whose = "" if len(owners) == len(TASKS) else " and ".join(owners)
+        if whose not in groups:
+            groups[whose] = command.add_argument_group(f"{whose} settings")
+        _add_setting(groups[whose], field, kind)
 
     command = add_command(
         commands, "train-diffusion", train_diffusion, "train a text-to-image pipeline on captioned pictures, stage by stage"
@@ -56,22 +53,18 @@ def add(commands: Commands) -> None:
     command.add_argument("--data", required=True, help="a folder with captions, a .parquet file, or a dataset on the Hub")
     command.add_argument("--out", required=True, help="the pipeline's folder, which diffusers can load; its stages lie in it too")
     command.add_argument("--stage", action="append", choices=STAGES, help="only this one; again for more (all, in order)")
-    command.add_argument("--resume", action="store_true", help="go on with the stages that are in --out")
-    command.add_argument("--caption", action="append", metavar="COLUMN", help="with the pictures' names; again for another language (text)")
-    command.add_argument("--style", metavar="COLUMN", help="whose value a caption sometimes names: red apple, noto style")
-    command.add_argument("--balance", metavar="COLUMN", help="whose values are drawn equally often")
-    command.add_argument("--split", default="train", help="of a dataset with splits (train)")
-    command.add_argument("--size", type=int, default=64, help="make every picture this many pixels wide and high (64)")
-    command.add_argument("--fit", choices=("crop", "pad"), default="crop", help="how: cut to the centre square, or add a border (crop)")
-    command.add_argument("--token", help="for a private dataset on the Hub")
-    command.add_argument("--latent-channels", type=int, default=4, help="of the autoencoder (4)")
-    command.add_argument("--kl-weight", type=float, default=1e-3, help="of the autoencoder's KL (0.001)")
-    for option in ("epochs", "batch-size", "lr"):
-        command.add_argument(f"--{option}", action="append", default=[], metavar="STAGE=N", help=f"{option.replace('-', ' ')} of a stage")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--save-minutes", type=float, default=2.0, help="between two checkpoints (2)")
-    command.add_argument("--precision", choices=("auto", "no", "bf16", "fp16"), default="auto", help="auto: bf16 on a GPU that has it")
-    command.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+    pictures, _ = _add_shared(command, "go on with the stages that are in --out")
+    pictures.add_argument("--size", type=int, default=64, metavar="PIXELS", help="make every picture this wide and high (64)")
+    pictures.add_argument("--caption", action="append", metavar="COLUMN", help="what the pictures show; again for another language (text)")
+    pictures.add_argument("--style", metavar="COLUMN", help="whose value some captions end with: red apple, noto style")
+    pictures.add_argument("--balance", metavar="COLUMN", help="whose values are drawn equally often")
+    settings = command.add_argument_group("settings")
+    for name, what in (("epochs", "epochs"), ("batch_size", "pictures an update"), ("lr", "the learning rate")):
+        values = ", ".join(f"{stage} {getattr(preset, name):g}" for stage, preset in PRESETS.items())
+        flag = f"--{name.replace('_', '-')}"
+        settings.add_argument(flag, action="append", default=[], metavar="STAGE=N", help=f"{what} of a stage ({values})")
+    settings.add_argument("--latent-channels", type=int, default=4, metavar="N", help="of the autoencoder (4)")
+    settings.add_argument("--kl-weight", type=float, default=1e-3, metavar="WEIGHT", help="of the KL of the autoencoder (0.001)")
 
     command = add_command(
         commands, "build-emoji64", build_emoji64, "make the dataset emoji64 from clones of the public repositories it comes from"
@@ -88,13 +81,32 @@ def _dashed(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z]{2})", "-", name).lower()
 
 
-def _add_setting(group: argparse._ArgumentGroup, field: dataclasses.Field, kind: Any, whose: str) -> None:
+def _add_shared(command: argparse.ArgumentParser, resume: str) -> tuple[argparse._ArgumentGroup, argparse._ArgumentGroup]:
+    """The options of both commands that train. Returns the groups of those of the pictures and of the machine."""
+    command.add_argument("--resume", action="store_true", help=resume)
+    command.add_argument("--seed", type=int, default=0, help="of the weights, the batches and the noise (0)")
+    told = "send numbers and samples there; again for more (TensorBoard's events in --out, where it is installed)"
+    command.add_argument("--tracker", action="append", default=[], choices=TRACKERS, dest="trackers", help=told)
+    pictures = command.add_argument_group("pictures")
+    pictures.add_argument("--split", default="train", help="of a dataset with splits (train)")
+    pictures.add_argument("--fit", choices=("crop", "pad"), default="crop", help="cut to the centre square, or add a border (crop)")
+    pictures.add_argument("--token", help="for a private dataset on the Hub")
+    machine = command.add_argument_group("machine")
+    machine.add_argument("--device", help="auto, cpu, cuda or mps (GENART_DEVICE, else cpu)")
+    machine.add_argument("--precision", choices=PRECISIONS, default="auto", help="auto is bf16 on a GPU that has it, else no (auto)")
+    machine.add_argument("--save-minutes", type=float, default=2.0, metavar="MINUTES", help="between two checkpoints (2)")
+    return pictures, machine
+
+
+def _add_setting(group: argparse._ArgumentGroup, field: dataclasses.Field, kind: Any) -> None:
     """The option of a setting, whose help tells its words and its value where no preset says another."""
     about, name = field.metadata, field.name
-    default = "" if kind is bool or field.default in (None, dataclasses.MISSING, ()) else f" ({field.default})"
+    value = f"{field.default:g}" if isinstance(field.default, float) else field.default
+    value = "the preset's" if value is dataclasses.MISSING else value
+    default = "" if kind is bool or value in (None, ()) else f" ({value})"
     choices = f": {', '.join(about['choices'])}" if about["choices"] else ""
     flag = "--" + name.replace("_", "-")
-    options: dict[str, Any] = {"help": f"{whose}{about['help']}{choices}{default}", "dest": name}
+    options: dict[str, Any] = {"help": f"{about['help']}{choices}{default}", "dest": name}
     if kind is bool:
         options |= {"action": argparse.BooleanOptionalAction}
     elif kind == dict[str, float] | None:
@@ -116,15 +128,15 @@ def _read(kind: Any, value: Any) -> Any:
 
 def _presets() -> str:
     """The presets of all families, with the models that train by them where none is named."""
-    lines, classes = ["presets:"], auto.MODELS.items()
+    lines, classes = ["presets, each of a family, and the models that train by it:"], auto.MODELS.items()
     for family, task in TASKS.items():
         for name, preset in task.presets.items():
             own = [_dashed(model) for model, cls in classes if getattr(cls, "family", None) == family and preset_of(cls) == name]
             values = {key: ",".join(map(str, value)) if isinstance(value, tuple) else value for key, value in preset.changed.items()}
-            told = ", ".join(f"{key} {value}" for key, value in values.items())
+            told = ", ".join(f"{key}\xa0{value}" for key, value in values.items())
             title = ", ".join([task.name, name] + [f"of {' and '.join(own)}"] * bool(own))
             lines += textwrap.wrap(f"{title}: {told}", 110, initial_indent="  ", subsequent_indent="    ")
-    return "\n".join(lines)
+    return "\n".join(lines).replace("\xa0", " ")
 
 
 def train(options: argparse.Namespace) -> None:
@@ -150,7 +162,6 @@ def train(options: argparse.Namespace) -> None:
 
 
 def train_diffusion(options: argparse.Namespace) -> None:
-    from genart_hub.train.latent_diffusion.stages import PRESETS
     from genart_hub.train.latent_diffusion.stages import train_diffusion as run_stages
 
     changes: dict[str, dict[str, Any]] = {stage: {} for stage in PRESETS}

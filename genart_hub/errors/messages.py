@@ -188,6 +188,7 @@ MESSAGES = {
     "task_taken": "The family {family} has another task already, that of a {name}. Give yours another family.",
     "task_incomplete": 'The task {name} lacks a sound {missing}. A genart_hub.train.Task takes a name, presets (all of one Settings class, "default" '
     "among them) and make_step.",
+    "tracker_refused": "The tracker {name} does not start ({reason}). Set it up as its manual says, or leave --tracker out.",
     "run_exists": "{path} already holds a run or a model. Go on with --resume where it is a run, or give another --out.",
     "run_in_use": "Another process trains into {path} now. Wait until it is done, stop it, or give another --out.",
     "no_checkpoint": "{path} holds no checkpoint to resume. Start without --resume.",

@@ -29,11 +29,11 @@ class GANSettings(Settings):
     smallest_batch = 2
 
     objective: str = option("the loss", "non-saturating", choices=tuple(losses.OBJECTIVES))
-    r1: float = option("the R1 penalty, times the squared gradient norm", 0.0)
-    r2: float = option("the same on the generated pictures, R2; with --objective relativistic: R3GAN's", 0.0)
-    r1_every: int = option("take both every so many steps, at so many times the weight", 1, low=1, metavar="STEPS")
-    gp: float = option("the WGAN-GP penalty", 0.0)
-    augment: tuple[str, ...] = option("differentiable augmentations, with commas, or none", (), choices=POLICIES)
+    r1: float = option("the weight of R1, the squared gradient norm on real pictures", 0.0)
+    r2: float = option("the weight of R2, the same on generated pictures; R3GAN has both, and the objective relativistic", 0.0)
+    r1_every: int = option("take both penalties every so many steps only, and that many times as strongly", 1, low=1, metavar="STEPS")
+    gp: float = option("the weight of the gradient penalty of WGAN-GP", 0.0)
+    augment: tuple[str, ...] = option("augmentations of what is judged, with commas between, or none", (), choices=POLICIES)
 
 
 PRESETS = {

@@ -5,7 +5,7 @@ import inspect
 import io
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import asdict
 from functools import partial
@@ -23,6 +23,7 @@ from genart_hub.files import only_one, replacing, sha256_of
 from genart_hub.hub.cards.tables import TRAINING
 from genart_hub.hub.names import CONFIG
 from genart_hub.models import MODELS
+from genart_hub.train.log import check_trackers
 from genart_hub.train.loop import Numbers, driven, fit_steps
 from genart_hub.train.run import CHECKPOINT, FIRST_BEST, Run, set_aside_evaluation
 from genart_hub.train.settings import Settings, Task
@@ -55,6 +56,7 @@ def train_steps(
     accumulate: int = 1,
     precision: str = "auto",
     token: str | None = None,
+    trackers: Sequence[Any] = (),
 ) -> Generator[tuple[int, Numbers], None, Run]:
     """Train a new MODELS[class_name] on the pictures of `path` into the folder `out`, or go on with the run that is there.
 
@@ -71,7 +73,8 @@ def train_steps(
     settings: by `pick_settings` (None: the class's preset). arguments: of the constructor; the size, the channels and, for a conditional
     model or a classifier, the classes of the pictures are added. label: the column that holds the classes; hold_out: the column of which
     one variant a class is left out. accumulate: pieces that a batch is cut into, for less memory. precision: auto, no, bf16 or fp16.
-    command: for the card. Under torchrun or accelerate launch, every process calls this, and the first one writes.
+    trackers: where numbers and samples go, as `Log` has them. command: for the card. Under torchrun or accelerate launch, every process
+    calls this, and the first one writes.
     """
     choice("train", "class_name", class_name, MODELS)
     cls: Any = MODELS[class_name]
@@ -82,6 +85,7 @@ def train_steps(
         raise GenartError("wrong_settings", name=class_name, wanted=wanted, found=found, family=cls.family)
     seed, accumulate = whole("train", "seed", seed, 0, MAX_SEED), whole("train", "accumulate", accumulate, 1, 1024)
     save_minutes = number("train", "save_minutes", save_minutes, 0)
+    check_trackers(trackers)
     _check_out(out, resume)
     accelerator = make_accelerator(pick_device(device), precision, accumulate)
     main = accelerator.is_main_process
@@ -120,7 +124,7 @@ def train_steps(
         try:
             yield from fit_steps(
                 step, batches, num_steps, run, seed, settings.rate, save_minutes, progress=progress, accelerator=accelerator,
-                accumulate=accumulate, look_every=-(-num_steps // LOOKS), margin=task.margin,
+                accumulate=accumulate, look_every=-(-num_steps // LOOKS), margin=task.margin, trackers=trackers,
                 score=_pick_score(task, run, batches, seed, hold_out, num_steps, progress) if main else None,
             )  # fmt: skip
         finally:
@@ -146,7 +150,7 @@ def make_accelerator(device: torch.device, precision: str, accumulate: int) -> A
     """Accelerate's view of the processes: one, or those that torchrun or accelerate launch started."""
     try:
         from accelerate import Accelerator
-        from accelerate.state import AcceleratorState
+        from accelerate.state import AcceleratorState, PartialState
     except ImportError as error:
         raise GenartError("needs_package", package="accelerate", install='"genart-hub[train]"') from error
     choice("train", "precision", precision, PRECISIONS)
@@ -154,7 +158,7 @@ def make_accelerator(device: torch.device, precision: str, accumulate: int) -> A
         precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "no"
     if precision == "fp16" and device.type == "cpu":  # accelerate would train in float32 and not say so
         raise GenartError("precision_refused", precision=precision, device=device.type, reason=GenartError("reason_fp16"))
-    if AcceleratorState._shared_state.get("num_processes") == 1:  # else an earlier run of this process decides device and precision
+    if PartialState._shared_state.get("num_processes") == 1:  # else an earlier run of this process decides device and precision
         AcceleratorState._reset_state(reset_partial_state=True)
     try:
         return Accelerator(cpu=device.type == "cpu", mixed_precision=precision, gradient_accumulation_steps=accumulate)

@@ -4,7 +4,7 @@ import functools
 import math
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 
@@ -58,6 +58,7 @@ def fit_steps(
     score: Callable[[nn.Module], float] | None = None,
     draw: Callable[[nn.Module], Tensor] | None = None,
     margin: float = 0.0,
+    trackers: Sequence[Any] = (),
 ) -> Generator[tuple[int, Numbers], None, dict[str, float]]:
     """Call `step(*batches[k], noise=...)` for k up to `num_steps`, from where `run` stands.
 
@@ -74,10 +75,11 @@ def fit_steps(
     look_every: how often the run's samples are drawn, by `draw` where the model cannot, and `score`, lower is better, is asked, so far as
     the looks take less than LOOK_SHARE of the run's time (the last sheet is always drawn); the best model, by `margin`, is kept in the
     folder `best`, and none of a step before FIRST_BEST. Looks change no bit of what is trained. log_every: at least LINES lines are logged.
+    trackers: for `Log`.
     Raises GenartError when a number to log or a weight is not finite; the last checkpoint is kept.
     """
     main = accelerator is None or accelerator.process_index == 0
-    keeper = _Keeper(run, batches, num_steps, save_minutes, look_every, score, draw, margin) if run and main else None
+    keeper = _Keeper(run, batches, num_steps, save_minutes, trackers, look_every, score, draw, margin) if run and main else None
     log_every = min(log_every, max(1, num_steps // LINES))
     noted: dict[str, float] = {}
     start, before = (run.step, run.seconds) if run else (0, 0.0)
@@ -122,12 +124,12 @@ fit = driven(fit_steps)
 class _Keeper:
     """What the first process keeps of a run: its log, its looks as far as there is time for them, its checkpoints."""
 
-    def __init__(self, run: Run, batches: Batches, num_steps: int, save_minutes: float, *looks: Any):
+    def __init__(self, run: Run, batches: Batches, num_steps: int, save_minutes: float, trackers: Sequence[Any], *looks: Any):
         self.run, self.batches, self.num_steps, self.save_minutes = run, batches, num_steps, save_minutes
         self.look_every, self.score, self.draw, self.margin = looks
         for folder in (run.folder, run.folder / BEST):
             sweep(folder)
-        self.log, self.saved_at = Log(run.folder, run.step), time.perf_counter()
+        self.log, self.saved_at = Log(run.folder, run.step, trackers, run.description), time.perf_counter()
         self.costs: dict[bool, tuple[int, float]] = {}  # the step and the seconds of the last look with a score, and of the last without
 
     def write(self, numbers: dict[str, float]) -> None:

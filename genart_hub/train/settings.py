@@ -26,12 +26,12 @@ class Settings:
     smallest_batch: ClassVar[int] = 1  # 2 where batch normalisation is
 
     epochs: int = option("how often all pictures are seen", low=1)
-    batch_size: int = option("pictures an update, over all processes", low=1)
-    lr: float = option("the learning rate", high=10)
+    batch_size: int = option("pictures an update, of all processes together", low=1)
+    lr: float = option("the learning rate, at its highest", high=10)
     betas: tuple[float, float] = (0.9, 0.999)  # of Adam
-    ema: float | None = option("of the averaged weights, such as 0.998; 0 for none", None, high=1, metavar="DECAY")
-    schedule: str = option("of the learning rate", "constant", choices=("constant", "linear", "cosine"))
-    warmup: float = option("of the run, in which the learning rate rises", 0.0, high=1, metavar="SHARE")
+    ema: float | None = option("the decay of the averaged weights, such as 0.998; 0: no average", None, high=1, metavar="DECAY")
+    schedule: str = option("how the learning rate goes", "constant", choices=("constant", "linear", "cosine"))
+    warmup: float = option("the share of the run in which the learning rate rises", 0.0, high=1, metavar="SHARE")
     flip: bool = option("mirror half of the pictures", False)
     balance: bool = option("draw all classes equally often", False)
     class_weights: dict[str, float] | None = option("draw a class W times as often", None, metavar="NAME=W")

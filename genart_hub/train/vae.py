@@ -21,7 +21,7 @@ from genart_hub.train.settings import Settings, Steps, Task, option
 class VAESettings(Settings):
     beta: float = option("the weight of the KL", 1.0)
     binarised: bool = option("draw each pixel anew as black or white (a Bernoulli VAE)", False)
-    label_dropout: float = option("of the labels that do not count, so that it learns to do without one", 0.0, high=1, metavar="SHARE")
+    label_dropout: float = option("the share of labels that are hidden, so that it learns to do without one", 0.0, high=1, metavar="SHARE")
 
 
 PRESETS = {

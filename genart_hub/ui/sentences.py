@@ -162,6 +162,7 @@ ERRORS_ZH: dict[str, str] = {
     "setting_taken": "设置不能叫 {name}：genart-hub train 已有另一个选项 {flag}。请换个名字。",
     "task_taken": "{family} 家族已有另一个任务（{name}）。请给你的任务换一个家族名。",
     "task_incomplete": '任务 {name} 缺少可用的 {missing}。genart_hub.train.Task 需要 name、presets（同属一个 Settings 类，其中有 "default"）和 make_step。',
+    "tracker_refused": "{name} 无法启动（{reason}）。请按它的说明设置好，或不写 --tracker。",
     "run_exists": "{path} 中已有一次训练。请用 --resume 继续，或换一个 --out。",
     "run_in_use": "另一个进程正在向 {path} 训练。请等它结束，或停止它，或换一个 --out。",
     "no_checkpoint": "{path} 中没有可以继续的检查点。请去掉 --resume 重新开始。",

@@ -90,7 +90,7 @@ def test_its_settings_are_checked_shown_and_refused_for_others(dae, parquet, tmp
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "--sigma SIGMA denoiser: the noise's standard deviation (0.5)" in shown
+    assert "denoiser settings: --sigma SIGMA the noise's standard deviation (0.5)" in shown
     assert "denoiser, default, of dae: epochs 2, batch_size 4, lr 0.01, ema 0.9" in shown
     refused = {"dae": "sigma must be between 0 and 10", "vae": "sigma is no setting of a VAE; it is one of a denoiser"}
     for model, words in refused.items():

@@ -36,6 +36,7 @@ from genart_hub.train.latent_diffusion.latents import (
 from genart_hub.train.latent_diffusion.networks import MAX_TOKENS, UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, make_scheduler
 from genart_hub.train.latent_diffusion.steps import autoencoder_step, diffusion_step
 from genart_hub.train.launch import LOOKS, ending, make_accelerator, speaking_first, write_about
+from genart_hub.train.log import check_trackers
 from genart_hub.train.loop import fit
 from genart_hub.train.run import CHECKPOINT, Run, check_same_run, read_checkpoint
 from genart_hub.train.settings import Settings
@@ -74,6 +75,7 @@ def train_diffusion(
     progress: bool = True,
     token: str | None = None,
     command: str | None = None,
+    trackers: Sequence[Any] = (),
 ) -> Path:
     """Train a text-to-image pipeline on captioned pictures into the folder `out`, stage by stage.
 
@@ -82,7 +84,7 @@ def train_diffusion(
     there becomes a diffusers folder, in float16. A stage reads what the stages before it left in `out`, so that they can run one by one.
     captions: the columns with the pictures' names, each in a language. style: a column whose value a caption sometimes names. balance: a
     column whose values are drawn equally often. widths, unet_widths: of the autoencoder's and the UNet's layers, each at half the side of
-    the one before. resume: go on where a stage was cut. Returns `out`.
+    the one before. resume: go on where a stage was cut. trackers: as `train` has them. Returns `out`.
     """
     out = Path(out)
     widths, unet_widths = (tuple(sizes("train", *each)) for each in (("widths", widths), ("unet_widths", unet_widths)))
@@ -92,6 +94,7 @@ def train_diffusion(
     latent_channels = whole("train", "latent_channels", latent_channels, 1, 64)
     save_minutes, kl_weight = number("train", "save_minutes", save_minutes, 0), number("train", "kl_weight", kl_weight, 0)
     whole("train", "captions", len(captions), 1)
+    check_trackers(trackers)
     for name in stages:
         choice("train", "stage", name, STAGES)
     _check_order(out, stages)
@@ -105,7 +108,7 @@ def train_diffusion(
                 raise GenartError("run_exists", path=str(out / WORK / name))
         with speaking_first(accelerator):
             pictures = data.load(path, size, 3, fit=fit_pictures, split=split, token=token, progress=progress and main)
-        stage = _Stage(out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command)
+        stage = _Stage(out, pictures, balance, path, seed, resume, accelerator, save_minutes, progress, command, trackers)
         options: dict[str, dict[str, Any]] = {
             "autoencoder": {"latent_channels": latent_channels, "kl_weight": kl_weight, "chroma_weight": CHROMA_WEIGHT, "widths": widths},
             "decoder": {},
@@ -129,12 +132,13 @@ class _Stage:
 
     def __init__(
         self, out: Path, pictures: Pictures, balance: str | None, path: str | Path, seed: int, resume: bool, accelerator: Any,
-        save_minutes: float, progress: bool, command: str | None,
+        save_minutes: float, progress: bool, command: str | None, trackers: Sequence[Any],
     ):  # fmt: skip
         self.pictures = pictures.labelled_by(balance) if balance else pictures
         self.weights, self.balance = "balanced" if balance else None, balance
         self.out, self.path, self.seed, self.resume = out, path, seed, resume
         self.accelerator, self.save_minutes, self.progress, self.command = accelerator, save_minutes, progress, command
+        self.trackers = trackers
 
     def batches(self, settings: Settings) -> Batches:
         processes, device = self.accelerator.num_processes, self.accelerator.device
@@ -175,7 +179,7 @@ class _Stage:
             try:
                 fit(
                     step, batches, num_steps, run, self.seed, settings.rate, self.save_minutes,
-                    progress=self.progress, accelerator=accelerator, look_every=-(-num_steps // LOOKS), **looks,
+                    progress=self.progress, accelerator=accelerator, look_every=-(-num_steps // LOOKS), trackers=self.trackers, **looks,
                 )  # fmt: skip
             finally:
                 if accelerator.is_main_process and (folder / CHECKPOINT).exists():
