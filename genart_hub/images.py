@@ -114,6 +114,8 @@ def open_picture(file: str | os.PathLike | IO[bytes], name: str | None = None) -
         raise GenartError("bad_picture", file=name, reason=GenartError("reason_format")) from error
     except Image.DecompressionBombError as error:
         raise GenartError("bad_picture", file=name, reason=GenartError("reason_pixels")) from error
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise GenartError("bad_picture", file=name, reason=GenartError("reason_missing")) from error
     except GenartError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError) as error:
@@ -169,8 +171,6 @@ def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, An
 def read_recipe(path: str | os.PathLike) -> dict[str, Any]:
     """The recipe of a PNG that `save_png` wrote. Raises GenartError where there is none, or a damaged one."""
     name = Path(path).name
-    if not Path(path).is_file():
-        raise GenartError("bad_picture", file=name, reason=GenartError("reason_missing"))
     text = open_picture(path).info.get(RECIPE_KEY)
     if text is None:
         raise GenartError("no_recipe", file=name)

@@ -215,6 +215,9 @@ def test_a_damaged_recipe_is_refused(tmp_path, text, code):
 def test_the_recipe_of_a_missing_file_is_refused(tmp_path):
     with pytest.raises(GenartError, match="there is no such file"):
         images.read_recipe(tmp_path / "gone.png")
+    for path in (tmp_path, tmp_path / "gone.png"):
+        with pytest.raises(GenartError, match="there is no such file"):
+            images.open_picture(path)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])

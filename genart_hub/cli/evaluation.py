@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--training", metavar="DATA", help="what the models were trained on: counts near-copies, and the card shows them")
     command.add_argument("--features", help="the feature network, any model's name or inception (the bundled one that fits)")
     command.add_argument("--split", default="test", help="of a dataset with splits (test)")
-    command.add_argument("--fit", choices=("crop", "pad"), default="crop")
+    command.add_argument("--fit", choices=("crop", "pad"), default="crop", help="how: cut to the centre square, or add a border (crop)")
     command.add_argument(
         "--label",
         metavar="COLUMN",
@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--hold-out", metavar="COLUMN", help="only the pictures that a classifier's training with --hold-out left out")
     command.add_argument("--samples", type=int, default=2000, help="made pictures that a classifier judges (2000)")
     command.add_argument("--count", type=int, default=5000, help="the most pictures on each side of a distance (5000)")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=int, default=0, help="of the generated pictures and of all draws (0)")
     command.add_argument("--caption", action="append", metavar="COLUMN", help="a pipeline's prompts; again for a second language (text)")
     command.add_argument("--prompts", type=int, default=500, help="classes that a pipeline is asked for, with --label and --hold-out (500)")
     command.add_argument(

@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
     """The commands of this group, each with its options."""
     command = add_command(commands, "list", list_models, "the bundled models")
     command.add_argument("pattern", nargs="?", default="*", help='a glob of their names, such as "*emoji*"')
-    command.add_argument("--family", choices=auto.families())
+    command.add_argument("--family", choices=auto.families(), help="what kind they are of")
     command.add_argument("--dataset", choices=tuple(DATASETS), help="what they were trained on")
     add_json(command)
 
@@ -41,9 +41,9 @@ def add(commands: Commands) -> None:
     add_model(command)
     command.add_argument("--seeds", default="0,1,2,3", help="the keys' seeds, with commas (0,1,2,3)")
     command.add_argument("--frames", type=int, default=96, help="how many frames in all (96)")
-    command.add_argument("--method", choices=("slerp", "lerp"), default="slerp")
+    command.add_argument("--method", choices=("slerp", "lerp"), default="slerp", help="along the sphere, or straight (slerp)")
     command.add_argument("--loop", action="store_true", help="go back to the first key")
-    command.add_argument("--fps", type=float, default=24.0)
+    command.add_argument("--fps", type=float, default=24.0, help="frames a second (24)")
     add_inputs(command, "truncation", "label")
     command.add_argument("--out", default="walk.webp", help="a .gif or .webp to write (walk.webp)")
 
@@ -52,7 +52,7 @@ def add(commands: Commands) -> None:
     command.add_argument("picture", help="a PNG, JPEG, GIF or WebP file")
     command.add_argument("--digit", action="store_true", help="crop, invert and centre it first as MNIST's digits are")
     command.add_argument("--steps", type=int, default=200, help="of a GAN's inversion (200)")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=int, default=0, help="from which an inversion starts (0)")
     add_inputs(command, "label")
     command.add_argument("--out", default="reconstruction.png", help="a PNG to write: the picture, then the model's answer")
 

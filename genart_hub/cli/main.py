@@ -44,15 +44,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that offers the nearest word for one that it does not know."""
+    """A parser whose errors are one line, which offers the nearest word for one that it does not know."""
 
     def error(self, message: str) -> NoReturn:
         if match := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             known = [word.strip(" '") for word in match[2].split(",")]
         else:
             match, known = re.search(r"unrecognized arguments: (\S+)", message), [flag for action in self._all() for flag in action]
-        near = difflib.get_close_matches(match[1], known, 1) if match else []
-        super().error(f"{message}. Did you mean {near[0]}?" if near else message)
+        word, cure = match[1] if match else "", ""
+        if word in known:
+            cure = f"Write it {'before the command' if word in self._option_string_actions else 'after a command that takes it'}. "
+        elif near := difflib.get_close_matches(word, known, 1):
+            cure = f"Did you mean {near[0]}? "
+        self.exit(2, f"{self.prog}: {message}. {cure}See {self.prog} --help.\n")
 
     def _all(self) -> Iterator[list[str]]:
         """The flags of each option, those of the sub-commands among them."""

@@ -13,7 +13,7 @@ def add(commands: Commands) -> None:
     """The commands of this group, each with its options."""
     command = add_command(commands, "push", push, "publish a run or a model's folder on the Hub, with its card")
     command.add_argument("folder", help="a run, a model's folder, or a bundled name")
-    command.add_argument("repo_id", metavar="owner/name")
+    command.add_argument("repo_id", metavar="owner/name", help="where it is to lie on the Hub")
     command.add_argument("--license", help="such as apache-2.0, mit or cc-by-sa-3.0 (that of the folder's card)")
     command.add_argument("--private", action=argparse.BooleanOptionalAction, help="who may see it (an existing one stays as it is)")
     command.add_argument("--token", help="a token with the right to write (the stored one, or HF_TOKEN)")
@@ -25,19 +25,19 @@ def add(commands: Commands) -> None:
     command.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="with --from-state-dict: an argument of the class")
 
     command = add_command(commands, "search", search, "models of this library on the Hub")
-    command.add_argument("query", nargs="?")
-    command.add_argument("--family", choices=auto.families())
-    command.add_argument("--author")
-    command.add_argument("--limit", type=int, default=20)
+    command.add_argument("query", nargs="?", help="a word of their names (all of them)")
+    command.add_argument("--family", choices=auto.families(), help="what kind they are of")
+    command.add_argument("--author", help="whose they are")
+    command.add_argument("--limit", type=int, default=20, help="the most to list (20)")
     add_json(command)
 
     command = add_command(commands, "deploy-space", deploy_space, "the app as a Hugging Face Space: create it, or update it")
-    command.add_argument("repo_id", metavar="owner/name")
+    command.add_argument("repo_id", metavar="owner/name", help="the Space's name")
     command.add_argument("--hardware", choices=("zero-a10g", "cpu-basic"), default="zero-a10g", help="of the Space (zero-a10g: ZeroGPU)")
     command.add_argument("--model", action="append", default=[], metavar="owner/name", help="a public Hub model to offer and preload")
     command.add_argument("--title", help="of the Space (genart_hub)")
-    command.add_argument("--private", action=argparse.BooleanOptionalAction)
-    command.add_argument("--token")
+    command.add_argument("--private", action=argparse.BooleanOptionalAction, help="who may see it (an existing one stays as it is)")
+    command.add_argument("--token", help="a token with the right to write (the stored one, or HF_TOKEN)")
     command.add_argument("--dry-run", action="store_true", help="print the files and their sizes, and upload nothing")
 
 

@@ -70,6 +70,8 @@ class HubModel(Publishable):
         self.save_pretrained(folder)
         if self.source:
             measured = self.source.holds(_tensors_to_save(self))  # else its figures are of other weights
+            if measured and (file := self.source.file) and models.stored(file) == models.stored(folder / WEIGHTS):
+                shutil.copy(file, folder / WEIGHTS)  # the very file that was measured, whichever version wrote it
             for name in (markdown.CARD, tables.TRAINING, tables.EVALUATION, markdown.NEAREST) if measured else (markdown.CARD,):
                 if file := self.source.companion(name):
                     shutil.copy(file, folder / name)

@@ -66,6 +66,18 @@ def test_a_word_that_is_near_nothing_has_no_hint(capsys):
     assert "Did you mean" not in refuse(capsys, "xyzzy")
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["-q", "list"], "genart-hub: unrecognized arguments: -q. Write it after a command that takes it. See genart-hub --help."),
+        (["list", "--version"], "genart-hub: unrecognized arguments: --version. Write it before the command. See genart-hub --help."),
+        (["info"], "genart-hub info: the following arguments are required: model. See genart-hub info --help."),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line_with_its_cure(capsys, words, line):
+    assert refuse(capsys, *words) == line + "\n"
+
+
 def test_a_model_s_name_that_is_nearly_right_is_named(capsys):
     assert cli.main(["info", "gan-mnits"]) == 1
     assert "No model 'gan-mnits'. Did you mean gan-mnist? Tried" in capsys.readouterr().err

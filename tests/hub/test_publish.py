@@ -14,7 +14,7 @@ from PIL import Image
 from refusals import code_of
 
 import genart_hub
-from genart_hub import images
+from genart_hub import files, images
 from genart_hub.errors import GenartError
 from genart_hub.hub.cards import markdown
 from genart_hub.models.base import Generative
@@ -92,6 +92,16 @@ def test_measured_results_and_their_picture_travel_with_unchanged_weights_only(c
         assert "12.5" not in body
         assert "model-index" not in data
     assert "nearest.png" not in client.repos["me/other"].at("main").files
+
+
+def test_a_measured_file_of_an_older_version_is_published_as_it_is(client, gan, tmp_path):
+    folder = gan.save_pretrained(tmp_path / "run")
+    files.save_tensors(gan.state_dict(), folder / "model.safetensors", {"format": "pt", "genart_hub_version": "0.1.0"})
+    sha256 = files.sha256_of(folder / "model.safetensors")
+    (folder / "evaluation.json").write_text(json.dumps({"command": "", "results": {"run": []}, "weights_sha256": {"run": sha256}}))
+    push(GAN.from_pretrained(folder))
+    assert genart_hub.from_pretrained("me/gan").source.sha256 == sha256
+    assert "evaluation.json" in client.repos["me/gan"].at("main").files
 
 
 def test_unchanged_weights_make_no_commit_and_changed_ones_make_one(client, gan):
