@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import yaml
+from PIL import Image
 from readme_tables import PAIRS, RESULTS, ROOT, with_tables
 
 import genart_hub
@@ -121,6 +122,9 @@ def examples(text: str) -> list[str]:
 def test_python_examples_run(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights").symlink_to(ROOT / "weights")
+    (tmp_path / "my-pictures").mkdir()
+    for k in range(130):
+        Image.new("L", (8, 8), k).save(tmp_path / "my-pictures" / f"{k}.png")
     names = {"__name__": "readme"}  # one block goes on where the one before it ended
     for block in examples(TEXTS[folder][0]):
         exec(compile(block, "README.md", "exec"), names)
