@@ -161,8 +161,11 @@ def train(options: argparse.Namespace) -> None:
 
 
 def fit_prior(options: argparse.Namespace) -> None:
+    import torch
+
     from genart_hub import data
     from genart_hub.files import replacing
+    from genart_hub.hub.cards.models import stored
     from genart_hub.hub.cards.tables import TRAINING, read_json
     from genart_hub.train.prior import fit_prior as fit
 
@@ -171,7 +174,8 @@ def fit_prior(options: argparse.Namespace) -> None:
     pictures = data.load(options.data, model.image_size, model.channels, split=options.split, fit=options.fit)
     fitted, scores = fit(model, pictures, counts, options.seed, options.apart)
     about = read_json(model.source.folder / TRAINING) if model.source else None
-    folder = fitted.save_pretrained(options.out)
+    half = [stored(file) for file in model.weight_files] == [["float16"]]
+    folder = fitted.save_pretrained(options.out, dtype=torch.float16 if half else None)
     prior = {"command": _command(options), "components": fitted.config["components"], "held_out_nats": scores}
     with replacing(folder / TRAINING) as file:
         file.write_text(json.dumps((about or {}) | {"prior": prior}, indent=2) + "\n", encoding="utf-8")

@@ -28,7 +28,7 @@ def write_card(
     training, evaluation = read_json(folder / TRAINING), own_first(read_json(folder / EVALUATION), sha256, folder / EVALUATION)
     if isinstance(model, Described):
         model.write_pictures(folder, name, dataset)
-    about, dtypes, nearest = DATASETS.get(dataset or ""), _stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
+    about, dtypes, nearest = DATASETS.get(dataset or ""), stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
     text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest, title=title)
     return replace_card(folder, text, there)
 
@@ -147,7 +147,7 @@ def _of_even_classes(measures: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _stored(file: Path) -> list[str]:
+def stored(file: Path) -> list[str]:
     """The floating-point types of a safetensors file."""
     with safe_open(file, framework="pt") as saved:
         types = {saved.get_slice(key).get_dtype() for key in saved.keys()}
