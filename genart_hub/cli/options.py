@@ -41,7 +41,7 @@ def _is_first_process() -> bool:
 
 def _command(options: argparse.Namespace) -> str:
     """The command that was given, with the folders' names only: a card carries no path of anybody's machine."""
-    words = [word for word in options.arguments if word not in ("--resume", "--token", options.token)]
+    words = [word for word in options.arguments if word not in ("--resume", "--token", getattr(options, "token", None))]
     short = {options.data: "/".join(Path(options.data).parts[-2:]), options.out: Path(options.out).name}
     return "genart-hub " + shlex.join(short.get(word, word) for word in words)
 

@@ -1,15 +1,16 @@
-"""Training from a terminal: train, train-diffusion, build-emoji64."""
+"""Training from a terminal: train, train-diffusion, fit-prior, build-emoji64."""
 
 import argparse
 import dataclasses
+import json
 import re
 import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
-from genart_hub.cli.options import Commands, _command, _is_first_process, _setting, add_command
-from genart_hub.errors import GenartError, choice, number
+from genart_hub.cli.options import Commands, _command, _is_first_process, _setting, add_command, add_model, generative
+from genart_hub.errors import GenartError, choice, number, whole
 from genart_hub.models import auto
 from genart_hub.train.latent_diffusion.stages import PRESETS, STAGES
 from genart_hub.train.launch import PRECISIONS
@@ -46,6 +47,16 @@ def add(commands: Commands) -> None:
         if whose not in groups:
             groups[whose] = command.add_argument_group(f"{whose} settings")
         _add_setting(groups[whose], field, kind)
+
+    command = add_command(commands, "fit-prior", fit_prior, "fit a mixture of Gaussians to the latents of a VAE, to sample from")
+    add_model(command)
+    command.add_argument("--data", required=True, help="what it was trained on: a folder, a .parquet file, or a dataset on the Hub")
+    command.add_argument("--out", required=True, help="a folder for the model with its prior; that of the model itself may be given")
+    command.add_argument("--components", default="10,30,50", help="how many; of several with commas, what is likeliest (10,30,50)")
+    command.add_argument("--apart", metavar="COLUMN", help="hold out whole values of this column, so that no twin of a picture is left")
+    command.add_argument("--split", default="train", help="of a dataset with splits (train)")
+    command.add_argument("--fit", choices=("crop", "pad"), default="crop")
+    command.add_argument("--seed", type=int, default=0)
 
     command = add_command(
         commands, "train-diffusion", train_diffusion, "train a text-to-image pipeline on captioned pictures, stage by stage"
@@ -159,6 +170,30 @@ def train(options: argparse.Namespace) -> None:
         best = " The best state is the last one." if run.best and run.best["step"] == run.step else best
         print(f"{run.folder}: {run.step:,} steps in {run.seconds / 60:.1f} minutes.{best}")
         print(f"Load it with from_pretrained({str(run.folder)!r}).")
+
+
+def fit_prior(options: argparse.Namespace) -> None:
+    import torch
+
+    from genart_hub import data
+    from genart_hub.files import replacing
+    from genart_hub.hub.cards.models import stored
+    from genart_hub.hub.cards.tables import TRAINING, read_json
+    from genart_hub.train.prior import fit_prior as fit
+
+    model = generative(options)
+    counts = [whole("fit-prior", "components", number("fit-prior", "components", part), 1) for part in options.components.split(",")]
+    pictures = data.load(options.data, model.image_size, model.channels, split=options.split, fit=options.fit)
+    fitted, scores = fit(model, pictures, counts, options.seed, options.apart)
+    about = read_json(model.source.folder / TRAINING) if model.source else None
+    half = [stored(file) for file in model.weight_files] == [["float16"]]
+    folder = fitted.save_pretrained(options.out, dtype=torch.float16 if half else None)
+    prior = {"command": _command(options), "components": fitted.config["components"], "held_out_nats": scores}
+    with replacing(folder / TRAINING) as file:
+        file.write_text(json.dumps((about or {}) | {"prior": prior}, indent=2) + "\n", encoding="utf-8")
+    for count, score in scores.items():
+        print(f"{count:>5} components: {score:.2f} nats a held-out picture")
+    print(f'{folder}: a prior of {prior["components"]} components; sample(n, seed) draws from it, and prior="normal" as before.')
 
 
 def train_diffusion(options: argparse.Namespace) -> None:

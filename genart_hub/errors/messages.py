@@ -181,6 +181,8 @@ MESSAGES = {
     "no_emojibase": "{path} has no usable {file} ({reason}). Give a clone of https://github.com/milesj/emojibase, or its npm package emojibase-data.",
     "needs_package": "This needs the package {package}. Install it with: pip install {install}",
     # training
+    "no_prior": "{model} is no VAE whose latents a prior can be fitted to. Choose one of: {choices}.",
+    "few_points": "A mixture of {components} components needs at least {low} pictures, got {count}. Give more pictures or fewer components.",
     "unknown_preset": "There is no preset {preset} of a {family}; there are {choices}.",
     "wrong_settings": "A {name} is trained by {wanted}, not by {found}. Make them with genart_hub.train.pick_settings({family!r}).",
     "no_task": "Nothing here trains the family {family}; there are {choices}. Add it with genart_hub.train.register.",

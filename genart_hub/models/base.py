@@ -16,8 +16,9 @@ from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, shorten, whole
 from genart_hub.hub import HubModel
 from genart_hub.hub.described import Described, device_of, name_of
 from genart_hub.hub.publish import Publishable
-from genart_hub.models.inputs import check_class_inputs, check_truncation, inputs_of
+from genart_hub.models.inputs import check_class_inputs, check_prior, check_truncation, inputs_of
 from genart_hub.models.labels import index_of_class
+from genart_hub.models.mixture import Mixture
 from genart_hub.models.pictures import save_golden, write_pictures
 
 GOLDEN_STEPS = 4  # of the golden pictures of a model that takes steps
@@ -163,20 +164,28 @@ class Generative(nn.Module, HubModel, ImageModel):
     latent_dim: int
 
     @property
+    def fitted_prior(self) -> Mixture | None:
+        """The mixture that was fitted to the latents of the training pictures, where there is one; else latents are of N(0, I)."""
+        mixture = self._modules.get("mixture")
+        return mixture if isinstance(mixture, Mixture) else None
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """What `sample` takes beside n and seed."""
-        return ("label", "truncation") if self.num_classes else ("truncation",)
+        return *("label",) * bool(self.num_classes), "truncation", *("prior",) * (self.fitted_prior is not None)
 
     def generate(self, z: Tensor, label: object = None) -> Tensor:
         """Latents to pictures. z: (B, Z). Returns (B, C, H, W) in [-1, 1]."""
         raise NotImplementedError(f"{type(self).__name__} must define generate(z).")
 
-    def latents(self, n: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
+    def latents(self, n: int, seed: int = 0, truncation: float = 1.0, prior: str | None = None) -> Tensor:
         """n latents ~ N(0, I), times `truncation`; row k is drawn by a CPU generator of its own, of seed `seed` + k.
 
+        Where the model has a mixture, these are its points: the noise is placed in a component that the same generator draws, and
+        `truncation` leads to the components' means. prior: "mixture" or "normal" (None: the mixture, where there is one).
         Returns (n, Z) float32 on the CPU. 0 < truncation <= 1.
         """
-        return self._draw(n, seed, truncation)[0]
+        return self._draw(n, seed, truncation, prior)[0]
 
     def labels(self, n: int, seed: int = 0) -> Tensor | None:
         """The classes that `sample` gives n pictures without a label: that of picture k is drawn from seed `seed` + k, after its latent.
@@ -185,33 +194,50 @@ class Generative(nn.Module, HubModel, ImageModel):
         """
         return self._draw(n, seed)[1]
 
-    def _draw(self, n: int, seed: int, truncation: float = 1.0) -> tuple[Tensor, Tensor | None]:
+    def _draw(self, n: int, seed: int, truncation: float = 1.0, prior: str | None = None) -> tuple[Tensor, Tensor | None]:
         where = type(self).__name__
         if shape := getattr(n, "shape", ()):  # of a tensor or an array
             raise GenartError("latents_as_count", where=where, shape=tuple(shape))
         n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
         truncation = check_truncation(where, truncation)
+        mixture = self.fitted_prior if check_prior(where, prior, self.fitted_prior is not None) == "mixture" else None
         z, classes, generator = torch.empty(n, self.latent_dim), torch.empty(n, dtype=torch.int64), torch.Generator()
+        u = torch.empty(n)
         for k, row in enumerate(z.unbind()):
             row.normal_(generator=generator.manual_seed(seed + k))
             if self.num_classes:
                 classes[k] = torch.randint(self.num_classes, (), generator=generator)
-        return (z if truncation == 1 else z.mul_(truncation)), (classes if self.num_classes else None)
+            u[k] = torch.rand((), generator=generator)
+        z = z if truncation == 1 else z.mul_(truncation)
+        return (mixture.place(z, u).float().cpu() if mixture else z), (classes if self.num_classes else None)
 
     @torch.no_grad()
-    def sample(self, n: int = 1, seed: int = 0, *, label: object = None, truncation: float = 1.0) -> Tensor:
-        """n pictures; picture k is the picture of seed `seed` + k, whatever n is. Returns (n, C, H, W) float32 in [-1, 1]."""
-        z, drawn = self._draw(n, seed, truncation)
+    def sample(
+        self, n: int = 1, seed: int = 0, *, label: object = None, truncation: float = 1.0, prior: str | None = None
+    ) -> Tensor:  # fmt: skip
+        """n pictures; picture k is the picture of seed `seed` + k, whatever n is. Returns (n, C, H, W) float32 in [-1, 1].
+
+        The arguments are those of `latents`; label: a class, or n of them (None: drawn by the seeds).
+        """
+        z, drawn = self._draw(n, seed, truncation, prior)
         label = drawn if label is None else self.check_label(label, len(z))
         with evaluating(self):
             z = z.to(next(self.parameters()))
             return (self.generate(z) if label is None else self.generate(z, label)).float()
 
     def recipe(
-        self, seed: int, n: int = 1, label: object = None, truncation: float = 1.0, columns: int | None = None, scale: int = 1
+        self,
+        seed: int,
+        n: int = 1,
+        label: object = None,
+        truncation: float = 1.0,
+        columns: int | None = None,
+        scale: int = 1,
+        prior: str | None = None,
     ) -> dict[str, Any]:
         """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
-        return self._recipe(seed, n, {"label": label, "truncation": truncation}, columns, scale)
+        request = {"label": label, "truncation": truncation} | ({"prior": prior} if self.fitted_prior else {})
+        return self._recipe(seed, n, request, columns, scale)
 
     @torch.no_grad()
     def _golden(self, words: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, str]]:

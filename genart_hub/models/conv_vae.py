@@ -10,6 +10,7 @@ from genart_hub import losses
 from genart_hub.errors import choice, power_of_two, whole
 from genart_hub.models.base import Generative, drawn, evaluating
 from genart_hub.models.labels import names_of_classes
+from genart_hub.models.mixture import mixture_of
 
 LOWEST_LOGVAR = 2 * math.log(1 / 255)  # a standard deviation of half a grey level: no picture of 8 bits is known better
 
@@ -44,6 +45,7 @@ class ConvVAE(Generative):
         likelihood: str = "gaussian",
         num_classes: int = 0,
         class_names: Sequence[str] = (),
+        components: int = 0,
     ):
         super().__init__()
         self.image_size = power_of_two("ConvVAE", "image_size", image_size, 8, 512)
@@ -55,6 +57,7 @@ class ConvVAE(Generative):
         widths = [width * min(2**k, 4) for k in range(self.image_size.bit_length() - 3)]  # from half the picture's side to 4 x 4
         self.encoder = Encoder(self.channels, widths, self.image_size, self.latent_dim, self.num_classes)
         self.decoder = Decoder(self.latent_dim, widths[::-1], self.channels, self.num_classes, self.likelihood == "gaussian")
+        self.mixture = mixture_of("ConvVAE", components, self.latent_dim)
 
     def encode(self, x: Tensor, label: object = None) -> tuple[Tensor, Tensor]:
         """mu and logvar of q(z | x, label), or without a label of q(z | x). x: (B, C, H, W) in [-1, 1]. Returns two of (B, Z)."""

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genart_hub.errors import GenartError, number, shorten, whole
+from genart_hub.errors import GenartError, choice, number, shorten, whole
 
+PRIORS = ("normal", "mixture")
 MAX_STEPS, MAX_GUIDANCE, MAX_SIDE, PROMPT_LIMIT = 1000, 50, 4096, 2_000
 
 
@@ -32,6 +33,14 @@ def check_truncation(where: str, value: object) -> float:
     if not 0 < truncation <= 1:
         raise GenartError("bad_truncation", where=where, value=shorten(value))
     return truncation
+
+
+def check_prior(where: str, value: object, fitted: bool = True) -> str:
+    """ "mixture" or "normal"; None is the mixture, where one was fitted."""
+    if value is None:
+        return "mixture" if fitted else "normal"
+    choice(where, "prior", value, PRIORS if fitted else PRIORS[:1])
+    return str(value)
 
 
 def labels_from(text: str) -> str | list[str]:
@@ -76,6 +85,7 @@ INPUTS = {
     "negative_prompt": Input("--negative-prompt", "what they should not show", _negative_prompt, metavar="TEXT"),
     "label": Input("--label", "a class index or name; several with commas, one for each picture", _label, labels_from),
     "truncation": Input("--truncation", "above 0, at most 1: less variety, more typical pictures (1)", check_truncation, float),
+    "prior": Input("--prior", "where latents come from: mixture (fitted to the training pictures) or normal", check_prior),
     "num_steps": Input("--steps", "from noise to picture (the model's own number)", _num_steps, int, alias="--num-inference-steps"),
     "guidance": Input(
         "--guidance", "how strongly it follows the prompt, 0 to 50 (the model's own number)", _guidance, float, alias="--guidance-scale"

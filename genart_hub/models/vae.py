@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 from genart_hub import losses
 from genart_hub.errors import sizes, whole
 from genart_hub.models.base import Generative, drawn, evaluating
+from genart_hub.models.mixture import mixture_of
 
 
 class VAE(Generative):
@@ -23,7 +24,9 @@ class VAE(Generative):
         "潜在空间中的随机点给出新图片；你自己的图片会以模型所见的样子返回。",
     }
 
-    def __init__(self, image_size: int = 28, channels: int = 1, latent_dim: int = 32, hidden_dims: Sequence[int] = (512, 256)):
+    def __init__(
+        self, image_size: int = 28, channels: int = 1, latent_dim: int = 32, hidden_dims: Sequence[int] = (512, 256), components: int = 0
+    ):
         super().__init__()
         self.image_size = whole("VAE", "image_size", image_size, 1)
         self.channels = whole("VAE", "channels", channels, 1)
@@ -32,6 +35,7 @@ class VAE(Generative):
         num_pixels = self.channels * self.image_size**2
         self.encoder = mlp(num_pixels, *hidden_dims, 2 * self.latent_dim)  # (B, C*H*W) -> (B, 2Z)
         self.decoder = mlp(self.latent_dim, *reversed(hidden_dims), num_pixels)  # (B, Z) -> (B, C*H*W)
+        self.mixture = mixture_of("VAE", components, self.latent_dim)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu and logvar of q(z | x). x: (B, C, H, W) in [-1, 1]. Returns two of (B, Z)."""

@@ -163,7 +163,7 @@ def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str,
         asked["label"] = None if labels is None else model.class_names[int(labels[0])]
     if isinstance(asked.get("prompt"), list) and len(set(asked["prompt"])) == 1:
         asked["prompt"] = asked["prompt"][0]
-    others = [name for name, value in asked.items() if name in ("negative_prompt", "size") or isinstance(value, list)]
+    others = [name for name, value in asked.items() if name in ("negative_prompt", "size", "prior") or isinstance(value, list)]
     if others:
         raise GenartError("no_field", file=file, names=", ".join(others))
     return asked

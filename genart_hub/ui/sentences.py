@@ -156,6 +156,8 @@ ERRORS_ZH: dict[str, str] = {
     "no_emojis": "{path} 的 png/128 下没有可用的 {style} 风格图片。请给出 {url} 的克隆。",
     "no_emojibase": "{path} 中没有可用的 {file}（{reason}）。请给出 https://github.com/milesj/emojibase 的克隆，或它的 npm 包 emojibase-data。",
     "needs_package": "这需要软件包 {package}。请安装：pip install {install}",
+    "no_prior": "{model} 不是可以拟合先验的变分自编码器。请改选：{choices}。",
+    "few_points": "{components} 个分量的混合模型至少需要 {low} 张图片，得到的是 {count} 张。请增加图片或减少分量。",
     "unknown_preset": "{family} 没有预设 {preset}；可用的有 {choices}。",
     "wrong_settings": "{name} 的训练用 {wanted}，不是 {found}。请用 genart_hub.train.pick_settings({family!r}) 得到设置。",
     "no_task": "这里不能训练 {family} 家族；可用的有 {choices}。请用 genart_hub.train.register 加入它。",
