@@ -1,5 +1,6 @@
 """Reconstruction: a picture through a VAE, and into a GAN's latent space by inversion."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from genart_hub.ui.turns import MODEL
 
 SHOW_EVERY = 5  # steps between two pictures of an inversion
 MOST_STEPS = 1000
+NO_ANSWERS = (None, None, "", None, "")
 
 
 def build(models: ModelCache) -> None:
@@ -72,11 +74,15 @@ def build(models: ModelCache) -> None:
         return str(images.save_png(drawn, new_folder() / "drawing.png"))
 
     def follow(names: list[str]) -> Callable[[str, str], Any]:
-        """The other box moves to the first of its models on the ladder of the one that was chosen; one that is there stays."""
+        """The other box moves to the first of its models on the ladder of the one that was chosen; one that is there stays.
+
+        The answers of the models that were there go.
+        """
 
         def move(chosen: str, other: str) -> Any:
             ladder = ladder_of(chosen)
-            return gr.skip() if ladder == ladder_of(other) else on_ladder(names, ladder) or gr.skip()
+            found = None if ladder == ladder_of(other) else on_ladder(names, ladder)
+            return (found, *NO_ANSWERS) if found else gr.skip()
 
         return move
 
@@ -114,8 +120,10 @@ def build(models: ModelCache) -> None:
     go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct")
     inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert")
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
+    answers = [seen, vae_answer, vae_figure, gan_answer, gan_figure]  # they go with the picture that they are of
+    picture.change(None, None, answers, js=f"() => {json.dumps(NO_ANSWERS)}", cancels=[inverting], queue=False, api_visibility="private")
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
-        when_chosen(box, follow(names), [box, other], other)
+        when_chosen(box, follow(names), [box, other], [other, *answers])
     use.click(use_drawing, pad, picture, api_name="use_drawing")
 
 

@@ -81,8 +81,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "one": ("⬇ Chosen picture (PNG)", "⬇ 选中的图片（PNG）"),
     "grid": ("⬇ Grid (PNG)", "⬇ 网格图（PNG）"),
     "zip": ("⬇ All (ZIP)", "⬇ 全部（ZIP）"),
-    "code": ("The Python that makes the same pictures", "生成同样图片的 Python 代码"),
-    "restore": ("Drop a PNG from here: its recipe comes back", "拖入由此保存的 PNG：恢复它的配方"),
+    "code": ("Python for the same pictures", "生成同样图片的 Python 代码"),
+    "restore": ("Drop a saved PNG to restore it", "拖入由此保存的 PNG：恢复它的配方"),
     # interpolation
     "interpolation_how": (
         "Between two points of the latent space lie pictures that nobody drew. Latents of a normal distribution live near a sphere, so "

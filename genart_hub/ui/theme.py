@@ -87,6 +87,7 @@ CSS = """
 @media (max-width: 640px) {
   .strip .few-pixels .grid-container { gap: 3px !important; }
   .strip .few-pixels .caption-label { font-size: 9px; padding: 2px 0; }
+  .plot .role-legend { translate: -48px 0; }
 }
 .figure p { text-align: center; color: var(--body-text-color-subdued); }
 .note p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }

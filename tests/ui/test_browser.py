@@ -208,6 +208,15 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme, weights, request):
         expect(page.locator("th:visible").get_by_text(header, exact=True).first).to_be_visible()
     for name in names:
         expect(page.locator(".body-cell:visible").get_by_text(name, exact=True).first).to_be_visible()
+    if weights == "app":  # the points have their models' colours on the other ladder too
+        page.get_by_role("radio", name=texts.say(lang, "digits")).check()
+        expect(page.locator(".plot:visible, .figures:visible")).to_have_count(0)
+        press(page, lang, "compare")
+        expect(page.locator(".plot:visible .role-legend-label")).to_have_text(
+            [name for name in genart_hub.bundled() if name.endswith("-mnist")]
+        )
+        strokes = [point.get_attribute("stroke") for point in page.locator(".plot:visible .plot_marks path").all()]
+        assert len(set(strokes) - {None}) == len(strokes) > 1
 
 
 FIGURE = {"en": r"^Mean squared error \d\.\d{4} ", "zh": r"^均方误差 \d\.\d{4}"}
@@ -286,11 +295,14 @@ def test_a_dropped_picture_of_another_model_brings_its_class_back(visit, tiny_ap
 def test_the_other_ladder_shows_its_models_and_its_classes(visit, tiny_app):
     page, lang = visit(url=tiny_app.url), "en"
     open_tab(page, lang, "comparison")
+    press(page, lang, "compare")
+    expect(page.locator(".plot:visible")).to_have_count(1)
     titles, prompt = page.locator(".answer .title:visible h3"), page.get_by_role("textbox", name=texts.say(lang, "prompt"))
     expect(titles).to_have_text([*EMOJI, PIPELINE])
     expect(prompt.locator("visible=true")).to_have_value(texts.say(lang, "prompt_default"))
     page.get_by_label(texts.say(lang, "digits")).locator("visible=true").check()
     expect(titles).to_have_text(DIGITS)
+    expect(page.locator(".plot:visible, .figures:visible")).to_have_count(0)
     expect(prompt.locator("visible=true")).to_have_count(0)
     choose(page, lang, "label", "7")
     press(page, lang, "compare")
@@ -433,6 +445,21 @@ def test_a_drawing_becomes_the_picture_and_is_reconstructed(visit, tmp_path):
     assert 0.005 < drawn.point(lambda level: 255 * (level < 128)).histogram()[255] / drawn.width / drawn.height < 0.3
     press(page, "en", "reconstruct")
     expect(page.get_by_text(re.compile(FIGURE["en"]))).to_be_visible()
+
+
+def test_answers_go_with_their_picture_and_with_their_ladder(visit, tiny_app):
+    page = visit(url=tiny_app.url)
+    open_tab(page, "en", "reconstruction")
+    figure, examples = page.get_by_text(re.compile(FIGURE["en"])), page.locator("button.gallery-item:visible")
+    for leave in (lambda: examples.nth(2).click(), lambda: choose(page, "en", "vae", "vae-mnist")):
+        examples.nth(7).click()
+        expect(block(page, "en", "upload").locator("img")).to_be_visible()
+        with answered(page):
+            press(page, "en", "reconstruct")
+        expect(figure).to_be_visible()
+        leave()
+        expect(figure).to_have_count(0)
+        expect(answer(page, "en", "seen").locator("img")).to_have_count(0)
 
 
 def test_stop_ends_an_inversion_early_and_keeps_its_best_picture(visit):
