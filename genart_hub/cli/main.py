@@ -9,8 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partialmethod
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import genart_hub
 from genart_hub.cli import evaluation, generate, publishing, training
@@ -86,8 +85,12 @@ def _as_loud_as(options: argparse.Namespace) -> Iterator[None]:
     if options.verbose:
         logging.basicConfig(level=logging.INFO)
     init = tqdm.__init__
+
+    def without_bar(bar: tqdm, *args: Any, **others: Any) -> None:
+        init(bar, *args, **others | {"disable": True})
+
     if options.quiet:
-        tqdm.__init__ = partialmethod(init, disable=True)
+        tqdm.__init__ = without_bar
     try:
         yield
     finally:

@@ -93,6 +93,12 @@ def test_quiet_shows_no_bar_and_the_next_command_does(capsys, tmp_path, picture_
         assert ("3/3" in err) is not quiet
 
 
+def test_quiet_training_shows_no_bar(capsys, tmp_path, parquet):
+    words = ["train", "vae", "--data", parquet, "--out", tmp_path / "run", "--epochs", "1", "--batch-size", "4", "-q"]
+    assert cli.main([str(word) for word in words]) == 0
+    assert "step/s" not in capsys.readouterr().err
+
+
 def test_verbose_says_where_an_error_came_from(capsys):
     for words, traceback in (([], False), (["-v"], True)):
         assert cli.main(["info", "nowhere", *words]) == 1
