@@ -91,7 +91,7 @@ def evaluate(options: argparse.Namespace) -> None:
             results |= _of_prompts(options, model, _title(name, names), network, size, read, of_training)
             continue
         reference = read(options.reference or options.data, size, network.channels)
-        pictures = read(options.data, model.image_size, model.channels) if hasattr(model, "reconstruct") else reference
+        pictures = read(options.data, model.image_size, model.channels) if model.reconstructs else reference
         if options.label and model.num_classes:
             reference, pictures = reference.labelled_by(options.label), pictures.labelled_by(options.label)
         manner = {name: _one(name, getattr(options, name)) for name in ("num_steps", "guidance")}

@@ -146,13 +146,16 @@ def reconstruct(options: argparse.Namespace) -> None:
     from genart_hub import images, latents
 
     model = auto.check_image_model(load(options))
-    if not hasattr(model, "reconstruct"):
+    if not model.reconstructs:
         auto.check_generative(model)  # whose latents can be searched
     picture = images.open_picture(options.picture)
     picture = images.center_digit(picture, model.image_size) if options.digit else picture
     x = images.from_pil(picture, model.image_size, model.channels).to(device_of(model))
-    label = options.label or (latents.nearest_class(model, x, options.seed) if model.num_classes else None)
-    if hasattr(model, "reconstruct"):
+    if options.label is not None:
+        label = model.check_label(options.label)
+    else:
+        label = latents.nearest_class(model, x, options.seed) if model.num_classes else None
+    if model.reconstructs:
         x_hat = model.reconstruct(x) if label is None else model.reconstruct(x, label)
     else:
         steps = latents.invert(model, x, options.steps, options.seed, label=label)

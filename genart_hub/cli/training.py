@@ -15,7 +15,7 @@ from genart_hub.models import auto
 from genart_hub.train.latent_diffusion.stages import PRESETS, STAGES
 from genart_hub.train.launch import PRECISIONS
 from genart_hub.train.log import TRACKERS
-from genart_hub.train.tasks import TASKS, all_options, pick_settings, preset_of
+from genart_hub.train.tasks import TASKS, all_options, pick_settings
 
 SHARED = ("size", "split", "token", "seed", "resume", "device", "precision", "save_minutes", "trackers")  # of both commands
 
@@ -142,7 +142,7 @@ def _presets() -> str:
     lines, classes = ["presets, each of a family, and the models that train by it:"], auto.MODELS.items()
     for family, task in TASKS.items():
         for name, preset in task.presets.items():
-            own = [_dashed(model) for model, cls in classes if getattr(cls, "family", None) == family and preset_of(cls) == name]
+            own = [_dashed(model) for model, cls in classes if (cls.family, cls.default_preset) == (family, name)]
             values = {key: ",".join(map(str, value)) if isinstance(value, tuple) else value for key, value in preset.changed.items()}
             told = ", ".join(f"{key}\xa0{value}" for key, value in values.items())
             title = ", ".join([task.name, name] + [f"of {' and '.join(own)}"] * bool(own))

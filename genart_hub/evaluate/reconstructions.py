@@ -24,7 +24,7 @@ IMPORTANCE_SAMPLES = 500
 
 def of_reconstructions(model: Any, pictures: Pictures, seed: int) -> list[Measure]:
     """What a model that can give pictures back makes of these; beside it the likelihood, where it has one. Nothing of another model."""
-    if not hasattr(model, "reconstruct"):
+    if not model.reconstructs:
         return []
     check_size(model, pictures)
     labels = relabelled(model, pictures) if model.num_classes else None

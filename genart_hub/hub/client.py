@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ from genart_hub import __version__
 from genart_hub.errors import GenartError, first_line, shorten, text, whole
 from genart_hub.files import digest, sha256_of
 from genart_hub.hub.answers import COMMIT, _status, hub_errors
-from genart_hub.hub.cards import markdown
 from genart_hub.hub.names import (
     CONFIG,
     CONFIG_LIMIT,
@@ -44,9 +43,9 @@ class Found:
 
 
 def search(
-    query: str | None = None, family: str | None = None, author: str | None = None, limit: int = 20, token: str | bool | None = None
+    query: str | None, family: str | None, author: str | None, limit: int, token: str | bool | None, families: Sequence[str]
 ) -> list[Found]:
-    """The Hub's models of this library, best match first."""
+    """The Hub's models of this library, best match first. families: of which a model's tags name its own."""
     from huggingface_hub import constants, get_session
 
     limit = whole("search", "limit", limit, 1, 1000)
@@ -57,17 +56,17 @@ def search(
         with hub_errors(query or LIBRARY, publishing=True):
             get_session().head(f"{constants.ENDPOINT}/api/models", timeout=constants.HF_HUB_ETAG_TIMEOUT)  # else half a minute of trying
             models = hub_api(token).list_models(filter=wanted, search=query or None, author=author or None, limit=limit, full=True)
-            return [_found(model) for model in models if isinstance(model.id, str) and _is_repo_id(model.id)]
+            return [_found(model, families) for model in models if isinstance(model.id, str) and _is_repo_id(model.id)]
     except GenartError as error:
         if error.code == "hub_unreachable_now":
             raise GenartError("hub_no_search", endpoint=endpoint()) from error
         raise
 
 
-def _found(model: Any) -> Found:
+def _found(model: Any, families: Sequence[str]) -> Found:
     """What a server says of a model, of the kinds that the Hub sends."""
     tags = tuple(tag for tag in model.tags or () if isinstance(tag, str))
-    family = next((tag for tag in tags if tag in markdown.FAMILIES), None)
+    family = next((tag for tag in tags if tag in families), None)
     author = model.author if isinstance(model.author, str) else None
     downloads, likes = (count if isinstance(count, int) else 0 for count in (model.downloads, model.likes))
     return Found(model.id, family, author, downloads, likes, tags)

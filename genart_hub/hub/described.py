@@ -47,7 +47,7 @@ def facts(model: Any) -> dict[str, Any]:
     return {
         "name": name_of(model),
         "class": type(model).__name__,
-        "family": getattr(model, "family", "custom"),
+        "family": model.family,
         "inputs": None if inputs is None else ["n", "seed", *inputs],
         "settings": settings if isinstance(settings, dict) else {},
         "parameters": {name: sum(p.numel() for p in part.parameters()) for name, part in networks_of(model).items()},
@@ -74,7 +74,6 @@ def summary(model: Any) -> str:
 class Described:
     """The same as a model's own, beside what a card says of it."""
 
-    family: ClassVar[str] = "custom"  # a label for people and the Hub: nothing is decided by it
     arxiv: ClassVar[str | None] = None
     about: ClassVar[dict[str, str]] = {}  # what the model is, in "en" and "zh"
     source: Source | None

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,9 @@ class HubModel(Publishable):
     read the values of a tensor (`.item()`, `.tolist()`).
     """
 
+    default_preset: ClassVar[str] = "default"  # of its family's task
+    sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
+    channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
     config: dict[str, Any]
     source: Source | None = None
     _arguments: dict[str, Any]

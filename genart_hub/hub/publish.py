@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 class Publishable:
     """What can be published: a class writes its folder, and the rest is the same for all."""
+
+    family: ClassVar[str] = "custom"  # a label for people and the Hub: nothing is decided by it but which task trains it
 
     def _write_published(self, folder: Path, repo_id: str, license: str | None, dataset: str | None) -> Sequence[str]:
         """Write what is published, a card among it. Returns the patterns of its files' names."""

@@ -73,7 +73,7 @@ def class_of(name: str) -> Any:
 
 def families() -> tuple[str, ...]:
     """The families of all classes: the package's own, then those that were registered."""
-    return tuple(dict.fromkeys([*FAMILIES, *(getattr(cls, "family", "custom") for cls in MODELS.values())]))
+    return tuple(dict.fromkeys([*FAMILIES, *(cls.family for cls in MODELS.values())]))
 
 
 def bundled(family: str | None = None) -> list[str]:
@@ -88,7 +88,7 @@ def from_latents() -> list[str]:
 
 def reconstructing() -> list[str]:
     """The names of the bundled models that can give a picture back: autoencoders of every kind."""
-    return [name for name in bundled_names() if hasattr(class_of(name), "reconstruct")]
+    return [name for name in bundled() if class_of(name).reconstructs]
 
 
 def _is_a(name: str, base: type) -> bool:
@@ -121,7 +121,7 @@ def listing(name: str) -> dict[str, Any]:
     folder, cls = bundled_folder(name), class_of(name)
     if folder is None or cls is None:
         raise not_found(name)
-    about: dict[str, Any] = {"name": name, "family": getattr(cls, "family", "custom"), "class": cls.__name__, "inputs": None}
+    about: dict[str, Any] = {"name": name, "family": cls.family, "class": cls.__name__, "inputs": None}
     if not (folder / CONFIG).is_file():
         return about | {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []} | stable_diffusion.sizes_of(folder)
     model = blank(cls, folder)
@@ -176,7 +176,7 @@ def search(
     """
     if family is not None:
         choice("search", "family", family, families())
-    return client.search(query, family, author, limit, token)
+    return client.search(query, family, author, limit, token, families())
 
 
 def check_image_model(model: Any) -> ImageModel:

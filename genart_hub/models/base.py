@@ -33,11 +33,13 @@ class ImageModel(Described, Publishable):
 
     channels: int
     class_names: tuple[str, ...] = ()  # empty: the model takes no label
+    reconstructs: ClassVar[bool] = False  # whether it has `reconstruct(x)`, which gives pictures back in one step
     blanked: tuple[int, ...] = ()  # the pictures of the last call that a safety checker made black
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         check_class_inputs(cls)
+        cls.reconstructs = hasattr(cls, "reconstruct")
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -146,7 +148,7 @@ class ImageModel(Described, Publishable):
         latents: Callable[..., Tensor]
         generate: Callable[..., Tensor]
         discriminate: Callable[..., Tensor]
-        encode: Callable[..., tuple[Tensor, Tensor]]
+        encode: Callable[..., Any]  # a VAE: mu and logvar
         decode: Callable[..., Tensor]
         nll: Callable[..., Tensor]
         likelihood: str
@@ -157,9 +159,6 @@ class ImageModel(Described, Publishable):
 class Generative(nn.Module, HubModel, ImageModel):
     """A model that makes pictures of (channels, image_size, image_size) from latents of (latent_dim,)."""
 
-    default_preset: ClassVar[str] = "default"
-    sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
-    channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
     image_size: int
     latent_dim: int
 
@@ -262,9 +261,6 @@ class FeatureNetwork(nn.Module, HubModel, Described):
 
     family: ClassVar[str] = "features"
     task = "image-classification"
-    default_preset: ClassVar[str] = "default"
-    sizes: ClassVar[tuple[int, ...]] = ()
-    channels_last: ClassVar[bool] = False
     resizes: ClassVar[bool] = False  # whether it takes pictures of any size
     image_size: int
     channels: int
@@ -328,7 +324,7 @@ def drawn(where: str, like: Tensor, generator: torch.Generator | None, eps: Tens
     return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype) if eps is None else eps
 
 
-def check_images(model: Generative | FeatureNetwork, x: Any) -> Tensor:
+def check_images(model: ImageModel | FeatureNetwork, x: Any) -> Tensor:
     """`x`, if it is a tensor (B, C, H, W) of the model's size; else an error, which for any other kind of picture names the way to one."""
     where, values = type(model).__name__, {"channels": model.channels, "size": model.image_size}
     if not isinstance(x, Tensor):

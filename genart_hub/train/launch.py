@@ -98,7 +98,7 @@ def train_steps(
         rows = pictures.hold_out(hold_out)[0] if hold_out else None
         parts, with_labels = accelerator.num_processes * accumulate, conditional or task.labelled
         model = _make_model(cls, pictures, arguments or {}, with_labels, seed, accelerator.device)
-        weights, last = _class_weights(settings, pictures, rows), getattr(cls, "channels_last", False)
+        weights, last = _class_weights(settings, pictures, rows), cls.channels_last
         batches = Batches(pictures, settings.batch_size, seed, with_labels, accelerator.device, rows, weights, settings.flip, parts, last)
         if (low := settings.smallest_batch * parts) > settings.batch_size:
             raise GenartError("too_small", where="train", name="batch_size", low=low, value=settings.batch_size)
@@ -191,7 +191,7 @@ def _load(cls: Any, path: str | Path, size: int | None, options: dict[str, Any])
     if size is not None:
         return data.load(path, size, **options), ""
     side = data.smallest_side(path, **options)
-    sizes = getattr(cls, "sizes", ()) or (min(side, LARGEST),)
+    sizes = cls.sizes or (min(side, LARGEST),)
     size = next((allowed for allowed in sizes if allowed >= side), sizes[-1])
     told = f"Pictures of {size} x {size} px: {_why(cls, size, side)}. Another size with --size.\n"
     return data.load(path, size, **options), told
@@ -206,7 +206,7 @@ def _why(cls: Any, size: int, side: int) -> str:
     return f"the first one has {side}, and {size} is the smallest of a {cls.__name__} ({', '.join(map(str, cls.sizes))}) that loses nothing"
 
 
-def _make_model(cls: type, pictures: Pictures, arguments: dict[str, Any], with_labels: bool, seed: int, device: torch.device) -> nn.Module:
+def _make_model(cls: Any, pictures: Pictures, arguments: dict[str, Any], with_labels: bool, seed: int, device: torch.device) -> nn.Module:
     """A model of the pictures' size, channels and, with labels, classes."""
     _check_arguments(cls, arguments, pictures, with_labels)
     arguments = {"image_size": pictures.pictures.shape[-1], "channels": pictures.pictures.shape[1]} | arguments
@@ -219,7 +219,7 @@ def _make_model(cls: type, pictures: Pictures, arguments: dict[str, Any], with_l
         model = cls(**arguments).to(device).train()
     except (TypeError, RuntimeError) as error:  # an argument that the class does not have, or more memory than there is
         raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=f"{first_line(error)}.") from error
-    return model.to(memory_format=torch.channels_last) if getattr(cls, "channels_last", False) else model
+    return model.to(memory_format=torch.channels_last) if cls.channels_last else model
 
 
 def _make_run(

@@ -21,20 +21,15 @@ def register(family: str, task: Task) -> Task:
 
 def task_of(model: Any) -> Task:
     """The task of a model, of its class, or of a family."""
-    family = model if isinstance(model, str) else getattr(model, "family", "custom")
+    family = model if isinstance(model, str) else model.family
     if family not in TASKS:
         raise GenartError("no_task", family=family, choices=", ".join(TASKS))
     return _checked(family, TASKS[family])
 
 
-def preset_of(model: Any) -> str:
-    """The name of the preset that a class trains by where none is named."""
-    return getattr(model, "default_preset", "default")
-
-
 def pick_settings(model: Any, preset: str | None = None, **changes: Any) -> Settings:
     """The settings of that name, of a class (its own preset where none is named) or of a family, with the changes that are not None."""
-    task, preset = task_of(model), preset or preset_of(model)
+    task, preset = task_of(model), preset or ("default" if isinstance(model, str) else model.default_preset)
     if preset not in task.presets:
         raise GenartError("unknown_preset", preset=preset, family=task.name, choices=", ".join(task.presets))
     changes = {name: value for name, value in changes.items() if value is not None}

@@ -212,7 +212,7 @@ def hub_search(*boxes: gr.Dropdown) -> None:
     @guarded
     def search(query: str | None, request: gr.Request) -> tuple[dict[str, Any], ...]:
         models = auto.search(query, limit=50, token=False)
-        found = [model.id for model in models if model.family in ("gan", "vae", None)]
+        found = [model.id for model in models if model.family not in ("diffusion", "features")]
         note = texts.say(texts.language(request), "found", count=len(found))
         return *(gr.update(choices=[*offered(), *found]) for _ in boxes), gr.update(info=note)
 

@@ -39,7 +39,7 @@ def build(models: ModelCache) -> None:
     @guarded
     def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
         model = models.painter(model_name)
-        if not hasattr(model, "reconstruct"):
+        if not model.reconstructs:
             raise GenartError("not_vae", model=model_name, choices=", ".join(vaes))
         x = prepare(picture, model, tidy)
         lang = texts.language(request)

@@ -318,7 +318,6 @@ def test_bundled_refuses_an_unknown_family():
 
 def test_models_are_keyed_by_their_class_name():
     assert all(cls.__name__ == name for name, cls in genart_hub.MODELS.items())
-    assert {cls.family for cls in genart_hub.MODELS.values()} <= set(genart_hub.FAMILIES)
 
 
 def test_importing_the_package_imports_no_torch():

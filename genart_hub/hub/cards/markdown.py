@@ -13,7 +13,6 @@ from genart_hub.files import replacing
 from genart_hub.hub.cards.datasets import DATASETS
 
 CARD, SAMPLES, NEAREST, GOLDEN = "README.md", "samples.png", "nearest.png", "golden.safetensors"
-FAMILIES = ("gan", "vae", "diffusion", "features")
 
 
 def known_of(folder: Path, name: str, license: str | None, dataset: str | None) -> tuple[str, str, str | None]:

@@ -88,13 +88,13 @@ def card(
 def metadata(model: Any, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
     """What the Hub reads of a card, with the results as a model-index."""
     described, inputs, words = isinstance(model, Described), getattr(model, "inputs", None), shown_of(model, dataset)
-    task, arxiv, family = (model.task, model.arxiv, model.family) if described else (None, None, "custom")
+    task, arxiv = (model.task, model.arxiv) if described else (None, None)
     data: dict[str, Any] = {
         "language": ["en", "zh"],
         "license": license,
         "library_name": "genart-hub",
         **({"pipeline_tag": task} if task else {}),
-        "tags": ["genart-hub", family, *([f"arxiv:{arxiv}"] if arxiv else [])],
+        "tags": ["genart-hub", model.family, *([f"arxiv:{arxiv}"] if arxiv else [])],
     }
     if "label" in (inputs or ()):
         data["tags"].append("class-conditional")
