@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -125,9 +126,7 @@ def _track_picture(tracker: Any, levels: numpy.ndarray, step: int) -> None:
     if hasattr(tracker, "log_images"):
         tracker.log_images({"samples": levels[None]}, step=step, **({"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}))
     elif tracker.name == "trackio":
-        import trackio
-
-        tracker.log({"samples": trackio.Image(levels)}, step=step)
+        tracker.log({"samples": import_module("trackio").Image(levels)}, step=step)
 
 
 def _try_to_write(folder: Path) -> None:
