@@ -21,7 +21,7 @@ def register(family: str, task: Task) -> Task:
 
 def task_of(model: Any) -> Task:
     """The task of a model, of its class, or of a family."""
-    family = model if isinstance(model, str) else model.family
+    family = model if isinstance(model, str) else getattr(model, "family", "custom")
     if family not in TASKS:
         raise GenartError("no_task", family=family, choices=", ".join(TASKS))
     return _checked(family, TASKS[family])
