@@ -11,9 +11,9 @@ _LAZY = {
     "list_models": "genart_hub.models.auto",
     "register": "genart_hub.models.auto",
     "search": "genart_hub.models.auto",
-    "stable_diffusion": "genart_hub.models",
 }
-_MODULES = ("data", "errors", "evaluate", "hub", "images", "latents", "losses", "metrics", "models", "train", "ui")
+_MODULES = {name: name for name in ("data", "errors", "evaluate", "hub", "images", "latents", "losses", "metrics", "models", "train", "ui")}
+_MODULES["stable_diffusion"] = "models.stable_diffusion"
 __all__ = ["MODELS", "__version__", "bundled", "from_pretrained", "list_models", "register", "search"]
 
 
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> object:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     if name in _MODULES:
-        return import_module(f"genart_hub.{name}")
+        return import_module(f"genart_hub.{_MODULES[name]}")
     raise AttributeError(f"module 'genart_hub' has no attribute {name!r}")
 
 
