@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, choice, shorten, whole
+from genart_hub.hub.described import name_of
 from genart_hub.models.auto import check_generative
 from genart_hub.models.base import Generative, ImageModel, evaluating
 
@@ -82,6 +83,20 @@ def nearest_class(model: ImageModel, x: Tensor, seed: int = 0, n: int = 64) -> T
         pictures = (model.generate(z, label).flatten(1) for label in range(model.num_classes))
         distances = torch.stack([torch.cdist(x.flatten(1), x_hat).amin(dim=1) for x_hat in pictures])  # (num_classes, B)
     return distances.argmin(dim=0)
+
+
+def reconstruct(model: ImageModel, x: Tensor, seed: int = 0, label: object = None) -> tuple[Tensor, Tensor | None]:
+    """Pictures through a model that gives them back in one step, and the classes that it saw them as, where it is told any.
+
+    x: (B, C, H, W). label: the class of all pictures, or B of them (None: `nearest_class`). Returns (B, C, H, W) and (B,), or None.
+    """
+    classes = None if label is None else model.check_label(label, len(x))
+    if not model.reconstructs_classes:
+        if label is not None:
+            raise GenartError("no_such_input", model=name_of(model), input="label", inputs="nothing")
+        return model.reconstruct(x), None
+    classes = nearest_class(model, x, seed) if classes is None else classes
+    return model.reconstruct(x, classes), classes
 
 
 def invert(

@@ -1,5 +1,6 @@
-"""Two classes of somebody's own, neither of which the package has seen: a diffusion model in pixels, and one that reads words."""
+"""Classes of somebody's own that the package has not seen: a diffusion model in pixels, one that reads words, and one of tokens."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from genart_hub import register
 from genart_hub.errors import whole
 from genart_hub.hub import HubModel
-from genart_hub.models.base import ImageModel
+from genart_hub.models.base import ImageModel, check_images
 
 
 @register
@@ -64,3 +65,30 @@ class WordPainter(nn.Module, HubModel, ImageModel):
         prompts = [prompt] * n if isinstance(prompt, str) else prompt
         words = torch.cat([self.embed(torch.tensor([list(one.encode())])) for one in prompts])
         return self.decoder(torch.cat([z, words], dim=1)).tanh().unflatten(1, (self.channels, self.image_size, self.image_size))
+
+
+@register
+class Tokens(nn.Module, HubModel, ImageModel):
+    """Pixels as tokens of a few grey levels, and how common each is in a class. It needs no class to give a picture back."""
+
+    family = "tokens"
+
+    def __init__(self, image_size: int = 8, channels: int = 1, class_names: Sequence[str] = ("cat", "dog"), num_codes: int = 4):
+        super().__init__()
+        self.image_size, self.channels, self.class_names = image_size, channels, tuple(class_names)
+        self.levels = nn.Parameter(torch.linspace(-1, 1, num_codes))
+        self.prior = nn.Embedding(len(class_names), num_codes)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """x by the level nearest to each pixel."""
+        return self.levels[(check_images(self, x)[..., None] - self.levels).abs().argmin(dim=-1)]
+
+    @torch.no_grad()
+    def sample(self, n: int = 1, seed: int = 0, *, label: object = None) -> Tensor:
+        """n pictures; picture k is that of seed + k. Returns (n, C, H, W) in [-1, 1]."""
+        shares = self.prior(self.check_label(label, n)).softmax(dim=1)
+        shape = self.channels, self.image_size, self.image_size
+        pairs = zip(shares, self.generators(n, seed), strict=True)
+        drawn = [one.multinomial(math.prod(shape), True, generator=seeded) for one, seeded in pairs]
+        return self.levels[torch.stack(drawn)].unflatten(1, shape)

@@ -151,13 +151,10 @@ def reconstruct(options: argparse.Namespace) -> None:
     picture = images.open_picture(options.picture)
     picture = images.center_digit(picture, model.image_size) if options.digit else picture
     x = images.from_pil(picture, model.image_size, model.channels).to(device_of(model))
-    if options.label is not None:
-        label = model.check_label(options.label)
-    else:
-        label = latents.nearest_class(model, x, options.seed) if model.num_classes else None
     if model.reconstructs:
-        x_hat = model.reconstruct(x) if label is None else model.reconstruct(x, label)
+        x_hat, _ = latents.reconstruct(model, x, options.seed, options.label)
     else:
+        label = options.label or latents.nearest_class(model, x, options.seed)
         steps = latents.invert(model, x, options.steps, options.seed, label=label)
         for _, z, _ in tqdm(steps, total=options.steps, unit="step"):  # noqa: B007 - the last z is the best
             pass

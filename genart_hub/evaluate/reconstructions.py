@@ -27,7 +27,7 @@ def of_reconstructions(model: Any, pictures: Pictures, seed: int) -> list[Measur
     if not model.reconstructs:
         return []
     check_size(model, pictures)
-    labels = relabelled(model, pictures) if model.num_classes else None
+    labels = relabelled(model, pictures) if model.reconstructs_classes else None
     errors = []
     for k, some in chunks(pictures):
         label = [] if labels is None else [labels[k : k + len(some)]]

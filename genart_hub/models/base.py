@@ -63,6 +63,11 @@ class ImageModel(Described, Publishable):
         return len(self.class_names)
 
     @property
+    def reconstructs_classes(self) -> bool:
+        """Whether `reconstruct` takes the class of a picture beside it."""
+        return self.num_classes > 0 and "label" in inputs_of(self.reconstruct)
+
+    @property
     def task(self) -> str:
         return "text-to-image" if "prompt" in self.inputs else "unconditional-image-generation"
 

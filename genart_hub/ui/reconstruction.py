@@ -14,7 +14,6 @@ from genart_hub.errors import GenartError, whole
 from genart_hub.hub.described import device_of
 from genart_hub.metrics import reconstruction_mse
 from genart_hub.models import auto
-from genart_hub.models.auto import check_generative
 from genart_hub.models.base import ImageModel
 from genart_hub.ui import texts
 from genart_hub.ui.examples import save_digits, save_emoji
@@ -43,8 +42,7 @@ def build(models: ModelCache) -> None:
             raise GenartError("not_vae", model=model_name, choices=", ".join(vaes))
         x = prepare(picture, model, tidy)
         lang = texts.language(request)
-        label = latents.nearest_class(check_generative(model), x) if model.num_classes else None
-        x_hat = model.reconstruct(x) if label is None else model.reconstruct(x, label)
+        x_hat, label = latents.reconstruct(model, x)
         figure = texts.say(lang, "error_figure", error=reconstruction_mse(x, x_hat)) + as_class(lang, model, label)
         folder = new_folder()
         return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure

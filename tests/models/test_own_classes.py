@@ -6,8 +6,9 @@ import numpy as np
 import own_models
 import pytest
 import torch
+from gradio_client import handle_file
 from hub_server import HubServer, User, patched_client
-from own_models import PixelDiffusion, WordPainter
+from own_models import PixelDiffusion, Tokens, WordPainter
 from PIL import Image
 from pyarrow import Table, parquet
 from running import connect, running_app
@@ -16,24 +17,24 @@ from torch import nn
 import genart_hub
 from genart_hub import cli, images
 from genart_hub.errors import GenartError
-from genart_hub.hub import HubModel
-from genart_hub.models import MODELS
+from genart_hub.hub import HubModel, locate
+from genart_hub.models import MODELS, auto
 from genart_hub.models.base import ImageModel
 
-for cls in (PixelDiffusion, WordPainter):
-    MODELS.pop(cls.__name__, None)  # they are registered where they are imported: for these tests alone
+ASKED = {PixelDiffusion: {"label": "dog", "num_steps": 3}, WordPainter: {"prompt": "a cat"}, Tokens: {"label": "dog"}}
+WORDS = {PixelDiffusion: ["--label", "dog", "--steps", "3"], WordPainter: ["--prompt", "a cat"], Tokens: ["--label", "dog"]}
 
-ASKED = {PixelDiffusion: {"label": "dog", "num_steps": 3}, WordPainter: {"prompt": "a cat"}}
-WORDS = {PixelDiffusion: ["--label", "dog", "--steps", "3"], WordPainter: ["--prompt", "a cat"]}
+for cls in ASKED:
+    MODELS.pop(cls.__name__, None)  # they are registered where they are imported: for these tests alone
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    for cls in (PixelDiffusion, WordPainter):
+    for cls in ASKED:
         monkeypatch.setitem(MODELS, cls.__name__, cls)
 
 
-@pytest.fixture(params=[PixelDiffusion, WordPainter], ids=lambda cls: cls.__name__)
+@pytest.fixture(params=ASKED, ids=lambda cls: cls.__name__)
 def own(request, tiny, tmp_path):
     """A model of the class, saved."""
     tiny(request.param, class_names=("cat", "dog")).save_pretrained(tmp_path / "own")
@@ -88,10 +89,12 @@ def test_single_pictures_have_recipes_of_their_own(own, capsys, tmp_path):
 def test_it_is_measured_and_has_a_card(own, classifier, captioned, capsys, tmp_path):
     eye, folder = classifier.save_pretrained(tmp_path / "eye"), own.source.folder
     asked = ["--steps", "3"] if "num_steps" in own.inputs else []
+    asked += ["--label", "label"] if isinstance(own, Tokens) else []
     run(capsys, "evaluate", folder, "--data", captioned, "--features", eye, "--samples", 20, *asked, "--json", folder / "evaluation.json")
     (measures,) = json.loads((folder / "evaluation.json").read_text("utf-8"))["results"].values()
     assert {"frechet", "kid", "precision", "coverage"} <= {measure["metric"] for measure in measures}
-    if asked:
+    assert ("mse" in {measure["metric"] for measure in measures}) is isinstance(own, Tokens)
+    if "num_steps" in own.inputs:
         assert all("num_steps 3" in measure["protocol"] for measure in measures)
     run(capsys, "card", folder, "--license", "apache-2.0")
     card = (folder / "README.md").read_text("utf-8")
@@ -100,12 +103,48 @@ def test_it_is_measured_and_has_a_card(own, classifier, captioned, capsys, tmp_p
     assert (folder / "golden.safetensors").is_file()
 
 
+@pytest.fixture
+def tokens(tiny, picture_folder, tmp_path):
+    """A model that gives pictures back, and makes others from what it is told, as a bundled one of digits; and a picture."""
+    tiny(Tokens).save_pretrained(tmp_path / "weights" / "tokens-mnist")
+    return tmp_path / "weights", picture_folder / "cat" / "0.png"
+
+
+def test_what_gives_pictures_back_without_a_class_is_asked_for_none(tokens, capsys, tmp_path, monkeypatch):
+    weights, picture = tokens
+    monkeypatch.setattr(locate, "WEIGHTS_FOLDERS", (weights,))
+    assert genart_hub.bundled("tokens") == auto.reconstructing() == ["tokens-mnist"]
+    run(capsys, "reconstruct", "tokens-mnist", picture, "--out", tmp_path / "r.png")
+    x = images.from_pil(Image.open(picture), 8, 1)
+    x_hat = 2 * ((x + 1) / 2 * 3).round() / 3 - 1  # the nearest of four levels
+    assert np.array_equal(images.enlarge(images.grid(torch.cat([x, x_hat]), columns=2)), Image.open(tmp_path / "r.png"))
+    assert cli.main(["reconstruct", "tokens-mnist", str(picture), "--label", "dog"]) == 1
+    assert "label is no input of tokens-mnist" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_bundled_one_stands_in_every_tab_that_it_fits(tokens, tmp_path):
+    weights, picture = tokens
+    model = Tokens.from_pretrained(weights / "tokens-mnist")
+    x, x_hat = images.from_pil(Image.open(picture), 8, 1), model.reconstruct(images.from_pil(Image.open(picture), 8, 1))
+    (tmp_path / "app").mkdir()
+    with running_app(tmp_path / "app", weights, GENART_PLUGINS=own_models.__file__) as app:
+        client = connect(app, "en", tmp_path)
+        _, answer, figure = client.predict(handle_file(picture), "tokens-mnist", True, api_name="/reconstruct")
+        compared, *_ = client.predict(2, 5, 1, "", "digits", "dog", "", api_name="/compare")
+    assert np.array_equal(Image.open(answer), images.enlarge(images.to_pil(x_hat[0])))
+    assert f"{(x - x_hat).square().mean() / 4:.4f}" in figure
+    for shown, expected in zip(compared, images.to_pil(model.sample(2, 5, label="dog")), strict=True):
+        assert np.array_equal(Image.open(shown["image"]), expected)
+
+
 @pytest.mark.slow
 def test_it_is_pushed_and_pulled_and_the_app_samples_it(own, tmp_path, monkeypatch):
     with HubServer({"write": User("me")}) as hub:
         patched_client(hub, monkeypatch, tmp_path / "cache", token="write")
         own.push_to_hub("me/own", license="apache-2.0")
         pulled = genart_hub.from_pretrained("me/own")
+        assert [(found.id, found.family) for found in genart_hub.search(family=own.family)] == [("me/own", own.family)]
         assert torch.equal(pulled.sample(2, 5, **ASKED[type(own)]), own.sample(2, 5, **ASKED[type(own)]))
         (tmp_path / "app").mkdir()
         settings = {"HF_ENDPOINT": hub.url, "GENART_PLUGINS": own_models.__file__, "GENART_MODELS": "me/own"}
