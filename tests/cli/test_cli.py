@@ -70,7 +70,7 @@ def fail(capsys, *words):
 
 def test_list_has_a_line_for_each_bundled_model(capsys):
     lines = run(capsys, "list").splitlines()
-    assert [line.split()[0] for line in lines[1:]] == [name for f in genart_hub.FAMILIES for name in genart_hub.bundled(f)]
+    assert [line.split()[0] for line in lines[1:]] == [name for f in auto.families() for name in genart_hub.bundled(f)]
     (line,) = (line for line in lines if line.startswith("gan-mnist"))
     assert line.split()[1:5] == ["gan", "GAN", "28x28x1", "1,114,769"]
 

@@ -108,5 +108,5 @@ def test_a_setting_whose_name_the_command_has_already_is_refused_in_a_sentence(m
 def test_a_class_of_a_family_that_nothing_trains_is_refused_in_a_sentence(parquet, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(MODELS, "DAE", DAE)
     assert cli.main(["train", "dae", "--data", str(parquet), "--out", str(tmp_path / "run")]) == 1
-    assert "Nothing here trains the family dae; there are gan, vae, features." in capsys.readouterr().err
+    assert f"Nothing here trains the family dae; there are {', '.join(TASKS)}." in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
