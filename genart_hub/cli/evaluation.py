@@ -175,9 +175,9 @@ def card(options: argparse.Namespace) -> None:
     from genart_hub.hub.locate import read_config
     from genart_hub.hub.names import PIPELINE
 
-    folder = Path(options.folder)
-    if not (folder / PIPELINE).is_file():
+    folder, write = Path(options.folder), pipelines.write_card
+    if not (folder / PIPELINE).is_file():  # the other layout of a folder
         read_config(folder)
+        write = models.write_card
     model = auto.from_pretrained(folder)
-    write = pipelines.write_card if (folder / PIPELINE).is_file() else models.write_card  # two layouts of a folder
     print(write(folder, model, folder.resolve().name, options.license, options.dataset, title=options.name))

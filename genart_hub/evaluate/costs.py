@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from genart_hub.hub.described import networks_of
+from genart_hub.hub.described import modules_of
 
 _ATTENTION_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # PyTorch counts the kernels of a GPU alone
 _remembered: weakref.WeakKeyDictionary[Any, "Costs"] = weakref.WeakKeyDictionary()
@@ -104,6 +104,6 @@ def _counted(model: Any, request: dict[str, Any]) -> int:
 
 def _tensors(model: Any) -> Iterator[Tensor]:
     """The weights and buffers of a model, or of all networks of a pipeline."""
-    for part in [model] if isinstance(model, nn.Module) else networks_of(model).values():
+    for part in modules_of(model):
         yield from part.parameters()
         yield from part.buffers()

@@ -23,16 +23,19 @@ def networks_of(model: Any) -> dict[str, nn.Module]:
     return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
 
 
+def modules_of(model: Any) -> list[nn.Module]:
+    """A module itself, or the networks of a pipeline."""
+    return [model] if isinstance(model, nn.Module) else list(networks_of(model).values())
+
+
 def device_of(model: Any) -> torch.device:
     """Where a model's weights are; the CPU for one without any."""
-    modules = [model] if isinstance(model, nn.Module) else networks_of(model).values()
-    return next((parameter.device for module in modules for parameter in module.parameters()), torch.device("cpu"))
+    return next((parameter.device for module in modules_of(model) for parameter in module.parameters()), torch.device("cpu"))
 
 
 def num_parameters(model: Any) -> int:
     """Those of a module, or of all networks of a pipeline."""
-    modules = [model] if isinstance(model, nn.Module) else networks_of(model).values()
-    return sum(parameter.numel() for module in modules for parameter in module.parameters())
+    return sum(parameter.numel() for module in modules_of(model) for parameter in module.parameters())
 
 
 def weight_files(model: Any) -> tuple[Path, ...]:
@@ -93,14 +96,18 @@ class Described:
         return summary(self)
 
     @property
-    def task(self) -> str:
+    def task(self) -> str | None:
         """What it does, by the Hub's name."""
-        raise NotImplementedError(f"{type(self).__name__} must name its task.")
+        return None
 
     def write_pictures(self, folder: str | os.PathLike, name: str, dataset: str | None = None) -> None:
         """What its card shows, and what tests compare with. name: what a picture's recipe calls it."""
-        raise NotImplementedError(f"{type(self).__name__} must write its pictures.")
 
     def usage(self, loaded: str) -> list[str]:
         """Lines of code that use it, for its card. loaded: an expression that loads it."""
-        raise NotImplementedError(f"{type(self).__name__} must show its usage.")
+        return ["", f"model = {loaded}"]
+
+
+def described(model: Any) -> Described:
+    """A model that tells of itself; what there is to tell of one that does not."""
+    return model if isinstance(model, Described) else Described()

@@ -10,7 +10,7 @@ from genart_hub.hub.cards.datasets import DATASETS, Dataset
 from genart_hub.hub.cards.markdown import NEAREST, SAMPLES, install, known_of, model_index, place, replace_card, sealed
 from genart_hub.hub.cards.shown import SHOWN, Shown, gallery, widget
 from genart_hub.hub.cards.tables import EVALUATION, TRAINING, _cell, memorisation, own_first, read_json, results_table
-from genart_hub.hub.described import Described, num_parameters
+from genart_hub.hub.described import described, num_parameters
 
 
 def write_card(
@@ -26,8 +26,7 @@ def write_card(
     there, license, dataset = known_of(folder, name, license, dataset)
     sha256 = sha256_of(folder / "model.safetensors")
     training, evaluation = read_json(folder / TRAINING), own_first(read_json(folder / EVALUATION), sha256, folder / EVALUATION)
-    if isinstance(model, Described):
-        model.write_pictures(folder, name, dataset)
+    described(model).write_pictures(folder, name, dataset)
     about, dtypes, nearest = DATASETS.get(dataset or ""), stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
     text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest, title=title)
     return replace_card(folder, text, there)
@@ -87,8 +86,8 @@ def card(
 
 def metadata(model: Any, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
     """What the Hub reads of a card, with the results as a model-index."""
-    described, inputs, words = isinstance(model, Described), getattr(model, "inputs", None), shown_of(model, dataset)
-    task, arxiv = (model.task, model.arxiv) if described else (None, None)
+    inputs, words = getattr(model, "inputs", None), shown_of(model, dataset)
+    task, arxiv = described(model).task, described(model).arxiv
     data: dict[str, Any] = {
         "language": ["en", "zh"],
         "license": license,
@@ -131,7 +130,7 @@ def _use(model: Any, name: str) -> str:
         module = "" if cls.__module__ == "__main__" else f"from {cls.__module__} import {cls.__name__}"
         note = f"`{cls.__name__}` is a class of its author's own, whose code does not come with the weights. With it at hand:\n\n"
         lines, loaded = [module] if module else [], f"{cls.__name__}.from_pretrained({place(name)})"
-    lines += model.usage(loaded) if isinstance(model, Described) else ["", f"model = {loaded}"]
+    lines += described(model).usage(loaded)
     code = "\n".join(lines).strip()
     return f"## Use\n\n{note}{install(name)}```python\n{code}\n```"
 
