@@ -27,9 +27,8 @@ def add(commands: Commands) -> None:
     command.add_argument("--data", required=True, help="a folder, a .parquet file, or a dataset on the Hub, owner/name[@revision]")
     command.add_argument("--out", required=True, help="the run's folder; it loads with from_pretrained")
     pictures, machine = _add_shared(command, "go on with the run that is in --out")
-    pictures.add_argument(
-        "--size", type=int, metavar="PIXELS", help="make every picture this wide and high (the first one's size, if the model can)"
-    )
+    told = "make every picture this wide and high (the first one's size, at most 64, that the model can take)"
+    pictures.add_argument("--size", type=int, metavar="PIXELS", help=told)
     pictures.add_argument("--label", metavar="COLUMN", help="the column that holds the classes (label)")
     pictures.add_argument("--hold-out", metavar="COLUMN", help="leave out one variant, by this column, of each class that has them all")
     machine.add_argument("--accumulate", type=int, default=1, metavar="PIECES", help="cut a batch into pieces, for less memory (1)")

@@ -21,7 +21,7 @@ from genart_hub.train.settings import Settings, Steps, Task, option
 class ClassifierSettings(Settings):
     smallest_batch = 2
 
-    augment: tuple[str, ...] = option("augmentations of what is seen, with commas between, or none", (), choices=POLICIES)
+    augment: tuple[str, ...] = option("augment the pictures by these, with commas between, or none", (), choices=POLICIES)
     dropout: float = option("the share of features that are hidden from the last layer", 0.0, high=0.99, metavar="SHARE")
     smoothing: float = option("the share of a target that is spread over all classes", 0.0, high=1, metavar="SHARE")
 

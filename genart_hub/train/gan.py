@@ -33,7 +33,9 @@ class GANSettings(Settings):
     r2: float = option("the weight of R2, the same on generated pictures; R3GAN has both, and the objective relativistic", 0.0)
     r1_every: int = option("take both penalties every so many steps only, and that many times as strongly", 1, low=1, metavar="STEPS")
     gp: float = option("the weight of the gradient penalty of WGAN-GP", 0.0)
-    augment: tuple[str, ...] = option("augmentations of what is judged, with commas between, or none", (), choices=POLICIES)
+    augment: tuple[str, ...] = option(
+        "augment the pictures, real and generated, by these, with commas between, or none", (), choices=POLICIES
+    )
 
 
 PRESETS = {

@@ -81,7 +81,7 @@ class Log:
                 _track_picture(tracker, levels, step)
 
     def close(self) -> None:
-        with writing(self.folder / EVENTS):
+        with writing(self.folder / EVENTS), redirect_stdout(sys.stderr):
             if self.events:
                 self.events.close()
             for tracker in self.trackers:

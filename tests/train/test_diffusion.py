@@ -9,6 +9,7 @@ import signal
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -262,6 +263,19 @@ def test_what_a_later_stage_needs_is_missed_before_the_first_one_runs(captioned,
         run(captioned, tmp_path / "new", **options)
     assert error.value.code == code
     assert not (tmp_path / "new").exists()
+
+
+def test_each_stage_tells_a_tracker_and_one_that_is_not_installed_is_missed_before_the_first(captioned, tmp_path, monkeypatch):
+    tracker = Mock()
+    run(captioned, tmp_path / "told", ["autoencoder"], trackers=[tracker])
+    names = [name for name, *_ in tracker.method_calls]
+    assert (names[0], names[-1]) == ("start", "finish")
+    assert "log_images" in names
+    assert "psnr" in tracker.log.call_args_list[0].args[0]
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    words = ["train-diffusion", "--data", captioned, "--out", tmp_path / "refused", "--tracker", "wandb"]
+    assert main([str(word) for word in words]) == 1
+    assert not (tmp_path / "refused").exists()
 
 
 def test_a_folder_that_takes_no_file_is_told_before_the_first_stage_runs(captioned, tmp_path, no_training):

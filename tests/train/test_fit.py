@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -376,6 +377,14 @@ def test_two_processes_that_accumulate_see_every_part_once_between_them(tmp_path
         fit_scalar(scalar_run(tmp_path / str(rank)), step, 2, accumulate=3, accelerator=Process(rank))
     assert sorted((k, part) for k, _, part, _, _ in seen) == [(k, part) for k in range(2) for part in range(6)]
     assert all(part == of_noise and parts == 6 and part % 2 == rank for _, rank, part, of_noise, parts in seen)
+
+
+def test_only_the_first_of_two_processes_tells_a_tracker(tmp_path):
+    for rank, calls in ((0, ["start", "log", "finish"]), (1, [])):
+        tracker = Mock()
+        step = lambda k, part, noise: {"loss": torch.zeros(())}  # noqa: E731
+        fit_scalar(scalar_run(tmp_path / str(rank)), step, 1, accelerator=Process(rank), trackers=[tracker])
+        assert [name for name, *_ in tracker.method_calls] == calls
 
 
 # ---- looks, the best state, and what is said of a run ----
