@@ -58,40 +58,21 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-@of_each_pair
-def test_both_languages_have_the_same_headings(pair):
-    english, chinese = ([len(marks) for marks, _ in headings(text)] for text in pair)
-    assert english == chinese
+LOOKED_AT = {
+    "headings": lambda text: [len(marks) for marks, _ in headings(text)],
+    "shell": lambda text: untranslated(blocks(text, "bash")),
+    "python": lambda text: untranslated(blocks(text, "python")),
+    "tables": tables,
+    "code words": lambda text: set(re.findall(r"`([^`\n]+)`", prose(text))),
+    "figures": figures,
+    "links": lambda text: Counter(link.replace(".zh-CN", "").partition("#")[0] for link in links(text)),
+}
 
 
 @of_each_pair
-@pytest.mark.parametrize("language", ["bash", "python"])
-def test_both_languages_give_the_same_code(pair, language):
-    english, chinese = (untranslated(blocks(text, language)) for text in pair)
-    assert english == chinese
-
-
-@of_each_pair
-def test_both_languages_have_the_same_tables(pair):
-    english, chinese = map(tables, pair)
-    assert english == chinese
-
-
-@of_each_pair
-def test_both_languages_name_the_same_things_in_code(pair):
-    english, chinese = (set(re.findall(r"`([^`\n]+)`", prose(text))) for text in pair)
-    assert english == chinese
-
-
-@of_each_pair
-def test_both_languages_have_the_same_figures(pair):
-    english, chinese = map(figures, pair)
-    assert english == chinese
-
-
-@of_each_pair
-def test_both_languages_lead_to_the_same_places(pair):
-    english, chinese = (Counter(link.replace(".zh-CN", "").partition("#")[0] for link in links(text)) for text in pair)
+@pytest.mark.parametrize("what", LOOKED_AT)
+def test_both_languages_have_the_same(pair, what):
+    english, chinese = map(LOOKED_AT[what], pair)
     assert english == chinese
 
 

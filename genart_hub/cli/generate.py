@@ -90,8 +90,8 @@ def sample(options: argparse.Namespace) -> None:
         raise GenartError("no_model_named", choices=", ".join(auto.bundled()))
     model = auto.check_image_model(load(options))
     request = check_request(name_of(model), model.inputs, {name: getattr(options, name) for name in INPUTS}, flag)
-    x = _drawn(model, options, request)
-    seed = options.seed or 0
+    seed = 0 if options.seed is None else options.seed
+    x = _drawn(model, options.n, seed, request)
     if options.out.endswith("/") or Path(options.out).is_dir():
         for k, picture in enumerate(images.to_pil(x)):
             one = request | {name: value[k] for name, value in request.items() if isinstance(value, list)}
@@ -107,18 +107,17 @@ def _told(x: Tensor, recipe: dict[str, Any]) -> str:
     return f"{len(x)} of {recipe['model']}, seeds from {recipe['seed']}"
 
 
-def _drawn(model: ImageModel, options: argparse.Namespace, request: dict[str, Any]) -> Tensor:
+def _drawn(model: ImageModel, n: int | None, seed: int, request: dict[str, Any]) -> Tensor:
     """The pictures, under a bar where the model tells its steps, and what is to be said of them."""
     from tqdm import tqdm
 
-    seed = 0 if options.seed is None else options.seed
-    with tqdm(unit="step", delay=0.5, disable=options.quiet or None) as bar:
+    n = (1 if model.tells_steps and model.image_size > 64 else 16) if n is None else n
+    with tqdm(unit="step", delay=0.5) as bar:
 
         def show(step: int, num_steps: int) -> None:
             bar.total = num_steps
             bar.update()
 
-        n = (1 if model.tells_steps and model.image_size > 64 else 16) if options.n is None else options.n
         x = model.sample(n, seed, **request, **({"on_step": show} if model.tells_steps else {}))
     if unread := model.unread(request.get("prompt", "")):
         print(f"genart-hub: the prompt is too long, and its end was not read: {unread}", file=sys.stderr)

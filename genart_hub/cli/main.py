@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import genart_hub
@@ -22,11 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     words = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]  # --out=x as --out x
     try:
-        auto.plug(
-            word for before, word in zip(words, words[1:], strict=False) if before == "--plugin"
-        )  # the options below know what it registers
+        plugins = {word for before, word in zip(words, words[1:], strict=False) if before == "--plugin"}
+        auto.plug(plugins)  # the options below know what they register
         options = parser().parse_args(words)
-        options.arguments = words
+        options.arguments = [Path(word).name if word in plugins else word for word in words]  # as a card may tell it
         with _as_loud_as(options):
             options.command(options)
     except GenartError as error:

@@ -110,6 +110,7 @@ def add_command(commands: Commands, name: str, function: Callable[[argparse.Name
     """A sub-command that calls `function` with its options."""
     command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     command.set_defaults(command=function)
+    command.add_argument("--plugin", action="append", metavar="MODULE", help=argparse.SUPPRESS)  # as before the command
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bars")
     command.add_argument("-v", "--verbose", action="store_true", help="what the libraries log, and where an error came from")
     return command

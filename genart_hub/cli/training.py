@@ -179,6 +179,7 @@ def fit_prior(options: argparse.Namespace) -> None:
     from genart_hub.hub.cards.models import stored
     from genart_hub.hub.cards.tables import TRAINING, read_json
     from genart_hub.train.prior import fit_prior as fit
+    from genart_hub.train.run import set_aside_evaluation
 
     model = generative(options)
     counts = [whole("fit-prior", "components", number("fit-prior", "components", part), 1) for part in options.components.split(",")]
@@ -186,6 +187,7 @@ def fit_prior(options: argparse.Namespace) -> None:
     fitted, scores = fit(model, pictures, counts, options.seed, options.apart)
     about = read_json(model.source.folder / TRAINING) if model.source else None
     half = [stored(file) for file in model.weight_files] == [["float16"]]
+    set_aside_evaluation(Path(options.out))
     folder = fitted.save_pretrained(options.out, dtype=torch.float16 if half else None)
     prior = {"command": _command(options), "components": fitted.config["components"], "held_out_nats": scores}
     with replacing(folder / TRAINING) as file:

@@ -206,12 +206,13 @@ class Generative(nn.Module, HubModel, ImageModel):
         truncation = check_truncation(where, truncation)
         mixture = self.fitted_prior if check_prior(where, prior, self.fitted_prior is not None) == "mixture" else None
         z, classes, generator = torch.empty(n, self.latent_dim), torch.empty(n, dtype=torch.int64), torch.Generator()
-        u = torch.empty(n)
+        u = torch.empty(n)  # which choose the components
         for k, row in enumerate(z.unbind()):
             row.normal_(generator=generator.manual_seed(seed + k))
             if self.num_classes:
                 classes[k] = torch.randint(self.num_classes, (), generator=generator)
-            u[k] = torch.rand((), generator=generator)
+            if mixture:
+                u[k] = torch.rand((), generator=generator)
         z = z if truncation == 1 else z.mul_(truncation)
         return (mixture.place(z, u).float().cpu() if mixture else z), (classes if self.num_classes else None)
 

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from genart_hub.errors import GenartError, whole
 
@@ -72,7 +73,7 @@ def fit_mixture(
     mixture.means.copy_(_far_apart(z, num_components, generator))
     mixture.factors.copy_(torch.linalg.cholesky(z.T.cov() + ridge * torch.eye(z.shape[1], dtype=z.dtype)))
     before = -math.inf
-    for _ in range(num_steps):
+    for _ in tqdm(range(num_steps), desc=f"{num_components} components", unit="step", leave=False, delay=1):
         joint = mixture._joint(z)
         total = joint.logsumexp(dim=1)
         _maximise(mixture, z, (joint - total[:, None]).exp(), ridge)

@@ -116,7 +116,10 @@ def test_a_prior_is_fitted_and_chosen_by_held_out_latents(tiny, tmp_path, capsys
         picture.save(picture_folder / "cat" / f"{k}.png")
     folder = tiny(VAE, latent_dim=2).save_pretrained(tmp_path / "vae")
     words = ["fit-prior", folder, "--data", picture_folder, "--out", tmp_path / "fitted", "--components", "1,2"]
+    (tmp_path / "fitted").mkdir()
+    (tmp_path / "fitted" / "evaluation.json").write_text("{}", "utf-8")  # of the weights before
     assert cli.main([str(word) for word in words]) == 0
+    assert not (tmp_path / "fitted" / "evaluation.json").exists()
     assert "1 components:" in capsys.readouterr().out
     model = genart_hub.from_pretrained(tmp_path / "fitted")
     assert model.fitted_prior is not None

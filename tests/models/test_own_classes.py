@@ -201,4 +201,6 @@ def test_a_plugin_of_the_folder_one_stands_in_registers_its_classes(tmp_path, ca
     monkeypatch.delitem(MODELS, type(own).__name__)
     assert cli.main(["info", "./own"]) == 1
     monkeypatch.delitem(__import__("sys").modules, "own_models")
-    assert type(own).__name__ in run(capsys, "--plugin", f"my_{type(own).__name__}", "info", "./own")
+    told = run(capsys, "info", "./own", "--plugin", f"my_{type(own).__name__}")
+    assert told == run(capsys, "--plugin", f"my_{type(own).__name__}", "info", "./own")
+    assert type(own).__name__ in told

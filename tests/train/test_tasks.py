@@ -86,6 +86,13 @@ def test_a_class_of_ones_own_with_an_objective_of_its_own_is_trained_and_resumed
     assert losses[-1] < losses[0]
 
 
+def test_the_command_that_is_written_down_names_a_plugin_without_its_path(dae, parquet, tmp_path, capsys):
+    (plugin := tmp_path / "my_tasks.py").write_text("", "utf-8")
+    run(capsys, "train", "DAE", "--plugin", plugin, "--data", parquet, "--out", tmp_path / "run")
+    command = json.loads((tmp_path / "run" / "training.json").read_text())["command"]
+    assert command == f"genart-hub train DAE --plugin my_tasks.py --data {tmp_path.name}/tiny.parquet --out run"
+
+
 def test_its_settings_are_checked_shown_and_refused_for_others(dae, parquet, tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
