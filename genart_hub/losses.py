@@ -146,3 +146,12 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     Kingma & Welling 2014, Appendix B. mu, logvar: (B, Z). Returns (B,).
     """
     return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar).sum(dim=1)
+
+
+def kl_of_gaussians(mu: Tensor, logvar: Tensor, prior_mu: Tensor, prior_logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(prior_mu, exp(prior_logvar))) in nats, both with diagonal covariances, summed over the latent.
+
+    Each: (B, Z). Returns (B,).
+    """
+    distance = (mu - prior_mu).square() * (-prior_logvar).exp()
+    return 0.5 * (prior_logvar - logvar + (logvar - prior_logvar).exp() + distance - 1.0).sum(dim=1)

@@ -153,8 +153,16 @@ MESSAGES = {
     "reason_schedule": "{file} gives steps that are no numbers, or far too many",
     "reason_other_input": "it has a {name}, and {model} takes none",
     "reason_missing_input": "it has no {name}, and {model} needs one",
+    "reason_vocabulary": "it has {size:,} tokens, and the text encoder knows {rows:,}",
+    "reason_no_names": "it is no object with lists of names",
     "reason_no_index": "it has no model_index.json",
     "reason_fp16": "it needs a GPU",
+    # words
+    "no_file_beside": "{folder} has no {file}, which the model does not load without. Copy the whole folder, or save the model again.",
+    "bad_tokenizer": "{file} is no tokenizer that can be used ({reason}). Take the one that the model was saved with.",
+    "bad_text_config": "A text encoder's sizes are {names}; got {value}. Take config.json as the model was saved with it.",
+    "bad_decoder_widths": "decoder_widths must be one to eight multiples of {groups}, each at most 1024; got {value}.",
+    "bad_names": "{file} holds no names ({reason}). Take the one that the model was saved with.",
     # data
     "no_data": "{path} does not exist. Give a .parquet file or a folder of pictures.",
     "empty_data": "{path} holds no pictures. Give a .parquet file with an image column or a folder of pictures.",
@@ -181,6 +189,7 @@ MESSAGES = {
     "no_emojibase": "{path} has no usable {file} ({reason}). Give a clone of https://github.com/milesj/emojibase, or its npm package emojibase-data.",
     "needs_package": "This needs the package {package}. Install it with: pip install {install}",
     # training
+    "no_words_from": "{model} has no text encoder to take over. Name a Stable Diffusion pipeline with --words-from, such as tiny-sd-emoji.",
     "no_prior": "{model} is no VAE whose latents a prior can be fitted to. Choose one of: {choices}.",
     "few_points": "A mixture of {components} components needs at least {low} pictures, got {count}. Give more pictures or fewer components.",
     "unknown_preset": "There is no preset {preset} of a {family}; there are {choices}.",
@@ -210,6 +219,7 @@ MESSAGES = {
     "bad_mask": "The mask must be of shape (1, 1, {height}, {width}), with 1 where to paint anew; got {shape}.",
     "four_channels": "Inpainting needs a pipeline of 4 latent channels, and {name} has {channels}. Use img2img, or one of: {choices}.",
     "too_little_memory": "{name} needs about {needed:.2f} GB of memory, and {free:.2f} GB are free. Close other programs, or use a smaller model such as {smaller}.",
+    "unknown_words": "The model knows none of these words: {words}. It was trained with names such as: {near}.",
     "long_prompt": "The prompt has {count:,} characters; at most {limit:,} are taken. Shorten it.",
     # the command line
     "no_model_named": "Name a model: {choices}, a folder, or a Hub id owner/name.",

@@ -84,11 +84,20 @@ def load_folder(
     for alias, key in aliases.items():
         parent, _, leaf = alias.rpartition(".")
         setattr(model.get_submodule(parent), leaf, _get(model, key))
+    if cls.extra_files:  # type: ignore[attr-defined]  # it is a HubModel
+        model.read_files({name: _beside(source, name) for name in cls.extra_files})  # type: ignore[attr-defined]
     model.source, model = source, model.to(device).eval()
     if weights.stat().st_size <= ALIGNED_BYTES:
         source.sha256  # noqa: B018 - hashed now, while the file is surely the one that was read
     source.remember(model)
     return model
+
+
+def _beside(source: Source, name: str) -> Path:
+    """A file that a model does not load without."""
+    if (file := source.companion(name)) is None:
+        raise GenartError("no_file_beside", folder=str(source.folder), file=name)
+    return file
 
 
 def blank(cls: type[T], folder: Path) -> T:

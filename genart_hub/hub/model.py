@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
-from genart_hub.files import replacing, save_tensors, sweep
+from genart_hub.files import replacing, save_tensors, saving, sweep
 from genart_hub.hub.cards import markdown, models, tables
 from genart_hub.hub.loading import _parameters, aliases_of, load_folder, signature_of
 from genart_hub.hub.locate import MAX_BYTES, Source, locate
@@ -32,6 +32,7 @@ class HubModel(Publishable):
     default_preset: ClassVar[str] = "default"  # of its family's task
     sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
     channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
+    extra_files: ClassVar[tuple[str, ...]] = ()  # that lie beside the weights, without which it does not load: read and written below
     config: dict[str, Any]
     source: Source | None = None
     _arguments: dict[str, Any]
@@ -63,10 +64,19 @@ class HubModel(Publishable):
             tensors = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
         metadata = {"format": "pt", "genart_hub_version": __version__}
         sweep(folder)
+        if self.extra_files:
+            with saving(folder) as place:
+                self.write_files(place)
         save_tensors(tensors, folder / WEIGHTS, metadata)
         with replacing(folder / CONFIG) as file:
             file.write_text(config, encoding="utf-8")
         return folder
+
+    def read_files(self, files: dict[str, Path]) -> None:
+        """Take up what lies beside the weights. files: where each of `extra_files` is."""
+
+    def write_files(self, folder: Path) -> None:
+        """Write each of `extra_files` into a folder."""
 
     def _write_published(self, folder: Path, repo_id: str, license: str | None, dataset: str | None) -> Sequence[str]:
         """config.json, model.safetensors and a card, with the figures that were measured of these weights."""
@@ -80,7 +90,7 @@ class HubModel(Publishable):
                     shutil.copy(file, folder / name)
         with torch.no_grad():
             models.write_card(folder, self, repo_id, license, dataset)
-        return PUBLISHED
+        return (*PUBLISHED, *self.extra_files)
 
     @classmethod
     def from_pretrained(

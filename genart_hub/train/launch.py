@@ -97,9 +97,10 @@ def train_steps(
         pictures = pictures.labelled_by(label) if label else pictures
         rows = pictures.hold_out(hold_out)[0] if hold_out else None
         parts, with_labels = accelerator.num_processes * accumulate, conditional or task.labelled
-        model = _make_model(cls, pictures, arguments or {}, with_labels, seed, accelerator.device)
+        model = _make_model(cls, task, settings, pictures, arguments or {}, with_labels, seed, accelerator.device)
         weights, last = _class_weights(settings, pictures, rows), cls.channels_last
-        batches = Batches(pictures, settings.batch_size, seed, with_labels, accelerator.device, rows, weights, settings.flip, parts, last)
+        drawn = (settings.batch_size, seed, with_labels, accelerator.device, rows, weights, settings.flip, parts, last)
+        batches = task.batches(model, settings, pictures, *drawn)
         if (low := settings.smallest_batch * parts) > settings.batch_size:
             raise GenartError("too_small", where="train", name="batch_size", low=low, value=settings.batch_size)
         description: dict[str, Any] = {
@@ -206,7 +207,16 @@ def _why(cls: Any, size: int, side: int) -> str:
     return f"the first one has {side}, and {size} is the smallest of a {cls.__name__} ({', '.join(map(str, cls.sizes))}) that loses nothing"
 
 
-def _make_model(cls: Any, pictures: Pictures, arguments: dict[str, Any], with_labels: bool, seed: int, device: torch.device) -> nn.Module:
+def _make_model(
+    cls: Any,
+    task: Task,
+    settings: Settings,
+    pictures: Pictures,
+    arguments: dict[str, Any],
+    with_labels: bool,
+    seed: int,
+    device: torch.device,
+) -> nn.Module:
     """A model of the pictures' size, channels and, with labels, classes."""
     _check_arguments(cls, arguments, pictures, with_labels)
     arguments = {"image_size": pictures.pictures.shape[-1], "channels": pictures.pictures.shape[1]} | arguments
@@ -216,7 +226,7 @@ def _make_model(cls: Any, pictures: Pictures, arguments: dict[str, Any], with_la
         arguments = {"num_classes": pictures.num_classes, "class_names": list(pictures.class_names)} | arguments
     torch.manual_seed(seed)
     try:
-        model = cls(**arguments).to(device).train()
+        model = task.build(cls, arguments, settings).to(device).train()
     except (TypeError, RuntimeError) as error:  # an argument that the class does not have, or more memory than there is
         raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=f"{first_line(error)}.") from error
     return model.to(memory_format=torch.channels_last) if cls.channels_last else model

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, get_type_hints
 import torch
 from torch import nn
 
-from genart_hub.data import Batches
+from genart_hub.data import Batches, Pictures
 from genart_hub.errors import GenartError, choice, number, whole
 
 MOST = 1_000_000
@@ -86,6 +86,14 @@ def no_score(model: nn.Module, batches: Batches, seed: int, hold_out: str | None
     return "nothing says which state is better"
 
 
+def constructed(cls: Any, arguments: dict[str, Any], settings: Any) -> Any:
+    return cls(**arguments)
+
+
+def batches_of(model: Any, settings: Any, pictures: Pictures, *args: Any) -> Batches:
+    return Batches(pictures, *args)
+
+
 @dataclass(frozen=True)
 class Task:
     """How the models of a family are trained. A new objective is one file that ends in a Task, and its line in `tasks.TASKS`.
@@ -98,7 +106,9 @@ class Task:
     score: (model, batches, seed, hold_out) -> a function of a model, lower is better, which picks the best state of a run; or why there
     is none, in words. margin: a later state is taken for the best while its score is above the lowest by less than this share of it.
     labelled: whether the model is made of classes, so that it trains on labelled pictures only. unwrapped: methods that reach into a
-    trained sub-network, which a wrapper for several processes would hide.
+    trained sub-network, which a wrapper for several processes would hide. build: (class, arguments, settings) -> a new model, where its
+    constructor's arguments, or parts of it, come from elsewhere. batches: (model, settings, pictures, *the others of Batches) -> the
+    batches of a model that sees more than pictures and labels.
     Raises GenartError where something is missing.
     """
 
@@ -109,6 +119,8 @@ class Task:
     margin: float = 0.0
     labelled: bool = False
     unwrapped: tuple[str, ...] = ()
+    build: Callable[[Any, dict[str, Any], Any], Any] = constructed
+    batches: Callable[..., Batches] = batches_of
 
     def __post_init__(self) -> None:
         kinds = {type(preset) for preset in self.presets.values()} if isinstance(self.presets, dict) else set()

@@ -4,10 +4,16 @@ from dataclasses import Field, fields
 from typing import Any, get_type_hints
 
 from genart_hub.errors import GenartError, choice
-from genart_hub.train import classifier, gan, vae
+from genart_hub.train import classifier, gan, text_gan, text_vae, vae
 from genart_hub.train.settings import Settings, Task
 
-TASKS: dict[str, Task] = {"gan": gan.TASK, "vae": vae.TASK, "features": classifier.TASK}
+TASKS: dict[str, Task] = {
+    "gan": gan.TASK,
+    "vae": vae.TASK,
+    "features": classifier.TASK,
+    "text-vae": text_vae.TASK,
+    "text-gan": text_gan.TASK,
+}
 
 
 def register(family: str, task: Task) -> Task:

@@ -1,0 +1,89 @@
+"""What models have that draw from a prompt by latents, without being a pipeline: a VAE, a GAN that read words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genart_hub.errors import MAX_COUNT, GenartError, whole
+from genart_hub.hub import HubModel
+from genart_hub.models.base import ImageModel, evaluating
+from genart_hub.models.inputs import check_truncation
+from genart_hub.models.vocabulary import NAMES, Known
+from genart_hub.models.words import TOKENIZER, Words, check_prompts
+
+
+class Prompted(nn.Module, HubModel, ImageModel):
+    """A model that makes a picture from a latent of (latent_dim,) and the features of a prompt, in one pass.
+
+    words: its text encoder, whose tokenizer and names lie as files beside the weights.
+    """
+
+    extra_files = (TOKENIZER, NAMES)
+    image_size: int
+    latent_dim: int
+    words: Words
+
+    def read_files(self, files: dict[str, Path]) -> None:
+        self.words.read(files)
+
+    def write_files(self, folder: Path) -> None:
+        self.words.write(folder)
+
+    def generate(self, z: Tensor, words: Tensor) -> Tensor:
+        """Pictures of latents and prompts. z: (B, Z); words: (B, D), of `words(prompts)`. Returns (B, C, H, W) in [-1, 1]."""
+        raise NotImplementedError(f"{type(self).__name__} must define generate(z, words).")
+
+    def forward(self, z: Tensor, words: Tensor) -> Tensor:
+        """The same as `generate`."""
+        return self.generate(z, words)
+
+    def latents(self, n: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
+        """n latents ~ N(0, I), times `truncation`; row k is drawn by a CPU generator of its own, of seed `seed` + k. Returns (n, Z)."""
+        truncation = check_truncation(type(self).__name__, truncation)
+        return torch.stack([torch.randn(self.latent_dim, generator=generator) for generator in self.generators(n, seed)]) * truncation
+
+    @torch.no_grad()
+    def sample(self, n: int = 1, seed: int = 0, *, prompt: str | Sequence[str], truncation: float = 1.0) -> Tensor:
+        """n pictures of a prompt, or of n of them; picture k is that of seed `seed` + k, whatever n is.
+
+        Returns (n, C, H, W) float32 in [-1, 1]. Raises GenartError for a prompt of which the model knows no word.
+        """
+        prompts = self._read(prompt, whole(type(self).__name__, "n", n, 1, MAX_COUNT))
+        z = self.latents(n, seed, truncation).to(next(self.parameters()))
+        with evaluating(self):
+            return self.generate(z, self.words(prompts)).float().cpu()
+
+    def _read(self, prompt: str | Sequence[str], n: int) -> list[str]:
+        """The prompts of n pictures, checked: each has a word that the model knows."""
+        prompts = check_prompts(type(self).__name__, prompt, n)
+        for one in dict.fromkeys(prompts):
+            known = self.knows(one)
+            if len(known.unknown) == len(known.words):
+                near = known.near or self.words.vocabulary.all_names[:1]
+                raise GenartError("unknown_words", words=", ".join(known.words[:5]) or one[:40], near=", ".join(near))
+        return prompts
+
+    def knows(self, prompt: str) -> Known:
+        """Which words of a prompt stood in the captions that it was trained with, and which names come near."""
+        return self.words.vocabulary.knows(prompt)
+
+    def unread(self, prompt: str) -> str:
+        """The end of a prompt that the text encoder does not see because it is too long; "" where it sees all."""
+        return self.words.unread(prompt)
+
+    def recipe(
+        self,
+        seed: int,
+        n: int = 1,
+        *,
+        prompt: str | Sequence[str],
+        truncation: float = 1.0,
+        columns: int | None = None,
+        scale: int = 1,
+    ) -> dict[str, Any]:
+        """What a saved picture carries, so that it can be made again: the weights' name and sha256, and the request."""
+        request = {"prompt": prompt if isinstance(prompt, str) else list(prompt), "truncation": truncation}
+        return self._recipe(seed, n, request, columns, scale)
