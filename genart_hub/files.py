@@ -8,6 +8,7 @@ next save into the folder removes what nobody holds: half-written files of proce
 import hashlib
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -242,6 +243,11 @@ def read_header(file: Path) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise GenartError("reason_no_header")
     return header
+
+
+def num_elements(file: Path) -> int:
+    """The numbers of all tensors of a safetensors file, by its header."""
+    return sum(math.prod(entry["shape"]) for name, entry in read_header(file).items() if name != "__metadata__")
 
 
 def parse_json(text: str | bytes, pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:

@@ -6,24 +6,31 @@ from typing import Any
 import torch
 
 
+def byte_tokenizer(max_tokens: int = 16) -> Any:
+    """CLIP's tokenizer without any merges: 514 tokens."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    letters = sorted(ByteLevel.alphabet())
+    tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer({token: k for k, token in enumerate(tokens)}, merges=[], model_max_length=max_tokens)
+
+
 def tiny_pipeline(latent_channels: int = 4, size: int = 16, max_tokens: int = 16, scheduler: Any = None, safety_checker: Any = None) -> Any:
     """A pipeline that makes pictures of `size` px from latents of half of it, and reads any text of single bytes and letters.
 
     max_tokens: what its text encoder sees, both ends among them. scheduler: DDIM, unless another one is given.
     """
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-    from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel
 
-    letters = sorted(ByteLevel.alphabet())
-    tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer({token: k for k, token in enumerate(tokens)}, merges=[], model_max_length=max_tokens)
-    start, end = len(tokens) - 2, len(tokens) - 1
+    tokenizer = byte_tokenizer(max_tokens)
+    start, end = len(tokenizer) - 2, len(tokenizer) - 1
     with torch.random.fork_rng():
         torch.manual_seed(0)
         text_encoder = CLIPTextModel(
             CLIPTextConfig(
-                vocab_size=len(tokens),
+                vocab_size=len(tokenizer),
                 hidden_size=8,
                 intermediate_size=8,
                 projection_dim=8,

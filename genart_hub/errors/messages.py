@@ -159,6 +159,7 @@ MESSAGES = {
     "reason_fp16": "it needs a GPU",
     # words
     "no_file_beside": "{folder} has no {file}, which the model does not load without. Copy the whole folder, or save the model again.",
+    "no_tokenizer": "The model has no tokenizer yet, so it reads no words. Train it with genart-hub train, or load one that was trained.",
     "bad_tokenizer": "{file} is no tokenizer that can be used ({reason}). Take the one that the model was saved with.",
     "bad_text_config": "A text encoder's sizes are {names}; got {value}. Take config.json as the model was saved with it.",
     "bad_decoder_widths": "decoder_widths must be one to eight multiples of {groups}, each at most 1024; got {value}.",

@@ -15,7 +15,8 @@ from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
 from genart_hub.files import replacing, save_tensors, saving, sweep
 from genart_hub.hub.cards import markdown, models, tables
-from genart_hub.hub.loading import _parameters, aliases_of, load_folder, signature_of
+from genart_hub.hub.described import num_parameters
+from genart_hub.hub.loading import _parameters, aliases_of, blank, load_folder, signature_of
 from genart_hub.hub.locate import MAX_BYTES, Source, locate
 from genart_hub.hub.names import CONFIG, CONFIG_LIMIT, WEIGHTS
 from genart_hub.hub.publish import PUBLISHED, Publishable
@@ -77,6 +78,14 @@ class HubModel(Publishable):
 
     def write_files(self, folder: Path) -> None:
         """Write each of `extra_files` into a folder."""
+
+    @classmethod
+    def outline(cls, folder: Path) -> dict[str, Any]:
+        """What a listing says of the model in a folder, of which no weights are read: sizes, parameters, and what it takes and draws."""
+        model: Any = blank(cls, folder)
+        about = {key: getattr(model, key, None) for key in ("image_size", "channels")} | {"num_parameters": num_parameters(model)}
+        inputs = getattr(model, "inputs", None)
+        return about if inputs is None else about | {"inputs": ["n", "seed", *inputs], "classes": list(model.class_names)}
 
     def _write_published(self, folder: Path, repo_id: str, license: str | None, dataset: str | None) -> Sequence[str]:
         """config.json, model.safetensors and a card, with the figures that were measured of these weights."""

@@ -15,6 +15,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 PIPELINE = "model_index.json"
 SAMPLING = "sampling.json"
+NAMES = "names.json"  # of the pictures that a model of words was trained with
 CONFIG_LIMIT = 65_536
 LIBRARY = "genart-hub"
 QUERY_LIMIT, MESSAGE_LIMIT, TOKEN_LIMIT, NAME_LIMIT = 200, 500, 1_000, 250

@@ -14,6 +14,7 @@ from genart_hub.hub.cards.pipelines import components
 from genart_hub.hub.names import (
     CONFIG,
     LIBRARY,
+    NAMES,
     PIPELINE,
     SAMPLING,
     WEIGHTS,
@@ -143,6 +144,7 @@ def _read_text(api: "HfApi", repo_id: str, file: str, revision: str | None) -> s
 BESIDE = (
     PIPELINE,
     SAMPLING,
+    NAMES,
     markdown.CARD,
     markdown.SAMPLES,
     markdown.NEAREST,

@@ -15,8 +15,8 @@ from genart_hub.hub import HubModel, client
 from genart_hub.hub.cards.datasets import DATASETS
 from genart_hub.hub.cards.markdown import known_of
 from genart_hub.hub.client import Found
-from genart_hub.hub.described import name_of, num_parameters
-from genart_hub.hub.loading import blank, load_folder, read_config
+from genart_hub.hub.described import name_of
+from genart_hub.hub.loading import load_folder, read_config
 from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, locate, not_found
 from genart_hub.hub.names import CONFIG, WEIGHTS, check_variant
 from genart_hub.models import MODELS, stable_diffusion
@@ -124,11 +124,7 @@ def listing(name: str) -> dict[str, Any]:
     about: dict[str, Any] = {"name": name, "family": cls.family, "class": cls.__name__, "inputs": None}
     if not (folder / CONFIG).is_file():
         return about | {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []} | stable_diffusion.sizes_of(folder)
-    model = blank(cls, folder)
-    if (inputs := getattr(model, "inputs", None)) is not None:
-        about |= {"inputs": ["n", "seed", *inputs], "classes": list(model.class_names)}
-    about |= {key: getattr(model, key, None) for key in ("image_size", "channels")}
-    return about | {"num_parameters": num_parameters(model), "bytes": (folder / WEIGHTS).stat().st_size}
+    return about | cls.outline(folder) | {"bytes": (folder / WEIGHTS).stat().st_size}
 
 
 def register(cls: type[Model]) -> type[Model]:

@@ -20,6 +20,7 @@ from genart_hub.models.inputs import check_class_inputs, check_prior, check_trun
 from genart_hub.models.labels import index_of_class
 from genart_hub.models.mixture import Mixture
 from genart_hub.models.pictures import save_golden, write_pictures
+from genart_hub.models.vocabulary import Known
 
 GOLDEN_STEPS = 4  # of the golden pictures of a model that takes steps
 
@@ -128,6 +129,10 @@ class ImageModel(Described, Publishable):
                 raise GenartError("label_count", where=where, n=n, count=len(several))
             indices = [index_of_class(where, one, self.class_names) for one in several]
         return torch.tensor(indices, device=device_of(self))
+
+    def knows(self, prompt: str) -> Known | None:
+        """Which words of a prompt stood in a name that it was trained with; None where nobody wrote these down, or it reads none."""
+        return None
 
     def unread(self, prompt: str) -> str:
         """The end of a prompt that the model does not read; "" where it reads all, or no words at all."""

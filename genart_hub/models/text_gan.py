@@ -1,6 +1,6 @@
-"""A text-to-image GAN in the latents of an autoencoder: one pass from noise and words to a picture.
+"""A text-to-image GAN in the latents of an autoencoder. Reed et al. 2016, https://arxiv.org/abs/1605.05396.
 
-Text to image: Reed et al. 2016, https://arxiv.org/abs/1605.05396. Networks: Huang et al. 2024 (R3GAN), https://arxiv.org/abs/2501.05441,
+Networks: Huang et al. 2024 (R3GAN), https://arxiv.org/abs/2501.05441,
 modulated as in Karras et al. 2019, https://arxiv.org/abs/1812.04948. With an encoder: Bao et al. 2017 (CVAE-GAN),
 https://arxiv.org/abs/1703.10155.
 """
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genart_hub.errors import GenartError, choice, power_of_two, sizes, whole
-from genart_hub.models.prompted import Prompted
+from genart_hub.errors import GenartError, power_of_two, sizes, whole
 from genart_hub.models.latent_decoder import LatentDecoder
-from genart_hub.models.words import Words
+from genart_hub.models.prompted import Prompted
+from genart_hub.models.words import SIZES, Words
 
 
 class TextGAN(Prompted):
@@ -36,7 +36,7 @@ class TextGAN(Prompted):
 
     def __init__(
         self,
-        text: dict[str, Any],
+        text: dict[str, Any] = SIZES,
         image_size: int = 64,
         channels: int = 3,
         latent_channels: int = 4,
@@ -48,8 +48,8 @@ class TextGAN(Prompted):
     ):
         super().__init__()
         self.words = Words(text)
-        self.picture = LatentDecoder(latent_channels, decoder_widths).requires_grad_(False)
-        self.channels = choice("TextGAN", "channels", channels, (3,))
+        self.picture = LatentDecoder("TextGAN", latent_channels, decoder_widths, channels).requires_grad_(False)
+        self.channels = self.picture.picture_channels
         self.image_size = power_of_two("TextGAN", "image_size", image_size, 2 * self.picture.scale, 512)
         self.latent_dim = whole("TextGAN", "latent_dim", latent_dim, 1, 4096)
         self.latent_shape = self.picture.channels, self.image_size // self.picture.scale, self.image_size // self.picture.scale

@@ -1,4 +1,4 @@
-"""Convolutional VAE of prompts. Kingma & Welling 2014; conditional: Sohn et al. 2015 (https://papers.nips.cc/paper/5775)."""
+"""Convolutional VAE that reads words. Kingma & Welling 2014, https://arxiv.org/abs/1312.6114; conditional: Sohn et al. 2015."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from genart_hub.errors import power_of_two, whole
 from genart_hub.models.base import check_images, drawn, evaluating
 from genart_hub.models.conv_vae import LOWEST_LOGVAR, Decoder, Encoder
 from genart_hub.models.prompted import Prompted
-from genart_hub.models.words import Words
+from genart_hub.models.words import SIZES, Words
 
 
 class TextVAE(Prompted):
@@ -24,15 +24,15 @@ class TextVAE(Prompted):
     channels_last = True
     arxiv = "1312.6114"
     about = {
-        "en": "A convolutional variational autoencoder that reads words: a prompt gives a Gaussian over the latent space, and the decoder draws "
-        "a point of it in one pass. What it draws can be named and is soft, because it is the mean of all that fits.",
+        "en": "A convolutional variational autoencoder that reads words: a prompt gives a Gaussian over the latent space, and the "
+        "decoder draws a point of it in one pass. What it draws can be named and is soft, because it is the mean of all that fits.",
         "zh": "能读懂文字的卷积变分自编码器：提示词给出潜在空间上的一个高斯分布，解码器一步就把其中的一个点画成图片。"
         "画出的东西认得出来，但比较柔和，因为它是所有合适图片的平均。",
     }
 
     def __init__(
         self,
-        text: dict[str, Any],
+        text: dict[str, Any] = SIZES,
         image_size: int = 64,
         channels: int = 3,
         latent_dim: int = 64,

@@ -11,7 +11,7 @@ from pathlib import Path
 from genart_hub.errors import GenartError, first_line
 from genart_hub.files import parse_json
 
-NAMES, NAMES_LIMIT = "names.json", 4_000_000
+NAMES_LIMIT = 4_000_000
 MOST_NAMES, LONGEST_NAME = 200_000, 500
 NEAR = 3  # names that are told beside an unknown word
 HAN = re.compile(r"[\u3400-\u9fff]+")

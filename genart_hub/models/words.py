@@ -8,12 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from genart_hub.errors import GenartError, first_line, shorten, text, whole
+from genart_hub.hub.names import NAMES
 from genart_hub.models.inputs import PROMPT_LIMIT
-from genart_hub.models.vocabulary import NAMES, Vocabulary
+from genart_hub.models.vocabulary import Vocabulary
 from genart_hub.quiet import _silent
 
 TOKENIZER, TOKENIZER_LIMIT = "tokenizer.json", 4_000_000
-LARGEST = {  # what a config may ask for, as transformers calls it: CLIP's largest text encoder fits
+SIZES = {  # of tiny-sd-emoji's text encoder, as transformers calls them
+    "vocab_size": 4096, "hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": 32,
+}  # fmt: skip
+LARGEST = {  # what a config may ask for: CLIP's largest text encoder fits
     "vocab_size": 100_000, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 48, "num_attention_heads": 32,
     "max_position_embeddings": 512,
 }  # fmt: skip
@@ -22,26 +27,24 @@ LARGEST = {  # what a config may ask for, as transformers calls it: CLIP's large
 class Words(nn.Module):
     """A CLIP text encoder that is not trained any more, with its tokenizer. Radford et al. 2021, https://arxiv.org/abs/2103.00020.
 
-    config: its sizes, by the names of LARGEST; the last token ends a text, and the one before begins it. mean, std: (D,) of the pooled features of the captions
-    that a model was trained with, which they are normalised by. tokenizer, vocabulary: read from the model's folder.
+    config: its sizes, by the names of SIZES; the last token ends a text, and the one before begins it. mean, std: (D,) of the pooled
+    features of the captions that a model was trained with, which they are normalised by. tokenizer, vocabulary: read from the model's
+    folder.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(self, config: dict[str, Any]):
         from transformers import CLIPTextConfig, CLIPTextModel
 
         super().__init__()
-        if not isinstance(config, dict) or config.keys() != LARGEST.keys():
-            raise GenartError("bad_text_config", names=", ".join(LARGEST), value=shorten(config))
+        if not isinstance(config, dict) or config.keys() != SIZES.keys():
+            raise GenartError("bad_text_config", names=", ".join(SIZES), value=shorten(config))
         config = {name: whole("Words", name, config[name], 3 if name == "vocab_size" else 1, high) for name, high in LARGEST.items()}
         self.width, self.length, self.end = config["hidden_size"], config["max_position_embeddings"], config["vocab_size"] - 1
         ends = {"bos_token_id": self.end - 1, "eos_token_id": self.end, "pad_token_id": self.end}
         with _silent():
             self.encoder = CLIPTextModel(CLIPTextConfig(**config, **ends, projection_dim=self.width)).requires_grad_(False)
-        self.register_buffer("mean", torch.zeros(self.width))
-        self.register_buffer("std", torch.ones(self.width))
+        self.mean = nn.Parameter(torch.zeros(self.width), requires_grad=False)
+        self.std = nn.Parameter(torch.ones(self.width), requires_grad=False)
         self.tokenizer: Any = None
         self.vocabulary = Vocabulary()
 
@@ -61,23 +64,28 @@ class Words(nn.Module):
             reason = GenartError("reason_vocabulary", size=size, rows=self.encoder.config.vocab_size)
             raise GenartError("bad_tokenizer", file=str(files[TOKENIZER]), reason=reason)
 
+    def _tokenizer(self) -> Any:
+        if self.tokenizer is None:
+            raise GenartError("no_tokenizer")
+        return self.tokenizer
+
     def write(self, folder: Path) -> None:
         """The tokenizer and the names as files."""
-        (folder / TOKENIZER).write_text(self.tokenizer.to_str(pretty=False) + "\n", encoding="utf-8")
+        (folder / TOKENIZER).write_text(self._tokenizer().to_str(pretty=False) + "\n", encoding="utf-8")
         self.vocabulary.write(folder / NAMES)
 
     def tokens(self, prompts: Sequence[str]) -> Tensor:
         """The tokens of prompts, cut off or filled up at the encoder's length. Returns (B, L) int64."""
-        rows = []
+        rows, tokenizer = [], self._tokenizer()
         for prompt in prompts:
-            ids = self.tokenizer.encode(prompt).ids
+            ids = tokenizer.encode(prompt).ids
             ids = ids if len(ids) <= self.length else [*ids[: self.length - 1], self.end]
             rows.append(ids + [self.end] * (self.length - len(ids)))
         return torch.tensor(rows, device=self.mean.device)
 
     def unread(self, prompt: str) -> str:
         """The end of a prompt that is cut off; "" where all is read."""
-        offsets = self.tokenizer.encode(prompt, add_special_tokens=False).offsets
+        offsets = self._tokenizer().encode(prompt, add_special_tokens=False).offsets
         room = self.length - 2
         return prompt[offsets[room][0] :] if len(offsets) > room else ""
 

@@ -16,9 +16,8 @@ from genart_hub.evaluate.features import look, pick_features
 from genart_hub.evaluate.paint import judging
 from genart_hub.hub.described import name_of
 from genart_hub.models.auto import from_pretrained
-from genart_hub.models.vocabulary import Vocabulary
-from genart_hub.models.words import LARGEST
-from genart_hub.train.latent_diffusion.latents import _captions
+from genart_hub.models.words import SIZES
+from genart_hub.train.latent_diffusion.latents import _captions, vocabulary_of
 from genart_hub.train.settings import Settings, option
 
 TOLD = 64  # captions whose features are made at once
@@ -47,7 +46,7 @@ def pipeline_of(settings: WordedSettings) -> Any:
 def built(cls: Any, arguments: dict[str, Any], settings: WordedSettings) -> Any:
     """A model with the text encoder, the tokenizer and, where it decodes latents, the decoder of the settings' pipeline."""
     pipeline = pipeline_of(settings)
-    text = {name: getattr(pipeline.text_encoder.config, name) for name in LARGEST}
+    text = {name: getattr(pipeline.text_encoder.config, name) for name in SIZES}
     arguments = {"text": text} | arguments
     if draws_latents(cls):
         vae = pipeline.vae.config
@@ -96,9 +95,7 @@ class CaptionedBatches(Batches):
 def captioned(model: Any, settings: WordedSettings, pictures: Pictures, *args: Any) -> CaptionedBatches:
     """The batches of a model that reads words, which learns the names and how the captions' features are distributed here."""
     texts = _captions(pictures, settings.captions, settings.style)
-    styles = [str(value) for value in pictures.values(settings.style)] if settings.style else []
-    names = {column: tuple(sorted({str(value) for value in pictures.values(column) if value})) for column in settings.captions}
-    model.words.vocabulary = Vocabulary(names, tuple(sorted(set(styles))))
+    model.words.vocabulary = vocabulary_of(pictures, settings.captions, settings.style)
     flat = list(dict.fromkeys(text for several in texts for text in several))
     pooled = torch.cat([model.words.pooled(model.words.tokens(flat[k : k + TOLD])).cpu() for k in range(0, len(flat), TOLD)])
     rows = {text: row for row, text in enumerate(flat)}

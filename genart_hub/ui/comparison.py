@@ -30,9 +30,9 @@ from genart_hub.ui.fields import (
     on_ladder,
     parsed,
     prompt_box,
+    prompt_note,
     seed_of,
     unchecked,
-    unread_note,
 )
 from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, plotted
 from genart_hub.ui.handlers import Agreements, Running, guarded, in_turn, new_folder
@@ -139,7 +139,7 @@ def build(models: ModelCache) -> None:
             for j in model.blanked:
                 captions[j] += " · " + texts.say(lang, "blanked")
             yield answer(k, name, model, x, seconds, captions, {"prompt": prompt})
-            notes.append(unread_note(lang, model, prompt))
+            notes.append(prompt_note(lang, model, prompt))
 
         def attempt(k: int, name: str, load: Any, count: int) -> Iterator[dict[Any, Any]]:
             """A pipeline's answer; where it fails, a note, and the other models are not kept from theirs."""
@@ -165,6 +165,8 @@ def build(models: ModelCache) -> None:
             x, seconds = timed(partial(model.sample, n, seed, **asked))
             captions = [caption(lang, seed + j, name_of_class) for j, name_of_class in enumerate(called)]
             yield answer(k, name, model, x, seconds, captions, {"prompt": prompt} if "prompt" in asked else {})
+            if "prompt" in asked:
+                notes.append(prompt_note(lang, model, prompt))
         if points:
             yield show({plot: plotted(lang, points, colours)})  # hidden: one in sight keeps its old legend, and lags
             yield show({plot_row: gr.update(visible=True)})

@@ -186,6 +186,11 @@ def prompt_box(visible: bool) -> tuple[gr.Textbox, gr.Column]:
     return prompt, column
 
 
+def prompt_note(lang: str, model: ImageModel, prompt: str) -> str:
+    """What the model does not take of a prompt: the end that it does not see, and the words that it was not trained with."""
+    return " ".join(filter(None, (unread_note(lang, model, prompt), words_note(lang, model, prompt))))
+
+
 def unread_note(lang: str, model: ImageModel, prompt: str) -> str:
     """A sentence that names the end of a prompt where the model does not see it, else nothing."""
     end = model.unread(prompt).strip()
@@ -193,6 +198,15 @@ def unread_note(lang: str, model: ImageModel, prompt: str) -> str:
         return ""
     shown = end if len(end) <= UNREAD_SHOWN else end[:UNREAD_SHOWN] + "…"
     return texts.say(lang, "unread", end=html.escape(shown, quote=False))
+
+
+def words_note(lang: str, model: ImageModel, prompt: str) -> str:
+    """A sentence that names a prompt's words that the model was not trained with, and names that come near; else nothing."""
+    known = model.knows(prompt)
+    if known is None or not known.unknown:
+        return ""
+    unknown, near = (html.escape(", ".join(some)[: 2 * UNREAD_SHOWN], quote=False) for some in (known.unknown, known.near))
+    return texts.say(lang, "unknown_words" if near else "unknown_words_alone", words=unknown, near=near)
 
 
 def ladder_of(name: object) -> str | None:

@@ -24,9 +24,9 @@ from genart_hub.ui.fields import (
     input_fields,
     model_box,
     parsed,
+    prompt_note,
     seed_of,
     unchecked,
-    unread_note,
 )
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown, offered
@@ -71,7 +71,7 @@ def build(models: ModelCache) -> None:
 
         x = model.sample(n, seed, **asked, **({"on_step": on_step} if model.tells_steps else {}))
         asked = {name: INPUTS[name].check(name, value) for name, value in asked.items()}  # as a recipe carries them
-        note = unread_note(lang, model, prompt) if "prompt" in asked else ""
+        note = prompt_note(lang, model, prompt) if "prompt" in asked else ""
         classes = classes_of(model, chosen, n, seed)
         names = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]
         scores = None

@@ -178,6 +178,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The prompt is longer than the model can read. It does not see the end: “{end}”",
         "提示词超出了模型能读的长度，它看不到后面的部分：“{end}”",
     ),
+    "unknown_words": ("It was trained without: {words}. Names near to it: {near}", "训练时没有见过：{words}。相近的名称：{near}"),
+    "unknown_words_alone": ("It was trained without: {words}", "训练时没有见过：{words}"),
     "compare": ("Compare", "对比"),
     "compare_hint": (
         "One request, every model of the ladder: choose, then press Compare.",

@@ -367,7 +367,8 @@ def outputs(model) -> list[torch.Tensor]:
     x = pictures(model)
     if isinstance(model, FeatureNetwork):
         return [model.features(x), model(x)]
-    return [model.sample(3, 1), *([model.discriminate(x)] if model.family == "gan" else [*model.encode(x), model.reconstruct(x)])]
+    prompt = {"prompt": "red fox"} if "prompt" in model.inputs else {}
+    return [model.sample(3, 1, **prompt), *([model.discriminate(x)] if model.family == "gan" else [*model.encode(x), model.reconstruct(x)])]
 
 
 @every_convolutional_model
@@ -390,8 +391,10 @@ def test_what_is_said_of_a_picture_does_not_depend_on_its_batch(cls, tiny):
     if isinstance(model, FeatureNetwork):
         calls = [lambda part: model(x[part])]
     else:
-        calls = [lambda part: model.generate(z[part], 1)]
-        calls += [lambda part: model.discriminate(x[part], 1)] if model.family == "gan" else [lambda part: model.encode(x[part], 1)[0]]
+        told = torch.ones(5, 8) if "prompt" in model.inputs else torch.ones(5, dtype=torch.int64)
+        calls = [lambda part: model.generate(z[part], told[part])]
+        given = () if "prompt" in model.inputs else (1,)
+        calls += [lambda part: model.discriminate(x[part], 1) if model.family == "gan" else model.encode(x[part], *given)[0]]
     for call in calls:
         torch.testing.assert_close(call(slice(2, 3)), call(slice(None))[2:3], rtol=0, atol=1e-5)
 

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ from genart_hub.errors import GenartError, number
 from genart_hub.files import saving
 from genart_hub.hub.described import name_of
 from genart_hub.hub.locate import Source
-from genart_hub.hub.names import SAMPLING
+from genart_hub.hub.names import NAMES, SAMPLING
 from genart_hub.hub.publish import write_pipeline
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import MAX_STEPS
@@ -32,6 +33,7 @@ from genart_hub.models.stable_diffusion.request import (
     _text,
     knows_diffusers_words,
 )
+from genart_hub.models.vocabulary import Known, Vocabulary
 from genart_hub.quiet import _silent
 from genart_hub.streams import steps_of
 
@@ -186,6 +188,16 @@ class StableDiffusion(ImageModel):
             kept[k] = made[k]
         return kept
 
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """The names of the pictures that it was trained with, where they lie beside its parts."""
+        file = self.source.companion(NAMES) if self.source else None
+        return Vocabulary.read(file) if file else None
+
+    def knows(self, prompt: str) -> Known | None:
+        """Which words of a prompt stood in a name that it was trained with; None where these are not told, as of large models."""
+        return self.vocabulary.knows(prompt) if self.vocabulary else None
+
     def unread(self, prompt: str) -> str:
         """The end of `prompt` that the text encoder does not see because it is too long; "" where it sees all."""
         tokenizer = self.pipeline.tokenizer
@@ -236,6 +248,8 @@ class StableDiffusion(ImageModel):
                 part = place / old.parent.name
                 if OF_A_PART.fullmatch(old.name) and part.is_dir() and not (part / old.name).exists():
                     old.unlink()
+            if self.vocabulary:
+                self.vocabulary.write(place / NAMES)
             (place / SAMPLING).write_text(json.dumps(self.defaults, indent=2) + "\n", encoding="utf-8")
         return Path(folder)
 

@@ -15,6 +15,7 @@ from genart_hub.data.batches import seeded
 from genart_hub.errors import GenartError
 from genart_hub.files import save_tensors, sha256_of
 from genart_hub.models.base import evaluating
+from genart_hub.models.vocabulary import Vocabulary
 from genart_hub.train.latent_diffusion.networks import Autoencoder, Denoiser, captions_of, train_tokenizer
 
 WORK, LATENTS, TOKENIZER = "stages", "latents.safetensors", "tokenizer"
@@ -60,6 +61,12 @@ def _captions(pictures: Pictures, columns: Sequence[str], style: str | None) -> 
             raise GenartError("missing_captions", path=str(pictures.path), count=len(texts), column=column)
     styles = pictures.values(style) if style else [None] * len(pictures)
     return [[caption for column in columns for caption in captions_of(names[column][row], styles[row])] for row in range(len(pictures))]
+
+
+def vocabulary_of(pictures: Pictures, columns: Sequence[str], style: str | None) -> Vocabulary:
+    """The names and the styles of the pictures."""
+    names = {column: tuple(sorted({str(value) for value in pictures.values(column) if value})) for column in columns}
+    return Vocabulary(names, tuple(sorted({str(value) for value in pictures.values(style)})) if style else ())
 
 
 def _tokenizer(out: Path, texts: list[list[str]]) -> Any:

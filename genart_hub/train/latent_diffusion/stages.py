@@ -1,6 +1,7 @@
 """Latent diffusion in stages: an autoencoder, its decoder once more, text encoder and UNet together; then a StableDiffusionPipeline."""
 
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from genart_hub.devices import pick_device
 from genart_hub.errors import MAX_SEED, GenartError, choice, first_line, number, sizes, whole
 from genart_hub.files import only_one, saving, set_aside, sha256_of, writing
 from genart_hub.hub.cards.tables import EVALUATION, TRAINING
+from genart_hub.hub.names import NAMES
 from genart_hub.train.latent_diffusion.latents import (
     LATENTS,
     TOKENIZER,
@@ -32,6 +34,7 @@ from genart_hub.train.latent_diffusion.latents import (
     _redraw,
     _tokenizer,
     _tokens,
+    vocabulary_of,
 )
 from genart_hub.train.latent_diffusion.networks import MAX_TOKENS, UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, make_scheduler
 from genart_hub.train.latent_diffusion.steps import autoencoder_step, diffusion_step
@@ -288,6 +291,7 @@ def _train_denoiser(stage: _Stage, settings: Settings, options: dict[str, Any], 
     tokens = torch.stack([_tokens(tokenizer, several) for several in texts])  # (N, variants, L)
     torch.manual_seed(stage.seed)
     widths, end = options["widths"], tokenizer.eos_token_id
+    vocabulary_of(pictures, options["captions"], options["style"]).write(stage.out / WORK / NAMES)
     model = Denoiser(autoencoder.latent_shape, len(tokenizer), tokenizer.model_max_length, widths, end=end)
     model = model.to(accelerator.device).train()
     empty = _tokens(tokenizer, [""])[0]
@@ -326,6 +330,8 @@ def write_pipeline(out: str | Path) -> Path:
         config = folder / "text_encoder" / "config.json"
         about = json.loads(config.read_text(encoding="utf-8")) | {"dtype": "float32"}  # else transformers computes in the file's float16
         config.write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        if (work / NAMES).is_file():
+            shutil.copy(work / NAMES, folder / NAMES)
         stages = {name: work / name / TRAINING for name in STAGES[:-1]}
         told = {name: json.loads(file.read_text(encoding="utf-8")) for name, file in stages.items() if file.is_file()}
         training = {"class": "StableDiffusionPipeline", "stages": told}
