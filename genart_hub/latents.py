@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, choice, shorten, whole
 from genart_hub.hub.described import name_of
-from genart_hub.models.auto import check_generative
+from genart_hub.models.auto import check_generative, embedding
 from genart_hub.models.base import Generative, ImageModel, evaluating
+from genart_hub.models.inputs import check_request
+
+FRAMES = 16  # of a walk from prompt to prompt, drawn at once
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -160,6 +164,25 @@ def frames(model: ImageModel, z: Tensor, batch_size: int = 64, label: object = N
     with torch.no_grad(), evaluating(model):
         parts = zip(z.split(batch_size), labels, strict=False)
         return torch.cat([_generate(model, part.to(parameter.device, parameter.dtype), k).float() for part, k in parts])
+
+
+def prompt_walk(
+    model: ImageModel, prompts: Sequence[str], num_frames: int, seed: int = 0, method: str = "slerp", loop: bool = False, **inputs: Any
+) -> Iterator[Tensor]:
+    """The pictures of a walk from prompt to prompt, all of one seed: what the model sees of the words goes from one key to the next.
+
+    inputs: the model's others, such as num_steps. Yields (B, C, H, W) float32 in [-1, 1], some frames at a time.
+    Raises GenartError for a model that reads no words, and for one prompt alone.
+    """
+    if not model.embeds:
+        raise GenartError("no_prompt_walk", model=name_of(model), choices=", ".join(embedding()))
+    if isinstance(prompts, str) or len(prompts) < 2:
+        raise GenartError("few_prompts", count=1)
+    inputs = check_request(name_of(model), model.inputs, inputs)
+    embedded = model.embed(prompts)
+    path = walk(embedded.flatten(1).float(), num_frames, method, loop).unflatten(1, embedded.shape[1:]).to(embedded)
+    for some in path.split(FRAMES):
+        yield model.sample_embedded(some, seed, **inputs)
 
 
 def _generate(model: Generative, z: Tensor, label: object) -> Tensor:

@@ -4,13 +4,57 @@ import math
 
 import pytest
 import torch
+from refusals import code_of
 
 from genart_hub import latents
 from genart_hub.errors import GenartError
+from genart_hub.models.text_vae import TextVAE
 
 
 def vectors(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def reader(tiny):
+    return tiny(TextVAE)
+
+
+def frames_of(*arguments, **options):
+    return torch.cat(list(latents.prompt_walk(*arguments, **options)))
+
+
+def test_a_walk_from_prompt_to_prompt_begins_and_ends_with_their_pictures(reader):
+    x = frames_of(reader, ["apple", "red fox", "apple"], 21, seed=4)
+    assert x.shape == (21, 1, 8, 8)
+    for k, prompt in ((0, "apple"), (10, "red fox"), (20, "apple")):
+        torch.testing.assert_close(x[k : k + 1], reader.sample(1, 4, prompt=prompt), rtol=0, atol=1e-5)
+
+
+def test_a_walk_between_prompts_is_a_diffusion_model_s_too(pipeline):
+    x = frames_of(pipeline, ["red", "fox"], 3, seed=2, num_steps=2, loop=False)
+    for k, prompt in ((0, "red"), (2, "fox")):
+        torch.testing.assert_close(x[k : k + 1], pipeline.sample(1, 2, prompt=prompt, num_steps=2), rtol=0, atol=1e-4)
+    assert not torch.allclose(x[0], x[1])
+
+
+@pytest.mark.parametrize(
+    ("prompts", "frames", "options", "code"),
+    [
+        (["apple"], 4, {}, "few_prompts"),
+        ("apple", 4, {}, "few_prompts"),
+        (["apple", "qwzx"], 4, {}, "unknown_words"),
+        (["apple", "red"], 1, {}, "loop_frames"),
+        (["apple", "red"], 4, {"num_steps": 3}, "no_such_input"),
+        (["apple", "red"], 4, {"method": "sideways"}, "not_choice"),
+    ],
+)
+def test_a_walk_that_makes_no_sense_is_refused(reader, prompts, frames, options, code):
+    assert code_of(lambda: frames_of(reader, prompts, frames, **options)) == code
+
+
+def test_a_model_without_words_has_no_walk_between_prompts(gan):
+    assert code_of(lambda: frames_of(gan, ["a", "b"], 4)) == "no_prompt_walk"
 
 
 def test_lerp_goes_straight_from_a_to_b():

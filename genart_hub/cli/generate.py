@@ -44,7 +44,9 @@ def add(commands: Commands) -> None:
     command.add_argument("--method", choices=("slerp", "lerp"), default="slerp", help="along the sphere, or straight (slerp)")
     command.add_argument("--loop", action="store_true", help="go back to the first key")
     command.add_argument("--fps", type=float, default=24.0, help="frames a second (24)")
-    add_inputs(command, "truncation", "label")
+    told = "walk from prompt to prompt, each given once, with one seed (the first of --seeds)"
+    command.add_argument("--prompt", action="append", default=[], dest="prompts", help=told)
+    add_inputs(command, "truncation", "label", "num_steps", "guidance")
     command.add_argument("--out", default="walk.webp", help="a .gif or .webp to write (walk.webp)")
 
     command = add_command(commands, "reconstruct", reconstruct, "your picture through a VAE, or into a GAN's latent space by inversion")
@@ -121,21 +123,54 @@ def _drawn(model: ImageModel, n: int | None, seed: int, request: dict[str, Any])
         x = model.sample(n, seed, **request, **({"on_step": show} if model.tells_steps else {}))
     if unread := model.unread(request.get("prompt", "")):
         print(f"genart-hub: the prompt is too long, and its end was not read: {unread}", file=sys.stderr)
+    for prompt in dict.fromkeys(prompts_of(request)):
+        if (known := model.knows(prompt)) is not None and known.unknown:
+            near = f"; names near to it: {', '.join(known.near)}" if known.near else ""
+            print(f"genart-hub: {name_of(model)} was trained without the words {', '.join(known.unknown)}{near}.", file=sys.stderr)
     if model.blanked:
         blanked = ", ".join(str(seed + k) for k in model.blanked)
         print(f"genart-hub: the safety checker made the pictures of these seeds black: {blanked}", file=sys.stderr)
     return x
 
 
+def prompts_of(request: dict[str, Any]) -> list[str]:
+    """The prompts of a request: none, one, or one for each picture."""
+    prompt = request.get("prompt", [])
+    return [prompt] if isinstance(prompt, str) else list(prompt)
+
+
 def walk(options: argparse.Namespace) -> None:
-    from genart_hub import images, latents
+    from genart_hub import images
+
+    if options.prompts:
+        through, frames = f"{len(options.prompts)} prompts", _prompt_frames(options)
+    else:
+        through, frames = f"seeds {options.seeds}", _frames(options)
+    pictures = [images.enlarge(picture) for picture in images.to_pil(frames)]
+    print(f"{images.save_animation(pictures, options.out, options.fps)}: {len(pictures)} frames through {through}")
+
+
+def _frames(options: argparse.Namespace) -> Tensor:
+    from genart_hub import latents
 
     model = generative(options)
+    for name in ("num_steps", "guidance"):
+        check_request(options.model, model.inputs, {name: getattr(options, name)}, flag)
     keys = latents.keys_of(model, latents.parse_seeds(options.seeds), 1.0 if options.truncation is None else options.truncation)
     z = latents.walk(keys, options.frames, options.method, options.loop)
-    frames = latents.frames(model, z, label=options.label)
-    pictures = [images.enlarge(picture) for picture in images.to_pil(frames)]
-    print(f"{images.save_animation(pictures, options.out, options.fps)}: {len(pictures)} frames through seeds {options.seeds}")
+    return latents.frames(model, z, label=options.label)
+
+
+def _prompt_frames(options: argparse.Namespace) -> Tensor:
+    import torch
+    from tqdm import tqdm
+
+    from genart_hub import latents
+
+    model, seed = auto.check_image_model(load(options)), latents.parse_seeds(options.seeds)[0]
+    given = {name: value for name in ("truncation", "label", "num_steps", "guidance") if (value := getattr(options, name)) is not None}
+    parts = latents.prompt_walk(model, options.prompts, options.frames, seed, options.method, options.loop, **given)
+    return torch.cat(list(tqdm(parts, total=-(-options.frames // latents.FRAMES), unit=f"{latents.FRAMES} frames")))
 
 
 def reconstruct(options: argparse.Namespace) -> None:

@@ -30,6 +30,8 @@ MESSAGES = {
     "no_images": "{where}: pictures are a tensor of shape (B, {channels}, {size}, {size}) in [-1, 1], got {type}. Make one of a picture with images.from_pil(picture, {size}, {channels}).",
     "bad_seeds": "Seeds are whole numbers with commas between them, such as 0, 7, 42; got {value}.",
     "few_keys": "A walk needs at least two keys, got {count}.",
+    "few_prompts": "A walk from prompt to prompt needs at least two prompts, got {count}.",
+    "no_prompt_walk": "{model} reads no words, so one cannot walk from prompt to prompt in it. Choose one of: {choices}.",
     "many_seeds": "At most {high} seeds are taken, got {count}.",
     "loop_frames": "A walk through {keys} keys needs at least {low} frames, got {value}.",
     "no_image_model": "{model} makes no pictures. Choose one of: {choices}.",

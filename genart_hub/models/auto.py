@@ -91,6 +91,11 @@ def reconstructing() -> list[str]:
     return [name for name in bundled() if class_of(name).reconstructs]
 
 
+def embedding() -> list[str]:
+    """The names of the bundled models that one can walk through from prompt to prompt."""
+    return [name for name in bundled() if class_of(name).embeds]
+
+
 def _is_a(name: str, base: type) -> bool:
     cls = class_of(name)
     return cls is not None and issubclass(cls, base)

@@ -35,12 +35,13 @@ class ImageModel(Described, Publishable):
     channels: int
     class_names: tuple[str, ...] = ()  # empty: the model takes no label
     reconstructs: ClassVar[bool] = False  # whether it has `reconstruct(x)`, which gives pictures back in one step
+    embeds: ClassVar[bool] = False  # whether it has `embed` and `sample_embedded`, between whose prompts one can walk
     blanked: tuple[int, ...] = ()  # the pictures of the last call that a safety checker made black
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         check_class_inputs(cls)
-        cls.reconstructs = hasattr(cls, "reconstruct")
+        cls.reconstructs, cls.embeds = hasattr(cls, "reconstruct"), hasattr(cls, "embed")
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -163,6 +164,8 @@ class ImageModel(Described, Publishable):
         nll: Callable[..., Tensor]
         likelihood: str
         reconstruct: Callable[..., Tensor]
+        embed: Callable[[Sequence[str]], Tensor]  # prompts to what the model sees of them, (N, ...)
+        sample_embedded: Callable[..., Tensor]  # pictures of that, all of the same seed
         save_pretrained: Callable[..., Path]
 
 

@@ -67,6 +67,20 @@ class Prompted(nn.Module, HubModel, ImageModel):
         with evaluating(self):
             return self.generate(z, self.words(prompts)).float().cpu()
 
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """The features of prompts. Returns (N, D)."""
+        return self.words(self._read(prompts, len(prompts)))
+
+    @torch.no_grad()
+    def sample_embedded(self, embedded: Tensor, seed: int = 0, *, truncation: float = 1.0) -> Tensor:
+        """The pictures of features that `embed` gave, or of some between them, all of the same latent. embedded: (N, D).
+
+        Returns (N, C, H, W) float32 in [-1, 1].
+        """
+        z = self.latents(1, seed, truncation).to(embedded).expand(len(embedded), -1)
+        with evaluating(self):
+            return self.generate(z, embedded).float().cpu()
+
     def _read(self, prompt: str | Sequence[str], n: int) -> list[str]:
         """The prompts of n pictures, checked: each has a word that the model knows."""
         prompts = check_prompts(type(self).__name__, prompt, n)

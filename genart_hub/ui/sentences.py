@@ -22,6 +22,8 @@ ERRORS_ZH: dict[str, str] = {
     "bad_seeds": "种子应是用逗号分隔的整数，例如 0, 7, 42；得到的是 {value}。",
     "few_keys": "漫步至少需要两个关键点，得到的是 {count} 个。",
     "many_seeds": "最多接受 {high} 个种子，得到的是 {count} 个。",
+    "few_prompts": "从提示词走到提示词，至少需要两个提示词，得到的是 {count} 个。",
+    "no_prompt_walk": "{model} 读不懂文字，不能从提示词走到提示词。请改选：{choices}。",
     "loop_frames": "经过 {keys} 个关键点的漫步至少需要 {low} 帧，得到的是 {value}。",
     "no_image_model": "{model} 不能生成图片。请改选：{choices}。",
     "bad_inputs": "{name}：inputs 必须是由名称组成的元组，例如 ('label',)，而不是 {value}。已知的有 {known}。",

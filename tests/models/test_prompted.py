@@ -127,6 +127,14 @@ def test_a_picture_is_made_again_by_its_recipe(cls, saved, tmp_path):
 
 
 @each
+def test_the_embedding_of_a_prompt_gives_its_picture(cls, tiny):
+    model = tiny(cls)
+    x = model.sample_embedded(model.embed(["apple", "red fox"]), 3, truncation=0.5)
+    torch.testing.assert_close(x[:1], model.sample(1, 3, prompt="apple", truncation=0.5))
+    torch.testing.assert_close(x[1:], model.sample(1, 3, prompt="red fox", truncation=0.5))
+
+
+@each
 def test_wild_sizes_in_a_config_are_refused(cls, saved):
     folder = saved(cls)
     config = json.loads((folder / CONFIG).read_text())

@@ -188,6 +188,27 @@ class StableDiffusion(ImageModel):
             kept[k] = made[k]
         return kept
 
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """What the text encoder makes of prompts, token by token. Returns (N, L, D)."""
+        checked = Request(len(prompts), 0, list(prompts)).options("embed", self.defaults, MAX_STEPS)["prompt"]
+        with _silent():
+            return self.pipeline.encode_prompt(checked, self.pipeline._execution_device, 1, False)[0]
+
+    @knows_diffusers_words
+    def sample_embedded(
+        self, embedded: Tensor, seed: int = 0, *, num_steps: int | None = None, guidance: float | None = None
+    ) -> Tensor:  # fmt: skip
+        """The pictures of what `embed` gave, or of something between, all from the same noise. embedded: (N, L, D).
+
+        Returns (N, 3, H, W) float32 in [-1, 1].
+        """
+        pipe, options = self._text_to_image(Request(1, seed, "of one noise", num_steps, guidance))
+        state = options["generator"][0].get_state()  # with the noise drawn, as in `sample`
+        options |= {"prompt": None, "prompt_embeds": embedded, "latents": options["latents"].expand(len(embedded), -1, -1, -1)}
+        options["generator"] = [torch.Generator().set_state(state) for _ in embedded]
+        return self._run(pipe, options, _telling(None))
+
     @cached_property
     def vocabulary(self) -> Vocabulary | None:
         """The names of the pictures that it was trained with, where they lie beside its parts."""
