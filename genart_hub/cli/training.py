@@ -30,7 +30,11 @@ def add(commands: Commands) -> None:
     told = "make every picture this wide and high (the first one's size, at most 64, that the model can take)"
     pictures.add_argument("--size", type=int, metavar="PIXELS", help=told)
     pictures.add_argument("--label", metavar="COLUMN", help="the column that holds the classes (label)")
-    pictures.add_argument("--hold-out", metavar="COLUMN", help="leave out one variant, by this column, of each class that has them all")
+    pictures.add_argument(
+        "--hold-out",
+        metavar="COLUMN",
+        help="leave out one variant, by this column, of each class that has them all (COLUMN+1: the next one, another split)",
+    )
     machine.add_argument("--accumulate", type=int, default=1, metavar="PIECES", help="cut a batch into pieces, for less memory (1)")
     command.formatter_class, command.epilog = argparse.RawDescriptionHelpFormatter, _presets()
 

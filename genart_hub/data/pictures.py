@@ -104,8 +104,10 @@ class Pictures:
         """Split the pictures so that it can be told how a class is recognised in a variant never seen of it.
 
         For each class with all variants of `column` (at least three), one variant is held out, chosen by the hash of the class's name.
-        Returns the rows to train on, and those held out.
+        "style+1" for the column "style" holds out the next one of each class instead, "style+2" the one after it: other splits of the same
+        pictures. Returns the rows to train on, and those held out.
         """
+        column, turn = (column, 0) if column in self.columns else _turned(column)
         labels = self.require_labels("hold out variants of each class").tolist()
         values = [str(value) for value in self.column(column)[0]]
         variants = sorted(set(values))
@@ -114,11 +116,17 @@ class Pictures:
             found.setdefault(label, set()).add(value)
         names = self.class_names or tuple(map(str, range(self.num_classes)))
         digests = {label: int(hashlib.sha256(names[label].encode()).hexdigest(), 16) for label in found}
-        held = {label: variants[digests[label] % len(variants)] for label in found if len(found[label]) == len(variants) >= 3}
+        held = {label: variants[(digests[label] + turn) % len(variants)] for label in found if len(found[label]) == len(variants) >= 3}
         out = torch.tensor([held.get(label) == value for label, value in zip(labels, values, strict=True)])
         if not bool(out.any()):
             raise GenartError("nothing_held_out", path=str(self.path), column=column)
         return (~out).nonzero().squeeze(1), out.nonzero().squeeze(1)
+
+
+def _turned(column: str) -> tuple[str, int]:
+    """The column that "style+1" names, and by how many variants its split is turned."""
+    name, plus, turn = column.rpartition("+")
+    return (name, int(turn)) if plus and turn.isdecimal() and len(turn) < 4 else (column, 0)
 
 
 def to_images(pictures: Tensor) -> Tensor:

@@ -90,6 +90,24 @@ def test_variants_of_one_class_label_are_held_out_by_another(tmp_path):
     assert held == {name: int(hashlib.sha256(name.encode()).hexdigest(), 16) % 3 for name in ("box", "disc")}
 
 
+def test_a_turned_split_holds_out_the_next_variant_of_each_class_and_no_picture_of_the_split_before():
+    rows = [(label, style) for style in "abc" for label in range(9)]
+    labels, columns = torch.tensor([label for label, _ in rows]), {"style": [style for _, style in rows]}
+    pictures = data.Pictures(torch.zeros(27, 1, 8, 8, dtype=torch.uint8), labels, Path("x"), columns=columns)
+    splits = [dict(rows[k] for k in pictures.hold_out(f"style{turn}")[1]) for turn in ("", "+1", "+2", "+3")]
+    assert [{label: "abc"[("abc".index(style) + turn) % 3] for label, style in splits[0].items()} for turn in range(4)] == splits
+    assert sorted(splits[0]) == list(range(9))
+
+
+def test_a_column_whose_own_name_has_a_plus_is_that_column_and_no_turn():
+    columns = {"style+1": list("aabbcc")}
+    pictures = data.Pictures(torch.zeros(6, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1] * 3), Path("x"), columns=columns)
+    assert len(pictures.hold_out("style+1")[1]) == 2
+    for unknown in ("colour+1", "style+x", "+1"):
+        with pytest.raises(GenartError, match="no column"):
+            pictures.hold_out(unknown)
+
+
 def test_the_labels_of_a_folder_can_be_named_as_its_columns_can(tmp_path):
     lines = []
     for k, (label, style) in enumerate([("cat", "ink"), ("dog", "ink"), ("cat", "oil")]):
