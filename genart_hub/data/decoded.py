@@ -179,7 +179,8 @@ def _numbered(labels: list, class_names: tuple[str, ...]) -> tuple[list[int] | N
 # ---- the cache: what was decoded, one folder for each source and way of decoding ----
 
 
-def _cache_folder(cache_dir: str | Path | None) -> Path:
+def cache_folder(cache_dir: str | Path | None = None) -> Path:
+    """Where what was worked out once is kept: cache_dir, else GENART_CACHE, else ~/.cache/genart_hub."""
     if cache_dir or (cache_dir := os.environ.get(CACHE_VARIABLE)):
         return Path(cache_dir).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genart_hub"

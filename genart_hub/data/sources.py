@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from genart_hub.data.decoded import DECODING, _build, _cache_folder, _check_broken, _note, _read_entry, _shape, _sides
+from genart_hub.data.decoded import DECODING, _build, _check_broken, _note, _read_entry, _shape, _sides, cache_folder
 from genart_hub.data.folders import _folder_source
 from genart_hub.data.on_hub import _hub_source
 from genart_hub.data.parquet import _parquet_source
@@ -38,7 +38,7 @@ def load(
     size = size if size is None else whole("data", "size", size, 1, 4096)
     channels = channels if channels is None else choice("data", "channels", channels, (1, 3))
     fit, max_broken = choice("data", "fit", fit, ("crop", "pad")), number("data", "max_broken", max_broken, 0, 1)
-    cache = _cache_folder(cache_dir)
+    cache = cache_folder(cache_dir)
     source = _source(path, split, token, cache)
     key = json.dumps([DECODING, source.identity, size, channels, fit])
     entry = cache / hashlib.sha256(key.encode()).hexdigest()
@@ -63,7 +63,7 @@ def smallest_side(
 ) -> int:
     """The size at which the first picture of a source, given as to `load`, loses nothing: its smaller side, its larger one if padded."""
     choice("data", "fit", fit, ("crop", "pad"))
-    cache = _cache_folder(cache_dir)
+    cache = cache_folder(cache_dir)
     source = _source(path, split, token, cache)
     note = cache / "sides" / hashlib.sha256(json.dumps([DECODING, source.identity]).encode()).hexdigest()
     try:

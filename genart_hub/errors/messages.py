@@ -104,6 +104,12 @@ MESSAGES = {
     "not_finite": "{model} makes pictures whose pixels are no numbers. Load other weights, or train it anew with a lower learning rate.",
     "no_inception": "The weights of the Inception network could not be downloaded ({reason}). Check the network, or measure with a bundled "
     "feature network, which needs none: {choices}.",
+    # the leaderboard
+    "other_board": "{model} draws pictures of {of}, and this is the leaderboard of {dataset}. Leave it out, or rank it with --dataset {of}.",
+    "other_board_size": "{model} makes pictures of {side} px in {of} channels, and this leaderboard ranks those of {low} to {high} px in {channels}. Leave it out, or give other --features and --data.",
+    "other_board_pictures": "{model} was trained on another file than {path}, as their hashes say, so its figures cannot stand beside the others'. Give the file that all were trained on with --data, or leave it out.",
+    "no_board_pictures": "There are no pictures at {path}. Give the folder that holds train.parquet and test.parquet with --data.",
+    "other_eye": "{model} sees pictures of {channels} channels, and these have {wanted}. Name another one with --features.",
     # pictures
     "bad_picture": "{file} is not a picture that can be read ({reason}). Use a PNG, JPEG, GIF or WebP file.",
     "picture_too_large": "{file} has {width}x{height} pixels; at most {limit:,} are taken. Make it smaller first.",

@@ -1,5 +1,6 @@
 """What one picture costs: multiply-adds and memory, counted as the model works. Nothing is estimated from its layers' sizes."""
 
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from genart_hub.hub.described import modules_of
+from genart_hub.hub.described import device_of, modules_of
 
 _ATTENTION_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # PyTorch counts the kernels of a GPU alone
 _remembered: weakref.WeakKeyDictionary[Any, "Costs"] = weakref.WeakKeyDictionary()
@@ -64,6 +65,22 @@ def peak_memory(model: Any, call: Callable[[], Any]) -> int:
     with _LiveStorages(set(held)) as live:
         call()
     return sum(held.values()) + live.most
+
+
+def seconds_of(model: Any, n: int, times: int, seed: int = 0, **request: Any) -> list[float]:
+    """The seconds that a picture takes in a batch of n, `times` times, after one batch that is not counted."""
+    taken = []
+    for _ in range(times + 1):
+        start = time.perf_counter()
+        model.sample(n, seed, **request).cpu()
+        taken.append((time.perf_counter() - start) / n)
+    return taken[1:]
+
+
+def machine_of(model: Any) -> str:
+    """Where a model runs, as far as seconds depend on it and can be told."""
+    threads = torch.get_num_threads()
+    return f"{device_of(model).type}, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__.split('+')[0]}"
 
 
 class _LiveStorages(TorchDispatchMode):

@@ -3,8 +3,7 @@
 A prompt is always a real picture's caption, so that what is made stands beside what is real.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import MAX_SEED, GenartError, whole
+from genart_hub.evaluate.costs import machine_of, seconds_of
 from genart_hub.evaluate.features import check_features, features_of, look, mean, network_name, pick_features, run
 from genart_hub.evaluate.inception import Inception
 from genart_hub.evaluate.measure import Measure, split_of
@@ -23,7 +23,7 @@ from genart_hub.evaluate.paint import judging, levels_seen_by
 from genart_hub.evaluate.reconstructions import of_reconstructions, relabelled
 from genart_hub.evaluate.samples import distances, frechet, halves, protocol_of
 from genart_hub.hub.cards.pipelines import ENOUGH
-from genart_hub.hub.described import device_of, name_of
+from genart_hub.hub.described import name_of
 from genart_hub.models.base import FeatureNetwork, ImageModel
 from genart_hub.models.inputs import INPUTS, check_request
 from genart_hub.models.pictures import BATCH, paint
@@ -57,11 +57,11 @@ def evaluate(
     needed to ask for `prompts` of the classes and see whether they come. count: the most pictures on each side of a distance.
     training: what the model was trained on, to tell how many of these are near-copies; the nearest are then shown in the PNG `picture`.
     """
-    manner = _manner(model, num_steps, guidance)
+    manner = manner_of(model, num_steps, guidance)
     prompts, count, seed = _checked(prompts, count, seed)
     features = check_features(features or pick_features(model))
     reference, how = reference or pictures, ", ".join(_told(manner))
-    asked = _asked(reference, features, captions, label, hold_out, prompts, seed)
+    asked = draw_asked(reference, features, captions, label, hold_out, prompts, seed)
     levels: list[Tensor] = []
     with judging(features):
         measures = _of_asked(model, asked, features, captions, seed, manner, how)
@@ -97,11 +97,11 @@ def sweep(
     """
     prompts, count, seed = _checked(prompts, count, seed)
     features = check_features(features or pick_features(model))
-    asked = _asked(reference, features, captions, label, hold_out, prompts, seed)
+    asked = draw_asked(reference, features, captions, label, hold_out, prompts, seed)
     columns = {}
     for steps in num_steps or (None,):
         for scale in guidance or (None,):
-            manner, swept = _manner(model, steps, scale), {"num_steps": len(num_steps) > 1, "guidance": len(guidance) > 1}
+            manner, swept = manner_of(model, steps, scale), {"num_steps": len(num_steps) > 1, "guidance": len(guidance) > 1}
             told = dict(zip(manner, _told(manner), strict=True))
             title, fixed = (", ".join(text for name, text in told.items() if swept[name] is side) for side in (True, False))
             with judging(features):
@@ -149,7 +149,7 @@ def _look_at(features: Any, x_hat: Tensor) -> Tensor:
     return torch.cat([look(features, some) for some in x_hat.split(BATCH)])
 
 
-def _asked(
+def draw_asked(
     reference: Pictures, features: Any, captions: Sequence[str], label: str | None, hold_out: str | None, prompts: int, seed: int
 ) -> tuple[Pictures, Pictures] | None:
     """The pictures to ask for, and as many of the same classes that the feature network was trained on.
@@ -177,12 +177,22 @@ def _of_asked(
     """
     if asked is None:
         return []
+    painted = ((column, paint(model, captions_of(asked[0], column), seed, **manner)) for column in captions)
+    return judge_asked(asked, features, painted, seed, how)
+
+
+def judge_asked(
+    asked: tuple[Pictures, Pictures], features: FeatureNetwork, painted: Iterable[tuple[str, Tensor]], seed: int, how: str
+) -> list[Measure]:
+    """The same for pictures that were generated before.
+
+    painted: for each column of captions its name and a picture (N, C, H, W) of each caption of `asked[0]`.
+    """
     held, _ = asked
     labels = relabelled(features, held)
     real, copied = (run(features, features.head, features_of(features, some)) for some in asked)
     measures = []
-    for column in captions:
-        x_hat = paint(model, captions_of(held, column), seed, **manner)
+    for column, x_hat in painted:
         logits = run(features, features.head, _look_at(features, x_hat))
         protocol = (
             f"{len(held):,} prompts of {split_of(held)}, column {column}, one a class (seeds from {seed}{how and ', '}{how}); "
@@ -218,19 +228,13 @@ def _sides(
 
 def _seconds(model: ImageModel, prompts: Sequence[str], seed: int, manner: dict[str, Any], how: str) -> Measure:
     """The seconds that a picture takes in a batch, after one batch that is not counted."""
-    some, taken = (list(prompts) * TIMED)[:TIMED], []
-    for _ in range(TIMES + 1):
-        start = time.perf_counter()
-        model.sample(TIMED, seed, prompt=some, **manner)
-        taken.append((time.perf_counter() - start) / TIMED)
-    values, device = torch.tensor(taken[1:], dtype=torch.float64), device_of(model).type
-    threads = torch.get_num_threads()
-    machine = f"{device}, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__.split('+')[0]}"
-    protocol = f"batches of {TIMED}{how and ', '}{how}; of the machine that measured it ({machine}), and of no other"
+    some = (list(prompts) * TIMED)[:TIMED]
+    values = torch.tensor(seconds_of(model, TIMED, TIMES, seed, prompt=some, **manner), dtype=torch.float64)
+    protocol = f"batches of {TIMED}{how and ', '}{how}; of the machine that measured it ({machine_of(model)}), and of no other"
     return Measure("seconds a picture", values.mean().item(), (values.std() / TIMES**0.5).item(), None, None, protocol, "seconds")
 
 
-def _manner(model: ImageModel, num_steps: int | None, guidance: float | None) -> dict[str, Any]:
+def manner_of(model: ImageModel, num_steps: int | None, guidance: float | None) -> dict[str, Any]:
     """The number of steps and the guidance, of a model that takes them: its own where they are not given."""
     given = check_request(name_of(model), model.inputs, {"num_steps": num_steps, "guidance": guidance})
     manner = {name: model.defaults.get(name) for name in ("num_steps", "guidance") if name in model.inputs} | given
@@ -246,6 +250,6 @@ def _checked(prompts: object, count: object, seed: object) -> tuple[int, int, in
 
 
 def _told(manner: dict[str, Any]) -> list[str]:
-    """How a protocol tells each input of `_manner`."""
+    """How a protocol tells each input of `manner_of`."""
     say = {"num_steps": lambda n: f"{n} step{'s' * (n != 1)}", "guidance": lambda scale: f"guidance {scale:g}"}
     return [say[name](value) for name, value in manner.items()]

@@ -10,7 +10,8 @@ import genart_hub
 from genart_hub import cli
 from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 
-NAMES = ["conv-vae-emoji", "dcgan-emoji", "dcgan-mnist", "features-emoji64", "features-mnist", "gan-mnist", "tiny-sd-emoji", "vae-mnist"]
+NAMES = ["conv-vae-emoji", "dcgan-emoji", "dcgan-mnist", "features-emoji64", "features-emoji64-b", "features-mnist", "gan-mnist"]
+NAMES += ["tiny-sd-emoji", "vae-mnist"]
 
 
 def run(capsys, *words):
@@ -39,7 +40,7 @@ def test_a_listing_is_true_though_nothing_was_loaded(capsys, name):
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (["*emoji*"], ["dcgan-emoji", "conv-vae-emoji", "tiny-sd-emoji", "features-emoji64"]),
+        (["*emoji*"], ["dcgan-emoji", "conv-vae-emoji", "tiny-sd-emoji", "features-emoji64", "features-emoji64-b"]),
         (["*mnist", "--family", "gan"], ["dcgan-mnist", "gan-mnist"]),
         (["--dataset", "mnist", "--family", "vae"], ["vae-mnist"]),
         (["nothing*"], []),

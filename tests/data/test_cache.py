@@ -179,11 +179,11 @@ def test_a_cache_that_is_a_file_is_told_in_a_sentence(parquet):
 def test_the_caches_place_is_the_argument_then_the_variable_then_the_homes(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("GENART_CACHE", str(tmp_path / "a"))
-    assert (decoded._cache_folder("b"), decoded._cache_folder(None)) == (Path("b"), tmp_path / "a")
+    assert (decoded.cache_folder("b"), decoded.cache_folder(None)) == (Path("b"), tmp_path / "a")
     monkeypatch.delenv("GENART_CACHE")
-    assert decoded._cache_folder(None) == tmp_path / "genart_hub"
+    assert decoded.cache_folder(None) == tmp_path / "genart_hub"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert decoded._cache_folder(None) == Path.home() / ".cache" / "genart_hub"
+    assert decoded.cache_folder(None) == Path.home() / ".cache" / "genart_hub"
 
 
 def test_pictures_on_their_way_are_few_whatever_the_dataset(tmp_path, monkeypatch):

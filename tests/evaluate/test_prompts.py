@@ -11,7 +11,7 @@ from pipelines import tiny_pipeline
 from genart_hub import cli, data, evaluate, images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
-from genart_hub.evaluate import prompts, samples
+from genart_hub.evaluate import costs, prompts, samples
 from genart_hub.evaluate.memorisation import Training
 from genart_hub.models import pictures as painting
 from genart_hub.models.base import ImageModel
@@ -232,7 +232,7 @@ def test_each_guidance_has_a_column_and_both_have_one_a_pair(pictures, eye):
 
 def test_seconds_are_those_of_a_picture_in_a_batch_after_the_first(pictures, monkeypatch):
     ticks = iter([0.0, 99.0, 100.0, 108.0, 200.0, 216.0, 300.0, 324.0])
-    monkeypatch.setattr(prompts.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(ticks))
     model = Copyist(pictures)
     found = prompts._seconds(model, ["cat", "dog"], 0, {"num_steps": 4, "guidance": 3.0}, "")
     assert found.value == pytest.approx((8 + 16 + 24) / 3 / 16)
