@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import genart_hub
+from genart_hub.evaluate import standings
 from genart_hub.hub.cards.tables import figure, matrix
 from genart_hub.models import auto
 
@@ -14,6 +15,7 @@ FOLDERS = (".", "weights", "genart_hub/train", "genart_hub/hub", "tests/bench")
 PAIRS = {folder: (ROOT / folder / "README.md", ROOT / folder / "README.zh-CN.md") for folder in FOLDERS}
 RESULTS = re.compile(r"(^```bash\ngenart-hub evaluate ((?:[\w-]+ )+)--data [^\n]*\n```\n\n)\|.*?(?=\n\n(?!\d+\. ))", flags=re.M | re.S)
 MODELS = re.compile(r"(?<=<!-- models -->\n).*?(?=\n\n)", flags=re.S)
+BOARD = re.compile(r"(<!-- leaderboard (\w+) -->\n).*?(?=\n<!-- end -->)", flags=re.S)
 PAPER = re.compile(r"\. (\S.*?) \d{4}, (https://arxiv\.org/abs/(\d\d)[\d.]*\d)")  # in a model file's first line
 HEADER = (
     ("model", "year", "paper", "pictures", "takes", "Fréchet distance", "pictures/s", "MB"),
@@ -49,9 +51,15 @@ def models(lang: int) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def leaderboard(dataset: str, lang: int) -> str:
+    """The tables of what `genart-hub leaderboard --json weights/leaderboard-DATASET.json` wrote."""
+    return standings.markdown(json.loads((ROOT / "weights" / f"leaderboard-{dataset}.json").read_text(encoding="utf-8")), lang)
+
+
 def with_tables(text: str, lang: int) -> str:
     """A README with its tables as the figures give them: a results table stands below its `genart-hub evaluate` command."""
     text = RESULTS.sub(lambda block: block[1] + matrix({name: measured(name) for name in block[2].split()}), text)
+    text = BOARD.sub(lambda block: block[1] + leaderboard(block[2], lang), text)
     return MODELS.sub(lambda _: models(lang), text)
 
 
