@@ -12,8 +12,8 @@ from torch import Tensor
 from genart_hub import images
 from genart_hub.errors import MAX_SEED, GenartError, shorten, whole
 from genart_hub.files import sha256_of
-from genart_hub.hub.locate import bundled_folder
-from genart_hub.hub.names import CONFIG, PIPELINE, WEIGHTS
+from genart_hub.hub.locate import bundled_folder, holds_model
+from genart_hub.hub.names import WEIGHTS
 from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import INPUTS
@@ -62,14 +62,10 @@ def place_of(recipe: dict[str, Any], path: str | os.PathLike) -> str:
     name, folder = recipe["model"], Path(path).resolve().parent
     if not NAME.fullmatch(name) or bundled_folder(name):
         return name_of(recipe)
-    places = [place for place in (folder, folder / name, folder.parent / name, Path(name)) if _holds_model(place)]
+    places = [place for place in (folder, folder / name, folder.parent / name, Path(name)) if holds_model(place)]
     own = next((place for place in places if _has_weights(place, recipe.get("weights_sha256"))), None)
     found = own or next((place for place in places if place.name == name), None)
     return os.path.join(".", found) if found else name
-
-
-def _holds_model(folder: Path) -> bool:
-    return (folder / CONFIG).is_file() or (folder / PIPELINE).is_file()
 
 
 def _has_weights(folder: Path, sha256: str | None) -> bool:

@@ -7,6 +7,7 @@ os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": 
 
 import inspect
 import io
+import itertools
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,21 @@ from genart_hub.models.words import SIZES
 torch.set_num_threads(1)
 
 TEXT = dict.fromkeys(SIZES, 8) | {"vocab_size": 514, "num_hidden_layers": 1, "num_attention_heads": 1, "max_position_embeddings": 16}
+NUMBERS = itertools.count()
 TINY = {"image_size": 8, "channels": 1, "latent_dim": 4, "hidden_dims": [16], "num_classes": 3, "width": 2, "feature_dim": 5}
 TINY |= {"text": TEXT, "decoder_widths": [8, 8], "widths": [8, 8], "hidden_dim": 8, "told_dim": 4, "num_blocks": 1}
 
 
+@pytest.fixture(scope="session")
+def picture_caches(tmp_path_factory):
+    return tmp_path_factory.mktemp("picture-caches")
+
+
 @pytest.fixture(autouse=True)
-def picture_cache(tmp_path_factory, monkeypatch):
+def picture_cache(picture_caches, monkeypatch):
     """Where decoded pictures are kept: never the home's cache."""
-    folder = tmp_path_factory.mktemp("picture-cache")
+    folder = picture_caches / str(next(NUMBERS))  # `mktemp` would look through the folders of all tests before
+    folder.mkdir()
     monkeypatch.setenv("GENART_CACHE", str(folder))
     return folder
 

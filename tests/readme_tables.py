@@ -7,7 +7,7 @@ from pathlib import Path
 
 import genart_hub
 from genart_hub.evaluate import standings
-from genart_hub.hub.cards.tables import figure, matrix
+from genart_hub.hub.cards.tables import EVALUATION, Measure, figure, matrix, read_evaluation
 from genart_hub.models import auto
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,9 +26,9 @@ TAKES = {"prompt": ("a prompt", "提示词"), "label": ("a class", "类别"), "s
 REAL = ("*real pictures*", "*真实图片*")
 
 
-def measured(name: str) -> list[dict]:
+def measured(name: str) -> list[Measure]:
     """What was measured of a bundled model."""
-    return json.loads((ROOT / "weights" / name / "evaluation.json").read_text(encoding="utf-8"))["results"][name]
+    return read_evaluation(ROOT / "weights" / name / EVALUATION).results[name]
 
 
 def models(lang: int) -> str:
@@ -41,13 +41,13 @@ def models(lang: int) -> str:
             about = auto.listing(name)
             authors, link, year = PAPER.search(sys.modules[auto.class_of(name).__module__].__doc__).groups()
             takes = next(words[lang] for given, words in TAKES.items() if given in about["inputs"])
-            frechet = next(measure for measure in measured(name) if measure["metric"] == "frechet")
+            frechet = next(measure for measure in measured(name) if measure.metric == "frechet")
             cells = [f"[{name}](weights/{name}/README.md)", f"20{year}", f"[{authors}]({link})"]
-            cells += [f"{pictures[lang]} ({about['image_size']} px)", takes, figure(frechet["value"], frechet["error"])]
+            cells += [f"{pictures[lang]} ({about['image_size']} px)", takes, figure(frechet.value, frechet.error)]
             cells += [f"{speed[name]:,g}", f"{about['bytes'] / 1e6:.1f}"]
             rows.append(cells)
         lines += sorted(rows, key=lambda cells: cells[1])
-        lines.append([REAL[lang], "", "", pictures[lang], "", figure(frechet["real"], frechet["real_error"]), "", ""])
+        lines.append([REAL[lang], "", "", pictures[lang], "", figure(frechet.real, frechet.real_error), "", ""])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

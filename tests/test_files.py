@@ -240,6 +240,7 @@ def test_a_folder_is_one_holders_at_a_time_and_leaves_nothing_behind(tmp_path):
     assert not (tmp_path / "refused").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_process_lets_go_of_its_folder(tmp_path):
     code = f"import time; from genart_hub.files import only_one\nwith only_one({str(tmp_path)!r}): print('in', flush=True); time.sleep(600)"
     environment = os.environ | {"PYTHONPATH": str(Path(genart_hub.__file__).parents[1])}

@@ -46,6 +46,7 @@ def test_an_editor_knows_every_public_name():
     assert (ROOT / "genart_hub" / "py.typed").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["stable_diffusion", "from_pretrained", "images"])
 def test_a_public_name_may_be_the_first_that_is_asked_for(name):
     subprocess.run([sys.executable, "-c", f"from genart_hub import {name}"], cwd=ROOT, check=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from genart_hub.cli.options import Commands, _title, _training_of, _training_pictures, add_command, add_model, load, print_json
 from genart_hub.errors import number, whole
+from genart_hub.hub.publish import Publishable
 from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, ImageModel
 from genart_hub.models.inputs import INPUTS, MAX_STEPS
@@ -59,10 +60,10 @@ def evaluate(options: argparse.Namespace) -> None:
     from genart_hub import data
     from genart_hub.evaluate import evaluate as measure
     from genart_hub.evaluate.features import check_features, network_name, pick_features
-    from genart_hub.evaluate.measure import Measure, table
+    from genart_hub.evaluate.measure import table
     from genart_hub.files import replacing
     from genart_hub.hub.cards.markdown import NEAREST
-    from genart_hub.hub.cards.tables import PLUS_MINUS
+    from genart_hub.hub.cards.tables import PLUS_MINUS, Evaluation, Measure
     from genart_hub.models.auto import check_image_model
 
     features = _feature_network(options.features) if options.features else None
@@ -76,7 +77,7 @@ def evaluate(options: argparse.Namespace) -> None:
     for name in tqdm(names, unit="model", disable=len(names) < 2):
         model: ImageModel | FeatureNetwork = load(options, name)
         weights[_title(name, names)] = model.source.sha256 if model.source else None
-        if isinstance(model, FeatureNetwork):
+        if isinstance(model, FeatureNetwork):  # it is measured on labels, of pictures of its own size, and takes no other network
             pictures = read(options.data, model.image_size, model.channels)
             pictures = pictures.labelled_by(options.label) if options.label else pictures
             rows = pictures.hold_out(options.hold_out)[1] if options.hold_out else None
@@ -87,7 +88,7 @@ def evaluate(options: argparse.Namespace) -> None:
         network = networks.setdefault(network_name(network), network)
         size = model.image_size if network.resizes else network.image_size
         of_training = {"training": training_for(network, size), "picture": picture if name == names[0] else None}
-        if "prompt" in model.inputs:
+        if model.prompted:  # what is asked for comes from captions, and several values of an input are a column each
             results |= _of_prompts(options, model, _title(name, names), network, size, read, of_training)
             continue
         reference = read(options.reference or options.data, size, network.channels)
@@ -101,12 +102,8 @@ def evaluate(options: argparse.Namespace) -> None:
         words = [Path(word).name if word in (*options.models, options.features) else word for word in options.arguments]
         words = ["/".join(Path(word).parts[-2:]) if word in (options.data, options.reference, options.training) else word for word in words]
         cut = words.index("--json") if "--json" in words else len(words)
-        numbers = {
-            "command": "genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]),
-            "results": {name: [m.as_dict() for m in measures] for name, measures in results.items()},
-            "weights_sha256": weights,
-            "training": {_title(name, names): about for name in names if (about := _training_of(name))},
-        }
+        training = {_title(name, names): about for name in names if (about := _training_of(name))}
+        numbers = Evaluation("genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]), results, weights, training).as_dict()
         if options.json == "-":
             return print_json(numbers)
         with replacing(options.json) as file:
@@ -171,13 +168,6 @@ def _with_best(names: list[str]) -> list[str]:
 
 
 def card(options: argparse.Namespace) -> None:
-    from genart_hub.hub.cards import models, pipelines
-    from genart_hub.hub.locate import read_config
-    from genart_hub.hub.names import PIPELINE
-
-    folder, write = Path(options.folder), pipelines.write_card
-    if not (folder / PIPELINE).is_file():  # the other layout of a folder
-        read_config(folder)
-        write = models.write_card
-    model = auto.from_pretrained(folder)
-    print(write(folder, model, folder.resolve().name, options.license, options.dataset, title=options.name))
+    folder = Path(options.folder)
+    model: Publishable = auto.from_pretrained(folder)
+    print(model.write_card(folder, folder.resolve().name, options.license, options.dataset, title=options.name))

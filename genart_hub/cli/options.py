@@ -22,7 +22,7 @@ def load(options: argparse.Namespace, name: str | None = None) -> ImageModel:
     from genart_hub.hub import locate
 
     name, device = name or options.model, devices.pick_device(options.device)
-    if locate.bundled_folder(name) or not locate.locate(name).is_pipeline:
+    if locate.bundled_folder(name) or not locate.locate(name).is_pipeline:  # whose weights have no other limit here
         return auto.from_pretrained(name, device=device)
     return auto.from_pretrained(name, device=device, max_bytes=PIPELINE_BYTES)
 

@@ -38,6 +38,7 @@ MESSAGES = {
     "bad_inputs": "{name}: inputs must be a tuple of names, such as ('label',), got {value}. Known are {known}.",
     "unknown_input": "{name}: nobody knows an input {input}. Known are {known}; another one is a line of INPUTS in genart_hub.models.inputs.",
     "input_not_taken": "{name} names the input {input}, and its sample does not take it. Write def sample(self, n=1, seed=0, *, {input}=None).",
+    "given_twice": "{where}: {name} and {other} are two names of one input. Give one of them.",
     "no_such_input": "{input} is no input of {model}, which takes {inputs}. Leave it out.",
     "not_features": "{model} is no feature network. Choose one of: {choices}.",
     "not_png": "{file}: pictures are written as PNG, which carries the recipe. Give a name that ends in .png.",

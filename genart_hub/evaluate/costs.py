@@ -42,7 +42,8 @@ def multiply_adds(model: Any, **request: Any) -> int:
     Of a model that takes steps, all of them and both halves of guidance. Every step is the same work, so two short runs give that of a
     long one.
     """
-    num_steps = request.get("num_steps") or model.defaults.get("num_steps", 0) if "num_steps" in getattr(model, "inputs", ()) else 0
+    takes_steps = "num_steps" in getattr(model, "inputs", ())  # anything with a `sample` is counted
+    num_steps = request.get("num_steps") or model.defaults.get("num_steps", 0) if takes_steps else 0
     if num_steps <= 3:
         return _counted(model, request)
     two, three = (_counted(model, request | {"num_steps": steps}) for steps in (2, 3))

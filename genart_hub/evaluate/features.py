@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from genart_hub import images, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
-from genart_hub.hub.described import name_of
+from genart_hub.hub.described import modules_of, name_of
 from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, ImageModel
 
@@ -31,7 +31,10 @@ def network_of(name: str) -> FeatureNetwork:
 
 
 def check_features(features: Any) -> FeatureNetwork:
-    """`features`, if it is a feature network; else an error that names the bundled ones."""
+    """`features`, if it is a feature network; else an error that names the bundled ones.
+
+    By what it has, for one of somebody's own need be no model of this library.
+    """
     if not hasattr(features, "features") or not hasattr(features, "image_size"):
         raise GenartError("not_features", model=name_of(features), choices=", ".join(auto.bundled("features")))
     return features
@@ -86,5 +89,5 @@ def _seen_by(features: Any, x: Tensor) -> Tensor:
 @torch.no_grad()
 def run(module: Any, function: Callable[..., Tensor], x: Tensor, *more: Any) -> Tensor:
     """function(x, *more) with x on the device that `module` is on, brought back to the CPU."""
-    device = next(module.parameters()).device if isinstance(module, nn.Module) else x.device
-    return function(x.to(device), *more).cpu()
+    weights = (parameter for part in modules_of(module) for parameter in part.parameters())
+    return function(x.to(next(weights, x).device), *more).cpu()

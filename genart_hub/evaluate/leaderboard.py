@@ -16,16 +16,16 @@ from genart_hub.data import Pictures
 from genart_hub.errors import MAX_SEED, GenartError, whole
 from genart_hub.evaluate.costs import costs, machine_of, seconds_of
 from genart_hub.evaluate.features import check_features, features_of, look, mean, network_name, run
-from genart_hub.evaluate.measure import Measure, split_of
+from genart_hub.evaluate.measure import split_of
 from genart_hub.evaluate.memorisation import Training, pick_autoencoder
-from genart_hub.evaluate.paint import _labels_like, judging, levels_seen_by
+from genart_hub.evaluate.paint import _labels_like, levels_seen_by
 from genart_hub.evaluate.prompts import captions_of, draw_asked, judge_asked, manner_of
 from genart_hub.evaluate.samples import _grouped, _groups, _in_order_of, distances, halves
 from genart_hub.files import parse_json, replacing, sha256_of
-from genart_hub.hub.cards.tables import TRAINING, read_json
+from genart_hub.hub.cards.tables import TRAINING, Measure, read_json
 from genart_hub.hub.described import name_of
 from genart_hub.models import auto
-from genart_hub.models.base import FeatureNetwork, ImageModel
+from genart_hub.models.base import FeatureNetwork, ImageModel, evaluating
 from genart_hub.models.pictures import BATCH
 
 VERSION = 1  # counts up when the same model would get other figures
@@ -103,7 +103,7 @@ class Protocol:
         """The features of both halves, by each network."""
         found = []
         for network in self.networks:
-            with judging(network):
+            with evaluating(network):
                 found.append((features_of(network, self.halves[0]), features_of(network, self.halves[1])))
         return found
 
@@ -169,13 +169,13 @@ class Protocol:
         """
         model, manner, named = self.fits(model), self.manner(model), self._named(model)
         reads, like_real = "prompt" in model.inputs, self._like_real(model, named)
-        with judging(model):
+        with evaluating(model):
             found = self._of_words(model, manner, progress) if reads else self._of_label(model, named, manner, progress)
             x_hat = self._generate(model, len(self.halves[0]), like_real, manner, progress)
             about = costs_of(model, self._first(model, max(BATCHES)) | manner)
         levels = torch.cat([levels_seen_by(self.networks[0], some) for some in x_hat.split(BATCH)])
         for k, (network, (real, floor), training) in enumerate(zip(self.networks, self.real, self.compared, strict=True)):
-            with judging(network):
+            with evaluating(network):
                 made = torch.cat([look(network, some) for some in x_hat.split(BATCH)])
             if not bool(made.isfinite().all()):
                 raise GenartError("not_finite", model=name_of(model))
@@ -202,7 +202,7 @@ class Protocol:
         painted = [(column, self._generate(model, len(each), {"prompt": each}, manner, progress)) for column, each in words.items()]
         found = []
         for network, asked in zip(self.networks, self.asked, strict=True):
-            with judging(network):
+            with evaluating(network):
                 found.append(judge_asked(asked, network, painted, self.seed, "") if asked else [])
         return found
 
@@ -217,7 +217,7 @@ class Protocol:
         for measures, network, group, (real, _) in zip(found, self.networks, groups, self.real, strict=True):
             if group is None:
                 continue
-            with judging(network):
+            with evaluating(network):
                 made = torch.cat([look(network, some) for some in x_hat.split(BATCH)])
                 shares = [_grouped(run(network, network.head, each), group, model.num_classes) for each in (made, real)]
             labels = asked, half.require_labels("compare classes")

@@ -1,33 +1,7 @@
-"""One number, with what it was measured on."""
-
-from dataclasses import asdict, dataclass
-from typing import Any
+"""What a protocol says of pictures, and the table of what was measured."""
 
 from genart_hub.data import Pictures
-from genart_hub.hub.cards.tables import matrix
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One number. error: its standard error; real, real_error: the same metric for real pictures, where there is one (the floor).
-
-    value: None for what real pictures alone have. copied, copied_error: the metric of pictures that the feature network was trained on.
-    protocol: counts, split, resize, feature network, seed.
-    """
-
-    name: str
-    value: float | None
-    error: float | None
-    real: float | None
-    real_error: float | None
-    protocol: str
-    metric: str
-    copied: float | None = None
-    copied_error: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
+from genart_hub.hub.cards.tables import Measure, matrix
 
 # ---- made pictures beside real ones ----
 
@@ -43,4 +17,4 @@ def split_of(pictures: Pictures) -> str:
 
 def table(results: dict[str, list[Measure]]) -> str:
     """The results as a Markdown table: a row for each metric and protocol, a column for each model, and what was measured below."""
-    return matrix({name: [measure.as_dict() for measure in measures] for name, measures in results.items()})
+    return matrix(results)

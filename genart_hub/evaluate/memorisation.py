@@ -12,11 +12,11 @@ from torch import Tensor
 from genart_hub import images, metrics
 from genart_hub.data import Pictures, to_images
 from genart_hub.evaluate.features import BATCH, features_of, look, mean, network_name, run
-from genart_hub.evaluate.measure import Measure, split_of
-from genart_hub.evaluate.paint import judging
+from genart_hub.evaluate.measure import split_of
+from genart_hub.hub.cards.tables import Measure
 from genart_hub.hub.described import name_of
 from genart_hub.models import auto
-from genart_hub.models.base import ImageModel
+from genart_hub.models.base import ImageModel, evaluating
 
 CHUNK = 1000  # pictures on each side at a time
 QUANTILE = 0.9
@@ -86,7 +86,7 @@ class Training:
     @cached_property
     def known(self) -> Tensor:
         """The features of the training pictures, (M, D)."""
-        with judging(self.features):
+        with evaluating(self.features):
             return features_of(self.features, self.pictures)
 
     @cached_property
@@ -99,7 +99,7 @@ class Training:
         """What is near: the RMSE, and the distance of features, that 90 % of the reconstructions stay below."""
         by_pixels: list[Tensor] = []
         by_features: list[Tensor] = []
-        with judging(self.features), judging(self.autoencoder):
+        with evaluating(self.features), evaluating(self.autoencoder):
             for some in self.reconstructed.split(BATCH):
                 x = self.pictures.images(some)
                 x_hat = _reconstruct(self.autoencoder, x)
@@ -113,7 +113,7 @@ class Training:
         """The unseen real pictures with their nearest training pictures."""
         if self.unseen is None:
             return None
-        with judging(self.features):
+        with evaluating(self.features):
             return self.compare(self.unseen.pictures, features_of(self.features, self.unseen))
 
     def compare(self, levels: Tensor, features: Tensor) -> "Compared":

@@ -1,20 +1,13 @@
 """Pictures of a model, batch by batch."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from genart_hub.data import Pictures
 from genart_hub.evaluate.features import BATCH, _seen_by, look
-from genart_hub.models.base import FeatureNetwork, ImageModel, evaluating
-
-
-def judging(features: Any) -> AbstractContextManager:
-    """A feature network in eval mode for a while."""
-    return evaluating(features) if isinstance(features, nn.Module) else nullcontext()
-
+from genart_hub.models.base import FeatureNetwork, ImageModel
 
 # ---- made pictures beside real ones ----
 

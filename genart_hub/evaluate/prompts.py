@@ -17,14 +17,15 @@ from genart_hub.errors import MAX_SEED, GenartError, whole
 from genart_hub.evaluate.costs import machine_of, seconds_of
 from genart_hub.evaluate.features import check_features, features_of, look, mean, network_name, pick_features, run
 from genart_hub.evaluate.inception import Inception
-from genart_hub.evaluate.measure import Measure, split_of
+from genart_hub.evaluate.measure import split_of
 from genart_hub.evaluate.memorisation import Training
-from genart_hub.evaluate.paint import judging, levels_seen_by
+from genart_hub.evaluate.paint import levels_seen_by
 from genart_hub.evaluate.reconstructions import of_reconstructions, relabelled
 from genart_hub.evaluate.samples import distances, frechet, halves, protocol_of
 from genart_hub.hub.cards.pipelines import ENOUGH
+from genart_hub.hub.cards.tables import Measure
 from genart_hub.hub.described import name_of
-from genart_hub.models.base import FeatureNetwork, ImageModel
+from genart_hub.models.base import FeatureNetwork, ImageModel, evaluating
 from genart_hub.models.inputs import INPUTS, check_request
 from genart_hub.models.pictures import BATCH, paint
 
@@ -63,7 +64,7 @@ def evaluate(
     reference, how = reference or pictures, ", ".join(_told(manner))
     asked = draw_asked(reference, features, captions, label, hold_out, prompts, seed)
     levels: list[Tensor] = []
-    with judging(features):
+    with evaluating(features):
         measures = _of_asked(model, asked, features, captions, seed, manner, how)
         real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, manner, how, levels)
     measures += distances(real, made, floor, protocol)
@@ -104,7 +105,7 @@ def sweep(
             manner, swept = manner_of(model, steps, scale), {"num_steps": len(num_steps) > 1, "guidance": len(guidance) > 1}
             told = dict(zip(manner, _told(manner), strict=True))
             title, fixed = (", ".join(text for name, text in told.items() if swept[name] is side) for side in (True, False))
-            with judging(features):
+            with evaluating(features):
                 measures = _of_asked(model, asked, features, captions, seed, manner, fixed)
                 real, floor, made, protocol = _sides(model, reference, features, captions[0], count, seed, manner, fixed)
             seconds = _seconds(model, captions_of(reference, captions[0])[:TIMED], seed, manner, fixed)

@@ -12,7 +12,8 @@ from genart_hub import images, losses, metrics
 from genart_hub.data import Pictures
 from genart_hub.errors import GenartError, whole
 from genart_hub.evaluate.features import check_size, chunks, mean, run
-from genart_hub.evaluate.measure import Measure, split_of
+from genart_hub.evaluate.measure import split_of
+from genart_hub.hub.cards.tables import Measure
 from genart_hub.metrics import CHUNK, dequantise
 from genart_hub.models.base import FeatureNetwork, Generative, ImageModel, evaluating
 
@@ -33,7 +34,7 @@ def of_reconstructions(model: Any, pictures: Pictures, seed: int) -> list[Measur
         label = [] if labels is None else [labels[k : k + len(some)]]
         errors.append(errors_of(some, run(model, model.reconstruct, some, *label)))
     measures = errors_of_reconstructions(errors, whole_split(pictures))
-    return measures + (_of_likelihood(model, pictures, labels, seed) if hasattr(model, "likelihood") else [])
+    return measures + (_of_likelihood(model, pictures, labels, seed) if model.likelihood else [])
 
 
 def _of_likelihood(model: Generative, pictures: Pictures, labels: Tensor | None, seed: int) -> list[Measure]:

@@ -14,15 +14,15 @@ from genart_hub.data import Pictures
 from genart_hub.errors import MAX_SEED, GenartError, whole
 from genart_hub.evaluate.features import BATCH, check_features, chunks, features_of, mean, network_name, pick_features, run
 from genart_hub.evaluate.inception import Inception
-from genart_hub.evaluate.measure import Measure, split_of
+from genart_hub.evaluate.measure import split_of
 from genart_hub.evaluate.memorisation import Training
-from genart_hub.evaluate.paint import _labels_like, _made_features, _same_classes, judging
+from genart_hub.evaluate.paint import _labels_like, _made_features, _same_classes
 from genart_hub.evaluate.reconstructions import of_reconstructions, relabelled
 from genart_hub.files import sha256_of
-from genart_hub.hub.cards.tables import TRAINING, read_json
+from genart_hub.hub.cards.tables import TRAINING, Measure, read_json
 from genart_hub.hub.described import name_of
 from genart_hub.models.auto import check_image_model
-from genart_hub.models.base import FeatureNetwork, ImageModel
+from genart_hub.models.base import FeatureNetwork, ImageModel, evaluating
 from genart_hub.models.inputs import check_request
 
 JUDGED = 100  # up to so many classes, the share of each is worth a line
@@ -52,12 +52,12 @@ def evaluate(
     """
     samples, count = whole("evaluate", "samples", samples, 2), whole("evaluate", "count", count, 8)
     seed = whole("evaluate", "seed", seed, 0, MAX_SEED)
-    if isinstance(model, FeatureNetwork):
+    if isinstance(model, FeatureNetwork):  # measured on labels: nothing is sampled
         return _of_labels(model, pictures if rows is None else pictures.take(rows), held_out=rows is not None)
     model = check_image_model(model)
     features = check_features(features or pick_features(model))
     manner = check_request(name_of(model), model.inputs, manner or {})
-    with judging(model), judging(features):
+    with evaluating(model), evaluating(features):
         measures = _of_samples(model, _in_order_of(model, reference or pictures), features, samples, count, seed, training, picture, manner)
         return [*measures, *of_reconstructions(model, pictures, seed)]
 
@@ -66,11 +66,11 @@ def fidelity(pictures: Pictures, features: FeatureNetwork, count: int, seed: int
     """A function model -> Fréchet distance of `count` samples to as many of `pictures`, for choosing the best of a run's states."""
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count]
     real = pictures.take(order)
-    with judging(features):
+    with evaluating(features):
         reference = features_of(features, real)
 
     def distance(model: ImageModel) -> float:
-        with judging(model), judging(features):
+        with evaluating(model), evaluating(features):
             made = _made_features(model, features, len(reference), seed, _labels_like(model, real))
         return metrics.frechet_distance(reference, made) if bool(made.isfinite().all()) else math.nan
 
@@ -277,7 +277,7 @@ def _in_order_of(model: ImageModel, pictures: Pictures) -> Pictures:
 
 def _of_labels(model: FeatureNetwork, pictures: Pictures, held_out: bool) -> list[Measure]:
     labels = relabelled(model, pictures)
-    with judging(model):
+    with evaluating(model):
         logits = torch.cat([run(model, model, x) for _, x in chunks(pictures)])
     held = ", variants of their class that training left out" if held_out else ""
     protocol = f"{len(pictures):,} pictures of {split_of(pictures)}{held}"

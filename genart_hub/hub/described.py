@@ -10,6 +10,8 @@ from torch import nn
 
 from genart_hub.hub.locate import Source
 
+# ---- of whatever is handed in: a model of this library, a plain module, a pipeline; so these ask which ----
+
 
 def name_of(model: Any) -> str:
     """What a model was loaded by, without its folder's path, or its class."""
@@ -46,7 +48,7 @@ def weight_files(model: Any) -> tuple[Path, ...]:
 
 def facts(model: Any) -> dict[str, Any]:
     """A summary as JSON values."""
-    source, inputs, settings = getattr(model, "source", None), getattr(model, "inputs", None), getattr(model, "config", {})
+    source, inputs, settings = getattr(model, "source", None), described(model).inputs, getattr(model, "config", {})
     return {
         "name": name_of(model),
         "class": type(model).__name__,
@@ -79,7 +81,22 @@ class Described:
 
     arxiv: ClassVar[str | None] = None
     about: ClassVar[dict[str, str]] = {}  # what the model is, in "en" and "zh"
+    class_names: tuple[str, ...] = ()  # empty: the model knows no classes
     source: Source | None
+
+    @property
+    def inputs(self) -> tuple[str, ...] | None:
+        """What its `sample` takes beside n and seed; None of a model that makes no pictures."""
+        return None
+
+    @property
+    def prompted(self) -> bool:
+        """Whether it makes pictures of words, and none without them."""
+        return "prompt" in (self.inputs or ())
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
 
     @property
     def num_parameters(self) -> int:
@@ -109,5 +126,5 @@ class Described:
 
 
 def described(model: Any) -> Described:
-    """A model that tells of itself; what there is to tell of one that does not."""
+    """A model that tells of itself; what there is to tell of one that does not: a class of one's own need be no more than a HubModel."""
     return model if isinstance(model, Described) else Described()

@@ -83,12 +83,15 @@ class Source:
                 return None
         return self.folder / name if (self.folder / name).is_file() else None
 
-    def holds(self, tensors: dict[str, Tensor]) -> bool:
-        """Whether these are still the weights that were loaded from here."""
+    def holds(self, tensors: dict[str, Tensor], rounded: bool = False) -> bool:
+        """Whether these are still the weights of the file, number by number. rounded: or what they become in the precision of these."""
         if self.file is None or not self.file.is_file():
             return False
         loaded = load_file(self.file)
-        return loaded.keys() == tensors.keys() and all(torch.equal(loaded[key].to(tensors[key]), tensors[key]) for key in loaded)
+        if loaded.keys() != tensors.keys():
+            return False
+        pairs = ((loaded[key].to(tensors[key]) if rounded else loaded[key].double(), tensors[key]) for key in loaded)
+        return all(torch.equal(theirs, ours if rounded else ours.double()) for theirs, ours in pairs)
 
 
 SPOTS = 16
@@ -99,7 +102,7 @@ def _state_of(model: Any) -> Any:
 
     A version counts the changes in place. What passes by it (`weight.data = …`, as melting in a LoRA does) shows in the numbers.
     """
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, nn.Module):  # a pipeline of diffusers, whose parts may be anything
         return {name: _component(part) for name, part in model.components.items()}
     state = {name: tensor.detach() for name, tensor in model.state_dict().items() if isinstance(tensor, Tensor)}
     about = [(name, tensor.shape, tensor.dtype, 0 if tensor.is_inference() else tensor._version) for name, tensor in state.items()]
@@ -147,12 +150,22 @@ def read_config(folder: Path) -> dict[str, Any]:
 # ---- finding ----
 
 
+def is_pipeline(folder: Path) -> bool:
+    """Whether a folder is laid out as diffusers lays out a pipeline, and not as this library does a model."""
+    return (folder / PIPELINE).is_file() and not (folder / CONFIG).is_file()
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a model lies in a folder, in either layout."""
+    return (folder / PIPELINE).is_file() or (folder / CONFIG).is_file()
+
+
 def bundled_folder(name: str) -> Path | None:
     """The folder of the bundled model called `name`, or None."""
     if not re.fullmatch(r"[\w.-]{1,100}", name) or name.startswith("."):
         return None
     folders = (weights / name for weights in WEIGHTS_FOLDERS)
-    return next((f for f in folders if (f / CONFIG).is_file() or (f / PIPELINE).is_file()), None)
+    return next(filter(holds_model, folders), None)
 
 
 def bundled_folders() -> dict[str, Path]:
@@ -184,7 +197,7 @@ class Location:
 
     @property
     def is_pipeline(self) -> bool:
-        return (self.folder / PIPELINE).is_file() and not (self.folder / CONFIG).is_file()
+        return is_pipeline(self.folder)
 
     def fetch(self, variant: str | None = None, max_bytes: int = MAX_BYTES) -> Source:
         """Make sure of the weight file, downloading it where it is on the Hub. Returns where it lies."""

@@ -15,9 +15,9 @@ from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
 from genart_hub.files import replacing, save_tensors, saving, sweep
 from genart_hub.hub.cards import markdown, models, tables
-from genart_hub.hub.described import num_parameters
+from genart_hub.hub.described import described, num_parameters
 from genart_hub.hub.loading import _parameters, aliases_of, blank, load_folder, signature_of
-from genart_hub.hub.locate import MAX_BYTES, Source, locate
+from genart_hub.hub.locate import MAX_BYTES, Location, Source, locate
 from genart_hub.hub.names import CONFIG, CONFIG_LIMIT, WEIGHTS
 from genart_hub.hub.publish import PUBLISHED, Publishable
 
@@ -34,6 +34,7 @@ class HubModel(Publishable):
     sizes: ClassVar[tuple[int, ...]] = ()  # the sides in pixels that training chooses from, unless told (empty: that of the pictures)
     channels_last: ClassVar[bool] = False  # whether it trains faster in that memory format
     extra_files: ClassVar[tuple[str, ...]] = ()  # that lie beside the weights, without which it does not load: read and written below
+    _write_card = staticmethod(models.write_card)
     config: dict[str, Any]
     source: Source | None = None
     _arguments: dict[str, Any]
@@ -84,21 +85,24 @@ class HubModel(Publishable):
         """What a listing says of the model in a folder, of which no weights are read: sizes, parameters, and what it takes and draws."""
         model: Any = blank(cls, folder)
         about = {key: getattr(model, key, None) for key in ("image_size", "channels")} | {"num_parameters": num_parameters(model)}
-        inputs = getattr(model, "inputs", None)
+        about["bytes"], inputs = (folder / WEIGHTS).stat().st_size, described(model).inputs
         return about if inputs is None else about | {"inputs": ["n", "seed", *inputs], "classes": list(model.class_names)}
 
     def _write_published(self, folder: Path, repo_id: str, license: str | None, dataset: str | None) -> Sequence[str]:
         """config.json, model.safetensors and a card, with the figures that were measured of these weights."""
         self.save_pretrained(folder)
         if self.source:
-            measured = self.source.holds(_tensors_to_save(self))  # else its figures are of other weights
-            if measured and (file := self.source.file) and models.stored(file) == models.stored(folder / WEIGHTS):
-                shutil.copy(file, folder / WEIGHTS)  # the very file that was measured, whichever version wrote it
-            for name in (markdown.CARD, tables.TRAINING, tables.EVALUATION, markdown.NEAREST) if measured else (markdown.CARD,):
+            names, tensors = [markdown.CARD], _tensors_to_save(self)
+            if self.source.holds(tensors, rounded=True):  # else it was trained on
+                names.append(tables.TRAINING)
+            if self.source.holds(tensors) and (file := self.source.file):  # else its figures are of other weights
+                shutil.copy(file, folder / WEIGHTS)  # the very file that was measured, whichever version wrote it, in its precision
+                names += [tables.EVALUATION, markdown.NEAREST]
+            for name in names:
                 if file := self.source.companion(name):
                     shutil.copy(file, folder / name)
         with torch.no_grad():
-            models.write_card(folder, self, repo_id, license, dataset)
+            self.write_card(folder, repo_id, license, dataset)
         return (*PUBLISHED, *self.extra_files)
 
     @classmethod
@@ -122,10 +126,15 @@ class HubModel(Publishable):
         weights may take, on disk and in memory.
         Raises GenartError, with the cure, for anything that does not fit exactly.
         """
-        source = locate(
+        location = locate(
             name, revision=revision, subfolder=subfolder, token=token, local_files_only=local_files_only, cache_dir=cache_dir
-        ).fetch(variant, max_bytes)
-        return load_folder(cls, source, device=device, dtype=dtype, max_bytes=max_bytes)
+        )  # fmt: skip
+        return cls._load(location, variant=variant, device=device, dtype=dtype, max_bytes=max_bytes)
+
+    @classmethod
+    def _load(cls, location: Location, *, variant: str | None, max_bytes: int, **options: Any) -> Self:
+        """The model that was found. options: device and dtype, of `from_pretrained`."""
+        return load_folder(cls, location.fetch(variant, max_bytes), max_bytes=max_bytes, **options)
 
 
 # ---- saving ----

@@ -33,9 +33,20 @@ class Publishable:
 
     family: ClassVar[str] = "custom"  # a label for people and the Hub: nothing is decided by it but which task trains it
 
+    _write_card: ClassVar[Callable[..., Path]]
+
     def _write_published(self, folder: Path, repo_id: str, license: str | None, dataset: str | None) -> Sequence[str]:
         """Write what is published, a card among it. Returns the patterns of its files' names."""
         raise NotImplementedError
+
+    def write_card(
+        self, folder: Path, name: str, license: str | None = None, dataset: str | None = None, *, title: str | None = None
+    ) -> Path:  # fmt: skip
+        """Write the card of the model's folder, and the pictures in it, from what its training and its evaluation left there.
+
+        name: what the model is loaded by. license, dataset: those of the card that is there, unless given. Returns the card's file.
+        """
+        return self._write_card(folder, self, name, license, dataset, title=title)
 
     def push_to_hub(
         self,

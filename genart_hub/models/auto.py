@@ -3,10 +3,10 @@
 import fnmatch
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,15 +16,14 @@ from genart_hub.hub.cards.datasets import DATASETS
 from genart_hub.hub.cards.markdown import known_of
 from genart_hub.hub.client import Found
 from genart_hub.hub.described import name_of
-from genart_hub.hub.loading import load_folder, read_config
-from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, locate, not_found
-from genart_hub.hub.names import CONFIG, WEIGHTS, check_variant
+from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, is_pipeline, locate, not_found, read_config
+from genart_hub.hub.names import CONFIG, check_variant
 from genart_hub.models import MODELS, stable_diffusion
 from genart_hub.models.base import Generative, ImageModel
-from genart_hub.models.inputs import inputs_of
 
 FAMILIES = ("gan", "vae", "diffusion", "features")
 Model = TypeVar("Model", bound=HubModel)
+Base = TypeVar("Base", bound=ImageModel)
 
 
 def from_pretrained(
@@ -51,24 +50,24 @@ def from_pretrained(
     """
     check_variant(variant)
     location = locate(name, revision=revision, subfolder=subfolder, token=token, local_files_only=local_files_only, cache_dir=cache_dir)
-    if location.is_pipeline:
-        return stable_diffusion.load(location, variant=variant, device=device, dtype=dtype, max_bytes=max_bytes)
-    class_name = read_config(location.folder)["_class_name"]
-    if class_name not in MODELS:
-        file = str(location.folder / CONFIG)
+    cls = _class_in(location.folder)
+    if cls is None:
+        file, class_name = str(location.folder / CONFIG), read_config(location.folder)["_class_name"]
         raise GenartError("unknown_class", file=file, name=shorten(class_name).strip("'"), known=", ".join(MODELS), place=str(name))
-    source = location.fetch(variant, max_bytes)
-    return cast(ImageModel, load_folder(MODELS[class_name], source, device=device, dtype=dtype, max_bytes=max_bytes))
+    return cls._load(location, variant=variant, device=device, dtype=dtype, max_bytes=max_bytes)
+
+
+def _class_in(folder: Path) -> Any:
+    """The class of a folder's model; None where nobody has registered it."""
+    if is_pipeline(folder):  # diffusers' own layout, which names none of ours
+        return stable_diffusion.StableDiffusion
+    return MODELS.get(read_config(folder)["_class_name"])
 
 
 def class_of(name: str) -> Any:
     """The class of a bundled model, from its config alone; None where nobody has registered it."""
     folder = bundled_folder(name)
-    if folder is None:
-        return None
-    if not (folder / CONFIG).is_file():
-        return stable_diffusion.StableDiffusion
-    return MODELS.get(read_config(folder)["_class_name"])
+    return _class_in(folder) if folder else None
 
 
 def families() -> tuple[str, ...]:
@@ -98,7 +97,7 @@ def embedding() -> list[str]:
 
 def _is_a(name: str, base: type) -> bool:
     cls = class_of(name)
-    return cls is not None and issubclass(cls, base)
+    return cls is not None and issubclass(cls, base)  # which of them to offer, before any is loaded
 
 
 def list_models(pattern: str = "*", family: str | None = None, dataset: str | None = None) -> list[str]:
@@ -112,8 +111,12 @@ def list_models(pattern: str = "*", family: str | None = None, dataset: str | No
     if family is not None:
         choice("list_models", "family", family, families())
     names = [name for name in bundled_names() if fnmatch.fnmatchcase(name, pattern)]
-    names = [name for name in names if family is None or getattr(class_of(name), "family", None) == family]
+    names = [name for name in names if family is None or family == _family_of(name)]
     return names if dataset is None else [name for name in names if _dataset_of(name) == dataset]
+
+
+def _family_of(name: str) -> str | None:
+    return cls.family if (cls := class_of(name)) else None
 
 
 def _dataset_of(name: str) -> str | None:
@@ -126,10 +129,7 @@ def listing(name: str) -> dict[str, Any]:
     folder, cls = bundled_folder(name), class_of(name)
     if folder is None or cls is None:
         raise not_found(name)
-    about: dict[str, Any] = {"name": name, "family": cls.family, "class": cls.__name__, "inputs": None}
-    if not (folder / CONFIG).is_file():
-        return about | {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []} | stable_diffusion.sizes_of(folder)
-    return about | cls.outline(folder) | {"bytes": (folder / WEIGHTS).stat().st_size}
+    return {"name": name, "family": cls.family, "class": cls.__name__, "inputs": None} | cls.outline(folder)
 
 
 def register(cls: type[Model]) -> type[Model]:
@@ -182,13 +182,16 @@ def search(
 
 def check_image_model(model: Any) -> ImageModel:
     """`model`, if it makes pictures; else an error that names bundled ones that do."""
-    if not isinstance(model, ImageModel):
-        raise GenartError("no_image_model", model=name_of(model), choices=", ".join(bundled()))
-    return model
+    return _checked(model, ImageModel, "no_image_model", bundled)
 
 
 def check_generative(model: Any) -> Generative:
     """`model`, if it makes pictures from latents; else an error that names bundled ones that do."""
-    if not isinstance(model, Generative):
-        raise GenartError("not_generative", model=name_of(model), choices=", ".join(from_latents()))
+    return _checked(model, Generative, "not_generative", from_latents)
+
+
+def _checked(model: Any, base: type[Base], code: str, choices: Callable[[], list[str]]) -> Base:
+    # at the door, before anything is asked of the model, which may be a feature network or a class of one's own
+    if not isinstance(model, base):
+        raise GenartError(code, model=name_of(model), choices=", ".join(choices()))
     return model

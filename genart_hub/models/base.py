@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genart_hub import __version__
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, shorten, whole
 from genart_hub.hub import HubModel
-from genart_hub.hub.described import Described, device_of, name_of
+from genart_hub.hub.described import Described, device_of, modules_of, name_of
 from genart_hub.hub.publish import Publishable
 from genart_hub.models.inputs import check_class_inputs, check_prior, check_truncation, inputs_of
 from genart_hub.models.labels import index_of_class
@@ -33,15 +33,19 @@ class ImageModel(Described, Publishable):
     """
 
     channels: int
-    class_names: tuple[str, ...] = ()  # empty: the model takes no label
     reconstructs: ClassVar[bool] = False  # whether it has `reconstruct(x)`, which gives pictures back in one step
     embeds: ClassVar[bool] = False  # whether it has `embed` and `sample_embedded`, between whose prompts one can walk
+    scores: ClassVar[bool] = False  # whether it has `score(x)`, how real its discriminator takes pictures for
+    unfolds: ClassVar[bool] = False  # whether it has `denoise(n, seed)`, which shows the steps of `sample`
+    likelihood: str | None = None  # of a pixel given the latent, by name; None: the model has none to measure
     blanked: tuple[int, ...] = ()  # the pictures of the last call that a safety checker made black
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         check_class_inputs(cls)
+        # what a class can do is read off its methods, here alone
         cls.reconstructs, cls.embeds = hasattr(cls, "reconstruct"), hasattr(cls, "embed")
+        cls.scores, cls.unfolds = hasattr(cls, "score"), hasattr(cls, "denoise")
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -61,17 +65,13 @@ class ImageModel(Described, Publishable):
         return "on_step" in inspect.signature(self.sample).parameters
 
     @property
-    def num_classes(self) -> int:
-        return len(self.class_names)
-
-    @property
     def reconstructs_classes(self) -> bool:
         """Whether `reconstruct` takes the class of a picture beside it."""
         return self.num_classes > 0 and "label" in inputs_of(self.reconstruct)
 
     @property
     def task(self) -> str:
-        return "text-to-image" if "prompt" in self.inputs else "unconditional-image-generation"
+        return "text-to-image" if self.prompted else "unconditional-image-generation"
 
     def sample(self, n: int = 1, seed: int = 0, *args: Any, **inputs: Any) -> Tensor:
         """n pictures; picture k is the picture of seed `seed` + k. inputs: by name, those of `inputs`.
@@ -91,9 +91,13 @@ class ImageModel(Described, Publishable):
     def _recipe(self, seed: int, n: int, request: dict[str, Any], columns: int | None, scale: int) -> dict[str, Any]:
         source = self.source if self.is_current() else None  # else nobody has these weights
         weights = {"model": source.name, "weights_sha256": source.sha256, "revision": source.revision} if source else {}
-        unknown = {"model": type(getattr(self, "pipeline", self)).__name__, "weights_sha256": None, "revision": None}
+        unknown = {"model": self._class_name(), "weights_sha256": None, "revision": None}
         asked = {"seed": seed, "n": n, **request, "columns": columns, "scale": scale}
         return {**(weights or unknown), **asked, "genart_hub_version": __version__}
+
+    def _class_name(self) -> str:
+        """What a recipe calls weights that nobody else has."""
+        return type(self).__name__
 
     def generators(self, n: int, seed: int) -> list[torch.Generator]:
         """One CPU generator a picture, of seed `seed` + k."""
@@ -151,7 +155,7 @@ class ImageModel(Described, Publishable):
         return {"x": x}, {name: json.dumps(value, ensure_ascii=False) for name, value in request.items()}
 
     def usage(self, loaded: str) -> list[str]:
-        words = ', prompt="a picture"' if "prompt" in self.inputs else ""
+        words = ', prompt="a picture"' if self.prompted else ""
         return ["from genart_hub import images", "", f"images.grid({loaded}.sample(16, seed=0{words})).show()"]
 
     if TYPE_CHECKING:  # what some of them have beside: GANs, VAEs, diffusion models
@@ -162,10 +166,10 @@ class ImageModel(Described, Publishable):
         encode: Callable[..., Any]  # a VAE: mu and logvar
         decode: Callable[..., Tensor]
         nll: Callable[..., Tensor]
-        likelihood: str
         reconstruct: Callable[..., Tensor]
         embed: Callable[[Sequence[str]], Tensor]  # prompts to what the model sees of them, (N, ...)
         sample_embedded: Callable[..., Tensor]  # pictures of that, all of the same seed
+        score: Callable[..., Tensor]
         save_pretrained: Callable[..., Path]
 
 
@@ -278,13 +282,8 @@ class FeatureNetwork(nn.Module, HubModel, Described):
     resizes: ClassVar[bool] = False  # whether it takes pictures of any size
     image_size: int
     channels: int
-    class_names: tuple[str, ...]
     backbone: nn.Module  # (B, C, H, W) -> (B, D)
     head: nn.Module  # (B, D) -> (B, num_classes)
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.class_names)
 
     def features(self, x: Tensor) -> Tensor:
         """What the last layer sees. x: (B, C, H, W) in [-1, 1]. Returns (B, D)."""
@@ -349,9 +348,9 @@ def check_images(model: ImageModel | FeatureNetwork, x: Any) -> Tensor:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """`model` in eval mode for a while; each of its modules then gets its own mode back."""
-    training = [module for module in model.modules() if module.training]
+def evaluating(model: Any) -> Iterator[None]:
+    """The networks of `model` in eval mode for a while; each of its modules then gets its own mode back."""
+    training = [module for part in modules_of(model) for module in part.modules() if module.training]
     for module in training:
         module.training = False
     try:

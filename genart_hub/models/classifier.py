@@ -13,9 +13,9 @@ class Classifier(FeatureNetwork):
     """Three convolutions and a linear layer: enough to read digits."""
 
     about = {
-        "en": "A small convolutional classifier, the eye of the metrics: its features measure how far made pictures are from real ones. "
-        "It is no generative model.",
-        "zh": "一个小型卷积分类器，是各项指标的“眼睛”：用它的特征衡量生成图片与真实图片的距离。它不是生成模型。",
+        "en": "A small convolutional classifier, the feature network of the metrics: its features measure how far generated pictures are "
+        "from real ones. It is no generative model.",
+        "zh": "一个小型卷积分类器，是各项指标所用的特征网络：用它的特征衡量生成图片与真实图片的距离。它不是生成模型。",
     }
 
     def __init__(

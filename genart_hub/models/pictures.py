@@ -39,7 +39,7 @@ def write_pictures(model: Any, folder: Path, name: str, dataset: str | None) -> 
     A model that reads words is asked for those of a dataset whose words are known, and shows nothing where there is none.
     """
     shown = SHOWN.get(dataset or "")
-    if "prompt" not in model.inputs:
+    if not model.prompted:
         n, columns, scale, label = samples_of(model)
         request = {"label": label} if "label" in model.inputs else {}
         _write_grid(model, model.sample(n, seed=0, **request), folder / SAMPLES, name, request, columns, scale)

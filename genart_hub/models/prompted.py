@@ -41,6 +41,7 @@ class Prompted(nn.Module, HubModel, ImageModel):
         """What a listing says of it, from its config and its weights' header: the libraries of its networks take seconds to import."""
         about = {key: value.default for key, value in signature_of(cls).parameters.items()} | read_config(folder)
         sizes = {"num_parameters": num_elements(folder / WEIGHTS), "image_size": about["image_size"], "channels": about["channels"]}
+        sizes["bytes"] = (folder / WEIGHTS).stat().st_size
         return sizes | {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []}
 
     def generate(self, z: Tensor, words: Tensor) -> Tensor:

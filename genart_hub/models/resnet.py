@@ -17,9 +17,9 @@ class ResNet(FeatureNetwork):
     channels_last = True
     arxiv = "1512.03385"
     about = {
-        "en": "A small residual classifier, the eye of the metrics: its features measure how far made pictures are from real ones. "
-        "It is no generative model.",
-        "zh": "一个小型残差分类器，是各项指标的“眼睛”：用它的特征衡量生成图片与真实图片的距离。它不是生成模型。",
+        "en": "A small residual classifier, the feature network of the metrics: its features measure how far generated pictures are from "
+        "real ones. It is no generative model.",
+        "zh": "一个小型残差分类器，是各项指标所用的特征网络：用它的特征衡量生成图片与真实图片的距离。它不是生成模型。",
     }
 
     def __init__(self, image_size: int = 64, channels: int = 3, num_classes: int = 10, class_names: Sequence[str] = (), width: int = 32):

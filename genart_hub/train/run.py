@@ -21,6 +21,7 @@ from genart_hub.data import Batches
 from genart_hub.errors import GenartError, first_line, shorten
 from genart_hub.files import save_tensors, set_aside
 from genart_hub.hub.cards.tables import EVALUATION
+from genart_hub.hub.described import described
 from genart_hub.train.diagnose import spread
 from genart_hub.train.log import Log
 
@@ -128,8 +129,8 @@ class Run:
         model, numbers = self.averaged, {}
         if draw is not None:
             log.grid(self.step, images.sheet(draw(model), 8))
-        elif hasattr(model, "sample") and "prompt" not in (inputs := getattr(model, "inputs", ())):
-            classes = model.num_classes if "label" in inputs else 0
+        elif hasattr(model, "sample") and not described(model).prompted:  # a class of one's own may have no more than that
+            classes = model.num_classes if "label" in (described(model).inputs or ()) else 0
             columns = classes if 4 <= classes <= 16 else 8
             n = 64 // columns * columns
             x_hat = model.sample(n, seed=0, **({"label": [k % classes for k in range(n)]} if classes else {})).cpu()

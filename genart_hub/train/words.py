@@ -13,9 +13,9 @@ from genart_hub.data import Batches, Pictures
 from genart_hub.data.batches import seeded
 from genart_hub.errors import GenartError, first_line
 from genart_hub.evaluate.features import look, pick_features
-from genart_hub.evaluate.paint import judging
 from genart_hub.hub.described import name_of
 from genart_hub.models.auto import from_pretrained
+from genart_hub.models.base import evaluating
 from genart_hub.models.words import SIZES
 from genart_hub.train.latent_diffusion.latents import _captions, vocabulary_of
 from genart_hub.train.settings import Settings, option
@@ -142,7 +142,7 @@ def minus_prompt_accuracy(model: Any, batches: Any, seed: int, hold_out: str | N
 @torch.no_grad()
 def _minus_accuracy(model: nn.Module, features: Any, prompts: Sequence[str], labels: Tensor, seed: int) -> float:
     sampled: Any = model
-    with judging(features):
+    with evaluating(features):
         logits = [
             features.head(look(features, sampled.sample(len(some), seed + k, prompt=some)))
             for k in range(0, len(prompts), TOLD)

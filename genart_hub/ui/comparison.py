@@ -58,7 +58,7 @@ def build(models: ModelCache) -> None:
     names = auto.bundled()
     listed = {name: auto.listing(name) for name in names}
     readers = [name for name in names if "prompt" in listed[name]["inputs"]]
-    unfolding = [name for name in names if hasattr(auto.class_of(name), "denoise")]
+    unfolding = [name for name in names if auto.class_of(name).unfolds]
     ladders = [ladder for ladder in LADDERS if on_ladder(names, ladder)]
     host_s_own, agreements = host_s_pipeline(), Agreements()
 

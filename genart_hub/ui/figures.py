@@ -1,6 +1,5 @@
 """What an answer cost and how good its model is: table rows, cards, the plot."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from genart_hub.evaluate.costs import Costs
+from genart_hub.hub.cards.tables import EVALUATION, read_evaluation
 from genart_hub.hub.described import num_parameters, weight_files
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models.stable_diffusion import Estimate
@@ -43,11 +43,11 @@ def moments_of(num_steps: int) -> set[int]:
     return {round(k * num_steps / (count - 1)) for k in range(count)}
 
 
-def evaluation(name: str) -> dict[str, tuple[float, float | None]]:
+def evaluation(name: str) -> dict[str, tuple[Any, float | None]]:
     """A bundled model's measured figures, by metric: its value, and that of real pictures."""
-    file = (bundled_folder(name) or Path()) / "evaluation.json"
-    rows = json.loads(file.read_text("utf-8"))["results"].get(name, []) if file.is_file() else []
-    return {row["metric"]: (row["value"], row["real"]) for row in rows}
+    file = (bundled_folder(name) or Path()) / EVALUATION
+    found = read_evaluation(file)
+    return {measure.metric: (measure.value, measure.real) for measure in found.results.get(name, [])} if found else {}
 
 
 def told(lang: str, model: Any) -> str:

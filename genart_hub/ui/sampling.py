@@ -74,15 +74,15 @@ def build(models: ModelCache) -> None:
         note = prompt_note(lang, model, prompt) if "prompt" in asked else ""
         classes = classes_of(model, chosen, n, seed)
         names = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]
-        scores = None
-        if hasattr(model, "score"):
+        scores: list[float] | None = None
+        if model.scores:
             scores = (model.score(x) if classes is None else model.score(x, classes)).tolist()
             note = texts.say(lang, "score_note")
         folder, gallery = new_folder(), []
         recipe_of = partial(model.recipe, **asked)
         for k, picture in enumerate(images.to_pil(x)):
             path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", recipe_of(seed=seed + k))
-            gallery.append((str(path), caption(lang, seed + k, names[k], scores and scores[k])))
+            gallery.append((str(path), caption(lang, seed + k, names[k], scores[k] if scores else None)))
         columns = min(COLUMNS, n)
         recipe = recipe_of(seed=seed, n=n, columns=columns)
         grid = images.save_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)

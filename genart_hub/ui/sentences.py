@@ -29,6 +29,7 @@ ERRORS_ZH: dict[str, str] = {
     "bad_inputs": "{name}：inputs 必须是由名称组成的元组，例如 ('label',)，而不是 {value}。已知的有 {known}。",
     "unknown_input": "{name}：没有名为 {input} 的输入。已知的有 {known}；新的输入是 genart_hub.models.inputs 中 INPUTS 的一行。",
     "input_not_taken": "{name} 声明了输入 {input}，但它的 sample 不接受它。请写 def sample(self, n=1, seed=0, *, {input}=None)。",
+    "given_twice": "{where}：{name} 与 {other} 是同一个输入的两个名称。请只给出其中一个。",
     "no_such_input": "{input} 不是 {model} 的输入，它接受的是 {inputs}。请去掉它。",
     "not_features": "{model} 不是特征网络。请改选：{choices}。",
     "not_png": "{file}：图片以 PNG 格式写出，因为它能携带配方。请给出以 .png 结尾的文件名。",

@@ -294,6 +294,7 @@ def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_fold
     assert str(tmp_path) not in (tmp_path / "numbers.json").read_text()
 
 
+@pytest.mark.slow
 def test_evaluate_finds_near_copies_and_the_card_shows_the_nearest_training_pictures(capsys, gan, classifier, many, parquet, tmp_path):
     eye, folder = classifier.save_pretrained(tmp_path / "eye"), gan.save_pretrained(tmp_path / "mine")
     words = ["--data", many, "--features", eye, "--samples", 4, "--training", parquet, "--json", folder / "evaluation.json"]
@@ -446,6 +447,7 @@ def test_a_classifier_is_refused_where_pictures_are_made(capsys, verb):
     assert "features-mnist makes no pictures" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_card_carries_no_path_however_the_options_are_written(tmp_path, monkeypatch):
     from pyarrow import Table, parquet
 

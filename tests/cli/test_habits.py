@@ -8,6 +8,7 @@ from pipelines import tiny_pipeline
 
 import genart_hub
 from genart_hub import cli
+from genart_hub.errors import GenartError
 from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 
 NAMES = ["conv-vae-emoji", "dcgan-emoji", "dcgan-mnist", "features-emoji64", "features-emoji64-b", "features-mnist", "gan-mnist"]
@@ -119,6 +120,9 @@ def test_diffusers_own_names_are_understood(capsys, tmp_path):
     x = sd.sample(1, 0, prompt="cat", num_steps=2, guidance=3.0)
     assert torch.equal(x, sd.sample(1, 0, prompt="cat", num_inference_steps=2, guidance_scale=3.0))
     assert torch.equal(x, [*sd.denoise(1, 0, prompt="cat", num_inference_steps=2, guidance_scale=3.0)][-1][2])
+    for twice in ({"num_steps": 2, "num_inference_steps": 3}, {"guidance": None, "guidance_scale": 3.0}):
+        with pytest.raises(GenartError, match=f"sample: {' and '.join(twice)} are two names of one input. Give one of them."):
+            sd.sample(1, 0, prompt="cat", **twice)
     folder = sd.save_pretrained(tmp_path / "sd")
     for steps, guidance in (("--steps", "--guidance"), ("--num-inference-steps", "--guidance-scale")):
         run(capsys, "sample", folder, "--prompt", "cat", "-n", 1, steps, 2, guidance, 3, "--out", tmp_path / f"{steps}.png")

@@ -15,7 +15,7 @@ from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
 from genart_hub.evaluate import features, paint, reconstructions, samples
 from genart_hub.evaluate.inception import SHA256_PREFIX, Inception
-from genart_hub.evaluate.measure import Measure
+from genart_hub.hub.cards.tables import Measure
 from genart_hub.models import auto
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.conv_vae import ConvVAE
@@ -382,6 +382,7 @@ def test_what_copies_would_get_has_a_column_where_it_was_measured_and_what_model
     assert lines[2:4] == ["| asked | 0.5 | 0.4 | 0.900 ± 0.010 | 1 |", "| bits of PNG | – | 2.870 ± 0.020 | – | 2 |"]
 
 
+@pytest.mark.slow
 def test_the_ssim_of_pictures_of_its_windows_size_and_more_is_measured(tiny, classifier):
     vae, pictures = tiny(VAE, image_size=16), noisy_pictures(20, size=16)
     x = pictures.images()

@@ -122,6 +122,7 @@ def test_an_evaluation_measures_its_own_samples_at_the_feature_networks_size_and
         assert list(cell.get_flattened_data()) == expected.flatten().tolist()
 
 
+@pytest.mark.slow
 def test_the_bundled_autoencoder_is_a_pipelines_for_colour_and_a_vae_for_grey_pictures():
     names = [memorisation.pick_autoencoder(noisy(1, size, channels)).source.name for size, channels in ((64, 3), (28, 1))]
     assert names == ["tiny-sd-emoji", "vae-mnist"]
@@ -132,7 +133,7 @@ def test_the_bundled_autoencoder_is_a_pipelines_for_colour_and_a_vae_for_grey_pi
 
 def measured(**values):
     figures = {"near_copies_rmse": (0.3, 0.05), "near_copies_features": (0.6, 0.5)} | values
-    return [{"metric": metric, "value": value, "real": real, "error": 0.1} for metric, (value, real) in figures.items()]
+    return [tables.Measure("", value, 0.1, real, None, "", metric) for metric, (value, real) in figures.items()]
 
 
 def test_a_card_says_how_often_training_pictures_come_again():
@@ -148,12 +149,12 @@ def test_how_often_is_said_by_the_number(share, word):
 
 
 def test_a_card_without_such_figures_says_nothing_and_shows_no_picture_of_another_evaluation():
-    assert tables.memorisation([{"metric": "frechet", "value": 1.0, "real": None}], nearest=True) == []
+    assert tables.memorisation([tables.Measure("", 1.0, None, None, None, "", "frechet")], nearest=True) == []
 
 
 def test_a_card_of_uneven_classes_says_how_far_samples_without_a_class_are():
     def row(metric, value):
-        return {"metric": metric, "value": value, "error": 0.1, "real": None}
+        return tables.Measure("", value, 0.1, None, None, "", metric)
 
     told = models._of_even_classes([row("frechet", 6.36), row("frechet_even", 13.7), row("bits_per_dimension_png", None)])
     assert told == [

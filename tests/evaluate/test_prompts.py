@@ -255,6 +255,7 @@ def files(pictures, eye, pipeline, tmp_path, monkeypatch):
     return ["--data", "data/test.parquet", "--features", "eye", "--label", "concept", "--hold-out", "style", "--json", "found.json"]
 
 
+@pytest.mark.slow
 def test_the_command_writes_one_column_or_one_for_each_value(files, capsys):
     assert cli.main(["evaluate", "tiny-sd", *files, "--count", "8", "--steps", "2", "--caption", "text_zh"]) == 0
     found = json.loads(Path("found.json").read_text())

@@ -131,6 +131,7 @@ def test_a_server_that_is_ill_for_a_moment_is_asked_again(client, gan):
     assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
 
 
+@pytest.mark.slow
 def test_a_connection_cut_at_half_a_file_is_taken_up_again(client, gan):
     push(gan)
     client.fail(r"GET .*model\.safetensors", "cut", times=1)
@@ -146,6 +147,7 @@ def test_a_connection_that_is_always_cut_leaves_the_cache_whole(client, gan):
     assert torch.equal(genart_hub.from_pretrained("me/gan").sample(1), gan.sample(1))
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_given_up(client, gan, monkeypatch):
     from huggingface_hub import constants
 

@@ -13,10 +13,10 @@ from safetensors import safe_open
 import genart_hub
 from genart_hub import cli, images
 from genart_hub.errors import GenartError
-from genart_hub.evaluate.measure import Measure
 from genart_hub.files import sha256_of
 from genart_hub.hub.cards import markdown
 from genart_hub.hub.cards.pipelines import SHOWN, _of_few
+from genart_hub.hub.cards.tables import Evaluation, Measure
 
 STAGE = {"recipe": {"epochs": 3, "lr": 0.1, "gp": 0.0}, "pictures": 1200, "file": "train.parquet", "file_sha256": "abc", "steps": 4321}
 STAGE |= {"seconds": 600, "device": "cpu", "threads": 1, "processes": 1, "torch": "2.13.0"}
@@ -29,8 +29,8 @@ STAGES = {
 
 def report(*columns):
     """What `evaluate --json` writes."""
-    measures = [Measure("Fréchet distance", 4.5, 0.1, 1.5, 0.1, "8 made", "frechet").as_dict()]
-    return json.dumps({"command": f"genart-hub evaluate {columns[0]}", "results": dict.fromkeys(columns, measures), "training": {}})
+    measures = [Measure("Fréchet distance", 4.5, 0.1, 1.5, 0.1, "8 made", "frechet")]
+    return json.dumps(Evaluation(f"genart-hub evaluate {columns[0]}", dict.fromkeys(columns, measures)).as_dict())
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ def test_a_card_attributes_the_data_that_is_known(made):
 
 def test_a_sweep_of_few_pictures_says_what_its_frechet_distances_are_worth():
     def report(protocol):
-        return {"results": {"sd, 1 step": [{"metric": "frechet", "real": 24.06, "protocol": protocol}]}}
+        return Evaluation("", {"sd, 1 step": [Measure("", None, None, 24.06, None, protocol, "frechet")]})
 
     assert "of 200 pictures is far too large, as real pictures' 24.1 shows" in _of_few(report("200 made (seeds from 0)"))
     assert _of_few(report("3,070 made (seeds from 0)")) == ""

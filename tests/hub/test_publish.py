@@ -17,6 +17,7 @@ import genart_hub
 from genart_hub import files, images
 from genart_hub.errors import GenartError
 from genart_hub.hub.cards import markdown
+from genart_hub.hub.cards.models import stored
 from genart_hub.models.base import Generative
 from genart_hub.models.gan import GAN
 from genart_hub.remake import remake
@@ -102,6 +103,29 @@ def test_a_measured_file_of_an_older_version_is_published_as_it_is(client, gan, 
     push(GAN.from_pretrained(folder))
     assert genart_hub.from_pretrained("me/gan").source.sha256 == sha256
     assert "evaluation.json" in client.repos["me/gan"].at("main").files
+
+
+@pytest.mark.parametrize("results", [[], {"run": [5]}, {"run": 5}, None])
+def test_an_evaluation_that_holds_no_measures_is_told_in_a_sentence(gan, tmp_path, results):
+    (tmp_path / "evaluation.json").write_text(json.dumps({"command": "", "results": results}))
+    gan.save_pretrained(tmp_path)
+    assert code_of(lambda: gan.write_card(tmp_path, "me/gan", "mit")) == "bad_config"
+
+
+@pytest.mark.parametrize(("on_disk", "loaded", "figures"), [("float32", "float16", False), ("float16", "float32", True)])
+def test_a_measured_model_in_another_precision_is_published_with_the_figures_of_its_own_file_only(
+    client, gan, tmp_path, on_disk, loaded, figures
+):
+    folder = gan.save_pretrained(tmp_path / "run", dtype=getattr(torch, on_disk))
+    sha256 = files.sha256_of(folder / "model.safetensors")
+    (folder / "evaluation.json").write_text(json.dumps({"command": "", "results": {"run": []}, "weights_sha256": {"run": sha256}}))
+    model = GAN.from_pretrained(folder, dtype=getattr(torch, loaded))
+    push(model)
+    again = GAN.from_pretrained("me/gan", dtype=getattr(torch, loaded))
+    assert torch.equal(again.generator[0].weight, model.generator[0].weight)
+    assert stored(again.source.file) == ["float16"]  # of the half that was asked for, or of the file that was measured
+    assert ("evaluation.json" in client.repos["me/gan"].at("main").files) is figures
+    assert (again.source.sha256 == sha256) is figures
 
 
 def test_unchanged_weights_make_no_commit_and_changed_ones_make_one(client, gan):
@@ -263,6 +287,7 @@ def test_a_push_without_a_token_says_how_to_get_one(hub, gan, monkeypatch, tmp_p
     assert code_of(lambda: push(gan)) == "no_token"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "code"), [(403, "not_writable"), (500, "hub_refused"), (400, "hub_refused"), ("cut", "hub_unreachable_now")]
 )

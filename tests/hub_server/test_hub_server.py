@@ -361,6 +361,7 @@ def test_a_push_over_xet_finds_no_xet(hub, api, monkeypatch):
 # ---- faults ----
 
 
+@pytest.mark.slow
 def test_a_500_while_listing_is_asked_again(hub, api):
     hub.add("me/gan", {})
     fault = hub.fail("^GET /api/models", 500)
@@ -368,6 +369,7 @@ def test_a_500_while_listing_is_asked_again(hub, api):
     assert (fault.left, len(hub.requests)) == (0, 2)
 
 
+@pytest.mark.slow
 def test_a_500_while_uploading_is_sent_again(hub, api):
     hub.add("me/gan", {})
     hub.fail("^PUT /lfs/", 500)
@@ -389,6 +391,7 @@ def test_a_file_that_cannot_be_asked_for_is_looked_up_in_the_cache(hub, api, sta
     assert api.hf_hub_download("me/gan", "config.json") == cached
 
 
+@pytest.mark.slow
 def test_a_download_that_is_cut_goes_on_where_it_stopped(hub, api, monkeypatch):
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
     content = bytes(range(200)) * 1000

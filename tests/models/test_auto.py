@@ -73,8 +73,8 @@ def test_models_are_listed_by_a_glob_a_family_and_their_pictures():
 
 
 def test_the_list_opens_no_weights(monkeypatch):
-    monkeypatch.setattr("genart_hub.models.auto.load_folder", lambda *arguments, **options: pytest.fail("weights were read"))
-    monkeypatch.setattr("genart_hub.models.stable_diffusion.load", lambda *arguments, **options: pytest.fail("weights were read"))
+    monkeypatch.setattr("genart_hub.hub.model.load_folder", lambda *arguments, **options: pytest.fail("weights were read"))
+    monkeypatch.setattr("genart_hub.models.stable_diffusion.loading.read", lambda *arguments, **options: pytest.fail("weights were read"))
     assert genart_hub.list_models("*", dataset="emoji64")
 
 

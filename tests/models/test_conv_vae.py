@@ -151,6 +151,7 @@ def test_it_refuses_other_pictures_latents_and_labels(vae, tiny):
         tiny(ConvVAE, num_classes=0).reconstruct(pictures(), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_it_learns_one_batch_by_heart(tiny, likelihood):
     model, x = tiny(ConvVAE, width=16, likelihood=likelihood), pictures(4)

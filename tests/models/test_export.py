@@ -66,6 +66,7 @@ def tensors(answer) -> list[Tensor]:
     return list(answer.values() if isinstance(answer, dict) else answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_bundled_model_is_traced(name):
     case = Case(name)
@@ -74,6 +75,7 @@ def test_a_bundled_model_is_traced(name):
         case.agrees(traced, n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_bundled_model_is_compiled_in_one_graph(name):
     case = Case(name)

@@ -219,6 +219,7 @@ def put_in_infinity(state, name):
     state[name].view(-1)[0] = float("inf")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change_state", [leave_out, rename, cut, make_whole, add])
 @pytest.mark.parametrize("file", [UNET_WEIGHTS, "vae/diffusion_pytorch_model.safetensors", TEXT_WEIGHTS])
 def test_every_tensor_of_every_part_is_there_under_its_name_and_in_its_shape(folder, file, change_state):

@@ -54,6 +54,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_recipe_names_no_weights_once_the_pipeline_was_changed(pipeline_folder, change):
     model = genart_hub.from_pretrained(pipeline_folder)

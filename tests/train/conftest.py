@@ -71,3 +71,18 @@ def train_tiny():
         return train(name, path, out, settings or known[0], arguments or known[1], seed=seed, progress=progress, **(known[2] | options))
 
     return run
+
+
+@pytest.fixture
+def styles(tmp_path):
+    """A parquet file with six pictures in each of three styles, each style with the names a to f."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as writer
+
+    rows = []
+    for k in range(18):
+        content = io.BytesIO()
+        Image.effect_noise((8, 8), 90).save(content, format="PNG")
+        rows.append({"image": {"bytes": content.getvalue(), "path": None}, "name": "abcdef"[k % 6], "style": "xyz"[k // 6]})
+    writer.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "styles.parquet")
+    return tmp_path / "styles.parquet"

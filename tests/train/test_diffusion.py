@@ -265,6 +265,7 @@ def test_what_a_later_stage_needs_is_missed_before_the_first_one_runs(captioned,
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_each_stage_tells_a_tracker_and_one_that_is_not_installed_is_missed_before_the_first(captioned, tmp_path, monkeypatch):
     tracker = Mock()
     run(captioned, tmp_path / "told", ["autoencoder"], trackers=[tracker])

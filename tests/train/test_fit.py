@@ -462,6 +462,7 @@ class Clock:
         return answer
 
 
+@pytest.mark.slow
 @pytest.mark.budget
 @pytest.mark.parametrize("cuts", [(1000,), (400, 700, 1000)])
 def test_looks_take_less_than_a_tenth_of_a_run_and_its_end_is_scored(cuts, tmp_path, monkeypatch):

@@ -169,6 +169,7 @@ def test_labels_that_do_not_count_leave_the_way_without_one(tiny):
     assert numbers["kl"].item() == pytest.approx(losses.kl_to_standard_normal(mu, logvar).mean().item(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_vae_that_was_not_always_told_the_class_does_without_it(tiny):
     x, labels, errors = binary_pictures(), torch.tensor([2, 0, 1, 1]), {}
     for share in (0.0, 0.3):
@@ -401,6 +402,7 @@ def test_a_frozen_discriminator_is_thawed_whatever_happens(gan):
 # ---- classifier ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cls", "size"), [(Classifier, {"width": 8, "feature_dim": 32}), (ResNet, {"width": 4})])
 def test_the_classifier_step_overfits_one_batch(cls, size, tiny):
     classifier = tiny(cls, **size).train()

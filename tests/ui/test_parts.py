@@ -30,6 +30,7 @@ async def built_page() -> gr.Blocks:
     return ui.build()
 
 
+@pytest.mark.slow
 def test_no_part_of_the_page_opens_a_picture_that_it_is_handed(tmp_path, ghostscript):
     (tmp_path / "eps.png").write_bytes(EPS)
     sent = {"path": str(tmp_path / "eps.png"), "orig_name": "eps.png", "meta": {"_type": "gradio.FileData"}}

@@ -140,6 +140,7 @@ def test_a_job_begins_when_its_stream_is_opened(line):
     assert worked.is_set()
 
 
+@pytest.mark.slow
 def test_a_job_that_nobody_listens_for_keeps_nobody_waiting_and_is_dropped(line, monkeypatch):
     monkeypatch.setattr(turns, "DROPPED_AFTER", 0.3)
     begun = time.monotonic()
@@ -197,6 +198,7 @@ def test_time_in_line_does_not_count_for_the_limit(line, monkeypatch):
     thread.join(10)
 
 
+@pytest.mark.slow
 def test_a_long_stream_makes_room_between_two_updates(line, monkeypatch):
     monkeypatch.setattr(turns, "SLICE", 0.05)
     stream = line.stream(Reader("a", "long"), lambda: ((time.sleep(0.02), k)[1] for k in range(100)))
@@ -309,6 +311,7 @@ def test_without_a_turn_there_is_nothing_to_give():
         pass
 
 
+@pytest.mark.slow
 def test_who_waits_is_told_how_many_go_first(line):
     told = []
     with line.job(Reader("a", "page")):

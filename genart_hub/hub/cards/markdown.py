@@ -92,13 +92,6 @@ def merge(ours: str, theirs: str) -> str:
     return join(their_data | data | {"tags": list(tags)}, their_body if was_edited(their_body) else body)
 
 
-def model_index(name: str, task: str, pictures: dict[str, str], measures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Results as the Hub reads them."""
-    own = [m for m in measures if m["value"] is not None]
-    metrics = [{"type": m["metric"], "value": round(m["value"], 4), "name": f"{m['name']} ({m['protocol']})"} for m in own]
-    return [{"name": name, "results": [{"task": {"type": task}, "dataset": pictures, "metrics": metrics}]}]
-
-
 def place(name: str, bundled: str = "{}") -> str:
     """How code names a model, in quotes: a Hub id or a bundled name as it is, any other folder as one beside the program."""
     from genart_hub.hub.locate import bundled_folder

@@ -7,9 +7,20 @@ from safetensors import safe_open
 
 from genart_hub.files import sha256_of
 from genart_hub.hub.cards.datasets import DATASETS, Dataset
-from genart_hub.hub.cards.markdown import NEAREST, SAMPLES, install, known_of, model_index, place, replace_card, sealed
+from genart_hub.hub.cards.markdown import NEAREST, SAMPLES, install, known_of, place, replace_card, sealed
 from genart_hub.hub.cards.shown import SHOWN, Shown, gallery, widget
-from genart_hub.hub.cards.tables import EVALUATION, TRAINING, _cell, memorisation, own_first, read_json, results_table
+from genart_hub.hub.cards.tables import (
+    EVALUATION,
+    TRAINING,
+    Evaluation,
+    Measure,
+    _cell,
+    memorisation,
+    model_index,
+    read_evaluation,
+    read_json,
+    results_table,
+)
 from genart_hub.hub.described import described, num_parameters
 
 
@@ -25,7 +36,8 @@ def write_card(
     folder = Path(folder)
     there, license, dataset = known_of(folder, name, license, dataset)
     sha256 = sha256_of(folder / "model.safetensors")
-    training, evaluation = read_json(folder / TRAINING), own_first(read_json(folder / EVALUATION), sha256, folder / EVALUATION)
+    training, evaluation = read_json(folder / TRAINING), read_evaluation(folder / EVALUATION)
+    evaluation = evaluation and evaluation.of_weights(sha256, folder / EVALUATION)
     described(model).write_pictures(folder, name, dataset)
     about, dtypes, nearest = DATASETS.get(dataset or ""), stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
     text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest, title=title)
@@ -34,13 +46,18 @@ def write_card(
 
 def shown_of(model: Any, dataset: Dataset | None) -> Shown | None:
     """The words that the card of a model that reads them shows."""
-    return SHOWN.get(dataset.name) if dataset and "prompt" in (getattr(model, "inputs", None) or ()) else None
+    return SHOWN.get(dataset.name) if dataset and described(model).prompted else None
+
+
+def _samples_alone(model: Any) -> bool:
+    """Whether a card can show samples that nothing was said for."""
+    return described(model).inputs is not None and not described(model).prompted
 
 
 def samples_of(model: Any) -> tuple[int, int, int, list[int] | None]:
     """How a card shows a model: how many samples, in how many columns, how much enlarged, and of which classes (one a column)."""
     small = model.image_size <= 32
-    classes = getattr(model, "num_classes", 0)
+    classes = described(model).num_classes
     columns = classes if 4 <= classes <= 16 else 16 if small else 8
     n = 64 // columns * columns
     return n, columns, 2 if small else 1, [k % classes for k in range(n)] if classes else None
@@ -52,7 +69,7 @@ def card(
     license: str,
     sha256: str,
     training: dict[str, Any] | None = None,
-    evaluation: dict[str, Any] | None = None,
+    evaluation: Evaluation | None = None,
     dataset: Dataset | None = None,
     dtypes: list[str] | None = None,
     nearest: bool = False,
@@ -63,11 +80,11 @@ def card(
 
     nearest: whether the picture of the nearest training pictures lies beside it.
     """
-    measures = next(iter(evaluation["results"].values())) if evaluation else []
-    parts, inputs, words = [f"# {title or name}", _about(model, dataset)], getattr(model, "inputs", None), shown_of(model, dataset)
+    measures = evaluation.own if evaluation else []
+    parts, words = [f"# {title or name}", _about(model, dataset)], shown_of(model, dataset)
     if words:
         parts.append(gallery(words))
-    elif inputs is not None and "prompt" not in inputs:
+    elif _samples_alone(model):
         n, *_, label = samples_of(model)
         classes = ", a class a column: " + ", ".join(model.class_names) if label and len(set(label)) <= 16 else ""
         parts.append(f"<Gallery />\n\n![{n} samples, seeds 0 to {n - 1}{classes}]({SAMPLES})")
@@ -84,18 +101,17 @@ def card(
 # ---- a card's two halves, and what a stranger's edit leaves of them ----
 
 
-def metadata(model: Any, name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None) -> dict[str, Any]:
+def metadata(model: Any, name: str, license: str, measures: list[Measure], dataset: Dataset | None) -> dict[str, Any]:
     """What the Hub reads of a card, with the results as a model-index."""
-    inputs, words = getattr(model, "inputs", None), shown_of(model, dataset)
-    task, arxiv = described(model).task, described(model).arxiv
+    of, words = described(model), shown_of(model, dataset)
     data: dict[str, Any] = {
         "language": ["en", "zh"],
         "license": license,
         "library_name": "genart-hub",
-        **({"pipeline_tag": task} if task else {}),
-        "tags": ["genart-hub", model.family, *([f"arxiv:{arxiv}"] if arxiv else [])],
+        **({"pipeline_tag": of.task} if of.task else {}),
+        "tags": ["genart-hub", model.family, *([f"arxiv:{of.arxiv}"] if of.arxiv else [])],
     }
-    if "label" in (inputs or ()):
+    if "label" in (of.inputs or ()):
         data["tags"].append("class-conditional")
     pictures = {"type": "pictures", "name": dataset.name if dataset else "pictures"}
     if dataset and dataset.hub_id:
@@ -105,16 +121,15 @@ def metadata(model: Any, name: str, license: str, measures: list[dict[str, Any]]
         data["tags"].append(f"dataset:{dataset.name}")
     if words:
         data["widget"] = widget(words)
-    elif inputs is not None and "prompt" not in inputs:
+    elif _samples_alone(model):
         data["widget"] = [{"text": f"seeds 0 to {samples_of(model)[0] - 1}", "output": {"url": SAMPLES}}]
-    if measures and task:
-        data["model-index"] = model_index(name, task, pictures, measures)
+    if measures and of.task:
+        data["model-index"] = model_index(name, of.task, pictures, measures)
     return data
 
 
 def _about(model: Any, dataset: Dataset | None) -> str:
-    about = getattr(model, "about", {})
-    lines = []
+    about, lines = described(model).about, []
     for lang, trained in (("en", " Trained on {}."), ("zh", "训练数据：{}。")):
         if lang in about:
             lines.append(about[lang] + (trained.format(dataset.subject[lang]) if dataset else ""))
@@ -135,9 +150,9 @@ def _use(model: Any, name: str) -> str:
     return f"## Use\n\n{note}{install(name)}```python\n{code}\n```"
 
 
-def _of_even_classes(measures: list[dict[str, Any]]) -> list[str]:
+def _of_even_classes(measures: list[Measure]) -> list[str]:
     """What `sample` without a class is as far away as, where the real classes are uneven; nothing where that was not measured."""
-    found = {measure["metric"]: _cell(measure, "value", "error") for measure in measures}
+    found = {measure.metric: _cell(measure, "value", "error") for measure in measures}
     if "frechet_even" not in found:
         return []
     return [

@@ -50,7 +50,8 @@ def write_card(
 
 def write_text(folder: Path, model: Any, name: str, there: str, license: str, dataset: str | None, *, title: str | None = None) -> Path:
     """README.md alone. there: the card before, whose body stays where somebody edited it."""
-    reports = {file: tables.read_json(folder / file) for file in (TRAINING, EVALUATION, SCHEDULERS, *SWEEPS)}
+    reports: dict[str, Any] = {file: tables.read_json(folder / file) for file in (TRAINING, SCHEDULERS)}
+    reports |= {file: tables.read_evaluation(folder / file) for file in (EVALUATION, *SWEEPS)}
     shown = SHOWN.get(dataset or "") if (folder / SAMPLES).is_file() else None
     nearest = (folder / NEAREST).is_file()
     text = card(model, name, license, hashes(folder), reports, DATASETS.get(dataset or ""), shown, nearest, title=title)
@@ -78,7 +79,7 @@ def card(
     name: str,
     license: str,
     files: list[tuple[str, int, str]],
-    reports: dict[str, dict[str, Any] | None],
+    reports: dict[str, Any],
     dataset: Dataset | None = None,
     shown: Shown | None = None,
     nearest: bool = False,
@@ -90,7 +91,7 @@ def card(
     nearest: whether the picture of the nearest training pictures lies beside it.
     """
     evaluation = reports.get(EVALUATION)
-    measures = next(iter(evaluation["results"].values())) if evaluation else []
+    measures = evaluation.own if evaluation else []
     parts = [f"# {title or name}", _about(dataset)]
     if shown:
         parts.append(gallery(shown))
@@ -109,21 +110,19 @@ def card(
     return markdown.sealed(metadata(title or name, license, measures, dataset, shown), parts)
 
 
-def _of_few(report: dict[str, Any]) -> str:
+def _of_few(report: tables.Evaluation) -> str:
     """A sentence where a sweep's Fréchet distances are of too few pictures, and its protocol does not say so."""
-    measure = next((m for m in next(iter(report["results"].values())) if m["metric"] == "frechet"), None)
-    if measure is None or not (count := re.match(r"([\d,]+) made", measure["protocol"])):
+    measure = next((m for m in report.own if m.metric == "frechet"), None)
+    if measure is None or not (count := re.match(r"([\d,]+) made", measure.protocol)):
         return ""
-    if int(count[1].replace(",", "")) >= ENOUGH or "so few" in measure["protocol"]:
+    if int(count[1].replace(",", "")) >= ENOUGH or "so few" in measure.protocol:
         return ""
-    told = (
-        f"A Fréchet distance of {count[1]} pictures is far too large, as real pictures' {measure['real']:.1f} shows: compare the columns "
-    )
+    told = f"A Fréchet distance of {count[1]} pictures is far too large, as real pictures' {measure.real:.1f} shows: compare the columns "
     return f"\n\n{told}of this table with one another, and with no other table."
 
 
 def metadata(
-    name: str, license: str, measures: list[dict[str, Any]], dataset: Dataset | None = None, shown: Shown | None = None
+    name: str, license: str, measures: list[tables.Measure], dataset: Dataset | None = None, shown: Shown | None = None
 ) -> dict[str, Any]:
     """What the Hub reads of a card, with the results as a model-index."""
     data: dict[str, Any] = {
@@ -141,7 +140,7 @@ def metadata(
     if shown:
         data["widget"] = widget(shown)
     if measures:
-        data["model-index"] = markdown.model_index(name, TASK, pictures, measures)
+        data["model-index"] = tables.model_index(name, TASK, pictures, measures)
     return data
 
 

@@ -100,7 +100,7 @@ def estimate(
 ) -> Estimate:
     """What the pipeline of a folder or Hub id will take. Asks for sizes and configs only, and downloads no weights."""
     device, location = pick_device(device), locate(name, token=token, cache_dir=cache_dir)
-    if not location.is_pipeline:
+    if not location.is_pipeline:  # nothing is loaded here that would refuse it
         raise _not_pipeline(location, GenartError("reason_no_index"))
     listing = _list(location)
     outline = _outline(location, listing)

@@ -14,7 +14,6 @@ from genart_hub.hub.locate import MAX_BYTES, Location, Source
 from genart_hub.hub.names import check_variant
 from genart_hub.models.stable_diffusion import checks
 from genart_hub.models.stable_diffusion.estimate import SETTINGS, WITHOUT_WEIGHTS, Outline, _defaults, _list, _Listing, _outline, _refusing
-from genart_hub.models.stable_diffusion.pipeline import StableDiffusion
 from genart_hub.models.stable_diffusion.request import FALLBACKS
 from genart_hub.quiet import _silent
 
@@ -24,16 +23,17 @@ MAX_TOKENS = 512  # of a prompt, where the text encoder names no bound
 # ---- loading ----
 
 
-def load(
+def read(
     location: Location,
     *,
     variant: str | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
     max_bytes: int = MAX_BYTES,
-) -> StableDiffusion:
-    """The pipeline of a diffusers folder or Hub id. Raises GenartError where it is none, or is too large for this machine.
+) -> tuple[Any, Source, dict[str, Any]]:
+    """The pipeline of a diffusers folder or Hub id, where its weights are, and the steps and the guidance that it is sampled with.
 
+    Raises GenartError where it is none, or is too large for this machine.
     dtype: None for float32 on the CPU, bfloat16 on a GPU that has it, else float16.
     """
     device = pick_device(device)
@@ -63,7 +63,7 @@ def load(
     repository = location.repository
     files = tuple(location.folder / file for file in listing.weights)
     source = Source(location.name, location.folder, repository.commit if repository else None, None, repository, files)
-    return StableDiffusion(pipeline, source, _defaults(source))
+    return pipeline, source, _defaults(source)
 
 
 def _assemble(location: Location, listing: "_Listing", outline: "Outline", variant: str | None, dtype: torch.dtype, max_bytes: int) -> Any:

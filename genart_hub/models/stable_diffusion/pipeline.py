@@ -17,12 +17,15 @@ from torch.nn import functional
 
 from genart_hub.errors import GenartError, number
 from genart_hub.files import saving
+from genart_hub.hub.cards import pipelines
 from genart_hub.hub.described import name_of
-from genart_hub.hub.locate import Source
+from genart_hub.hub.locate import Location, Source
 from genart_hub.hub.names import NAMES, SAMPLING
 from genart_hub.hub.publish import write_pipeline
 from genart_hub.models.base import ImageModel
-from genart_hub.models.inputs import MAX_STEPS
+from genart_hub.models.inputs import MAX_STEPS, inputs_of
+from genart_hub.models.stable_diffusion import loading
+from genart_hub.models.stable_diffusion.estimate import sizes_of
 from genart_hub.models.stable_diffusion.request import (
     DEFAULTS,
     FALLBACKS,
@@ -50,6 +53,7 @@ class StableDiffusion(ImageModel):
 
     family = "diffusion"
     channels = 3
+    _write_card = staticmethod(pipelines.write_card)
     defaults: dict[str, Any] = DEFAULTS
 
     def __init__(self, pipeline: Any, source: Source | None = None, defaults: dict[str, Any] | None = None):
@@ -61,6 +65,15 @@ class StableDiffusion(ImageModel):
         pipeline.set_progress_bar_config(disable=True)
         if self.image_size >= SLICED_SIDE and hasattr(pipeline.vae, "enable_slicing"):
             pipeline.vae.enable_slicing()
+
+    @classmethod
+    def _load(cls, location: Location, **options: Any) -> Self:
+        return cls(*loading.read(location, **options))
+
+    @classmethod
+    def outline(cls, folder: Path) -> dict[str, Any]:
+        """What a listing says of the pipeline in a folder, of which no weights are read."""
+        return {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []} | sizes_of(folder)
 
     @property
     def image_size(self) -> int:  # type: ignore[override]  # its networks say it, so it cannot be set
@@ -249,6 +262,9 @@ class StableDiffusion(ImageModel):
             "size": list(size) if isinstance(size, tuple | list) else size,
         }
         return self._recipe(seed, n, request, columns, scale)
+
+    def _class_name(self) -> str:
+        return type(self.pipeline).__name__
 
     def is_current(self) -> bool:
         """Whether the pipeline is the one that was loaded: with the weights, the scheduler and the settings that its folder has."""

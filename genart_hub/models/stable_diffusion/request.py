@@ -54,10 +54,15 @@ class Request:
 
 
 def knows_diffusers_words(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """A method that takes steps and guidance by the names that they have in diffusers too."""
+    """A method that takes steps and guidance by the names that they have in diffusers too.
+
+    Raises GenartError where one of them is given by both.
+    """
 
     @functools.wraps(method)
     def translated(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        if twice := next((theirs for theirs, ours in OF_DIFFUSERS.items() if theirs in kwargs and ours in kwargs), None):
+            raise GenartError("given_twice", where=method.__name__, name=OF_DIFFUSERS[twice], other=twice)
         return method(*args, **{OF_DIFFUSERS.get(key, key): value for key, value in kwargs.items()})  # type: ignore[arg-type]
 
     return translated
