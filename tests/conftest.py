@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import EpsImagePlugin, Image
-from pipelines import byte_tokenizer, save_tiny_pipeline
+from pipelines import TEXT, byte_tokenizer, save_tiny_pipeline
 from postscript import fake_ghostscript
 
 import genart_hub
@@ -21,11 +21,9 @@ from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
 from genart_hub.models.vae import VAE
 from genart_hub.models.vocabulary import Vocabulary
-from genart_hub.models.words import SIZES
 
 torch.set_num_threads(1)
 
-TEXT = dict.fromkeys(SIZES, 8) | {"vocab_size": 514, "num_hidden_layers": 1, "num_attention_heads": 1, "max_position_embeddings": 16}
 NUMBERS = itertools.count()
 TINY = {"image_size": 8, "channels": 1, "latent_dim": 4, "hidden_dims": [16], "num_classes": 3, "width": 2, "feature_dim": 5}
 TINY |= {"text": TEXT, "decoder_widths": [8, 8], "widths": [8, 8], "hidden_dim": 8, "told_dim": 4, "num_blocks": 1}

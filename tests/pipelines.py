@@ -5,6 +5,10 @@ from typing import Any
 
 import torch
 
+from genart_hub.models.words import SIZES
+
+TEXT = dict.fromkeys(SIZES, 8) | {"vocab_size": 514, "num_hidden_layers": 1, "num_attention_heads": 1, "max_position_embeddings": 16}
+
 
 def byte_tokenizer(max_tokens: int = 16) -> Any:
     """CLIP's tokenizer without any merges: 514 tokens."""

@@ -16,7 +16,7 @@ NAMES = genart_hub.bundled() + genart_hub.bundled("features")
 MODEL = {"README.md", "config.json", "evaluation.json", "golden.safetensors", "model.safetensors", "samples.png", "training.json"}
 MODEL |= {"nearest.png"}
 OF_PIPELINES = MODEL - {"config.json", "model.safetensors"} | {PIPELINE, "sampling.json", "unseen.png"}
-OF_PIPELINES |= {"guidance.json", "schedulers.json", "steps.json"}
+OF_PIPELINES |= {"guidance.json", "names.json", "schedulers.json", "steps.json"}
 
 
 def files_of(name: str) -> list[Path]:

@@ -4,8 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import TEXT
-from pipelines import byte_tokenizer
+from pipelines import TEXT, byte_tokenizer
 from refusals import code_of
 
 from genart_hub.errors import GenartError
