@@ -20,7 +20,8 @@ class Column:
     better: str = ""
 
 
-HEADS = {"rank": ("rank", "名次"), "model": ("model", "模型"), "real": ("*real pictures*", "*真实图片*")}
+HEADS = {"rank": ("rank", "名次"), "model": ("model", "模型"), "by": ("By {}:", "依据 {}：")}
+BESIDE = {"real": ("*real pictures*", "*真实图片*"), "copied": ("*pictures seen in training*", "*训练中见过的图片*")}
 ASKED = {
     "prompt_accuracy": Column("", ("asked for, {}", "符合要求（{}）"), "high"),
     NAMED: Column("", ("asked for, top 5, {}", "符合要求，前 5（{}）"), "high"),
@@ -96,7 +97,10 @@ def columns_of(board: dict[str, Any]) -> list[Column]:
 
 
 def quality(board: dict[str, Any], network: str, lang: int = 0, errors: bool = True) -> list[list[str]]:
-    """The cells of a table: a head, a row a model by this network's order, and what real pictures reach. lang: 0 English, 1 Chinese.
+    """The cells of a table: a head, a row a model by this network's order, and what real pictures reach: others than those that generated
+    ones are compared with; for what was asked for, those that the network did not see in training, and then those that it saw.
+
+    lang: 0 for English, 1 for Chinese.
 
     A rank that another network does not share is marked, in the first column by the other rank and elsewhere by a sign.
     """
@@ -111,8 +115,13 @@ def quality(board: dict[str, Any], network: str, lang: int = 0, errors: bool = T
             cell = _cell(row["measures"].get(network, {}).get(column.key), "value", errors)
             cells.append(cell + f" {UNSHARED}" * (row["model"] in marked[column.key]))
         lines.append(cells)
-    real = [next((m for row in rows if (m := row["measures"].get(network, {}).get(column.key))), None) for column in columns]
-    return [*lines, ["", HEADS["real"][lang], *(_cell(measure, "real", errors) for measure in real)]]
+    measures: list[dict[str, Any]] = [
+        next((m for row in rows if (m := row["measures"].get(network, {}).get(column.key))), {}) for column in columns
+    ]
+    for side, titles in BESIDE.items():
+        if any(measure.get(side) is not None for measure in measures):
+            lines.append(["", titles[lang], *(_cell(measure, side, errors) for measure in measures)])
+    return lines
 
 
 def costs(board: dict[str, Any], lang: int = 0) -> list[list[str]]:
@@ -129,7 +138,7 @@ def _short(number: float) -> str:
 
 
 def _cell(measure: dict[str, Any] | None, side: str, errors: bool) -> str:
-    if measure is None or measure.get(side) is None:
+    if not measure or measure.get(side) is None:
         return "–"
     error = measure.get("error" if side == "value" else f"{side}_error")
     return figure(measure[side], error) if errors else figure(measure[side], error).partition(" ±")[0]
@@ -160,8 +169,8 @@ def note(board: dict[str, Any], lang: int = 0) -> str:
 
 def markdown(board: dict[str, Any], lang: int = 0) -> str:
     """The tables of every network, that of the costs, and what was measured."""
-    tables = [quality(board, network, lang) for network in board["networks"]] + [costs(board, lang)]
-    return "\n\n".join([*map(_markdown, tables), note(board, lang)])
+    parts = [f"{HEADS['by'][lang].format(network)}\n\n{_markdown(quality(board, network, lang))}" for network in board["networks"]]
+    return "\n\n".join([*parts, _markdown(costs(board, lang)), note(board, lang)])
 
 
 def _markdown(lines: list[list[str]]) -> str:

@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -270,6 +272,15 @@ def test_ranks_that_the_networks_do_not_share_are_marked_and_no_others():
     assert real == ["", "*real pictures*", "0.600", "0.9700"]
 
 
+def test_what_the_network_makes_of_pictures_that_it_saw_stands_beside_what_it_did_not_see():
+    row = entry("x", {"text": 0.8})
+    row["measures"]["a"]["prompt_top_5_accuracy.text"]["copied"] = 1.0
+    assert standings.quality(board(row), "a", errors=False)[-2:] == [
+        ["", "*real pictures*", "0.600", "0.9700"],
+        ["", "*pictures seen in training*", "1", "–"],
+    ]
+
+
 def test_a_smaller_distance_ranks_higher_and_equal_figures_share_a_rank():
     rows = [entry("x"), entry("y"), entry("z")]
     for row, value in zip(rows, (3.0, 1.0, 3.0), strict=True):
@@ -290,6 +301,7 @@ def test_the_tables_of_both_languages_have_the_same_figures():
         line for line in chinese if line.startswith("| 1") or line.startswith("| x")
     ]
     assert [line.count("|") for line in english] == [line.count("|") for line in chinese]
+    assert Counter(re.findall(r"\d+", "".join(english))) == Counter(re.findall(r"\d+", "".join(chinese)))
     assert "| 1 | x | 0.800 ± 0.020 | 0.700 ± 0.020 | 0.500 ± 0.010 |" in english
     assert "| x | 2 | 8 | 30 | 2 | 0.5 | 10 |" in english
 
