@@ -97,12 +97,11 @@ def columns_of(board: dict[str, Any]) -> list[Column]:
 
 
 def quality(board: dict[str, Any], network: str, lang: int = 0, errors: bool = True) -> list[list[str]]:
-    """The cells of a table: a head, a row a model by this network's order, and what real pictures reach: others than those that generated
-    ones are compared with; for what was asked for, those that the network did not see in training, and then those that it saw.
+    """The cells of a table: a head, a row a model by this network's order, and what real pictures reach. lang: 0 English, 1 Chinese.
 
-    lang: 0 for English, 1 for Chinese.
-
-    A rank that another network does not share is marked, in the first column by the other rank and elsewhere by a sign.
+    A rank that another network does not share is marked, in the first column by the other rank and elsewhere by a sign. Real pictures:
+    others than those that generated ones are compared with; for what was asked for, those that the network did not see in training, and
+    below them those that it saw.
     """
     columns, rows = columns_of(board), order(board["rows"], network)
     marked = {column.key: unshared(board, column) for column in columns}
