@@ -50,6 +50,13 @@ def saved(model, folder: Path, command: str | None = None, **about):
     return genart_hub.from_pretrained(folder)
 
 
+@pytest.fixture(autouse=True)
+def own_classes(monkeypatch):
+    """Classes of one's own, which other tests may have taken out again."""
+    for cls in (PixelDiffusion, WordPainter):
+        monkeypatch.setitem(genart_hub.MODELS, cls.__name__, cls)
+
+
 @pytest.fixture
 def eyes(tiny, tmp_path):
     """Two classifiers of the four things, which held out other variants."""

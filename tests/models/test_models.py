@@ -18,11 +18,12 @@ from genart_hub.models.labels import index_of_class, names_of_classes
 from genart_hub.models.vae import VAE
 from genart_hub.train.gan import FITS
 
-GENERATIVE = [cls for cls in genart_hub.MODELS.values() if issubclass(cls, Generative)]
-every_model = pytest.mark.parametrize("cls", genart_hub.MODELS.values(), ids=genart_hub.MODELS)
+MODELS = {name: cls for name, cls in genart_hub.MODELS.items() if cls.__module__.startswith("genart_hub.")}  # not those of other tests
+GENERATIVE = [cls for cls in MODELS.values() if issubclass(cls, Generative)]
+every_model = pytest.mark.parametrize("cls", MODELS.values(), ids=MODELS)
 CONDITIONAL = [cls for cls in GENERATIVE if "class_names" in inspect.signature(cls).parameters]
-CONVOLUTIONAL = [cls for cls in genart_hub.MODELS.values() if cls.channels_last]
-EYES = [cls for cls in genart_hub.MODELS.values() if issubclass(cls, FeatureNetwork)]
+CONVOLUTIONAL = [cls for cls in MODELS.values() if cls.channels_last]
+EYES = [cls for cls in MODELS.values() if issubclass(cls, FeatureNetwork)]
 ANIMALS = ("cat", "dog", "7")
 every_generative_model = pytest.mark.parametrize("cls", GENERATIVE, ids=lambda cls: cls.__name__)
 every_conditional_model = pytest.mark.parametrize("cls", CONDITIONAL, ids=lambda cls: cls.__name__)
