@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
-from genart_hub.files import replacing, save_tensors, saving, sweep
+from genart_hub.files import num_elements, replacing, save_tensors, saving, sweep
 from genart_hub.hub.cards import markdown, models, tables
 from genart_hub.hub.described import described, num_parameters
 from genart_hub.hub.loading import _parameters, aliases_of, blank, load_folder, signature_of
-from genart_hub.hub.locate import MAX_BYTES, Location, Source, locate
+from genart_hub.hub.locate import MAX_BYTES, Location, Source, locate, read_config
 from genart_hub.hub.names import CONFIG, CONFIG_LIMIT, WEIGHTS
 from genart_hub.hub.publish import PUBLISHED, Publishable
 
@@ -135,6 +135,14 @@ class HubModel(Publishable):
     def _load(cls, location: Location, *, variant: str | None, max_bytes: int, **options: Any) -> Self:
         """The model that was found. options: device and dtype, of `from_pretrained`."""
         return load_folder(cls, location.fetch(variant, max_bytes), max_bytes=max_bytes, **options)
+
+
+def outline_of_files(cls: type, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments that a model in a folder is made by, and what a listing says of its size, without making it."""
+    arguments = {key: value.default for key, value in signature_of(cls).parameters.items()} | read_config(folder)
+    sizes = {key: arguments[key] for key in ("image_size", "channels")}
+    file = folder / WEIGHTS
+    return arguments, sizes | {"num_parameters": num_elements(file), "bytes": file.stat().st_size}
 
 
 # ---- saving ----

@@ -4,10 +4,13 @@ from genart_hub.hub import HubModel
 from genart_hub.models.classifier import Classifier
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.dcgan import DCGAN
+from genart_hub.models.ddpm import DDPM
 from genart_hub.models.gan import GAN
 from genart_hub.models.resnet import ResNet
 from genart_hub.models.text_gan import TextGAN
 from genart_hub.models.text_vae import TextVAE
 from genart_hub.models.vae import VAE
 
-MODELS: dict[str, type[HubModel]] = {model.__name__: model for model in (GAN, VAE, DCGAN, ConvVAE, TextVAE, TextGAN, Classifier, ResNet)}
+MODELS: dict[str, type[HubModel]] = {
+    model.__name__: model for model in (GAN, VAE, DCGAN, ConvVAE, TextVAE, TextGAN, DDPM, Classifier, ResNet)
+}

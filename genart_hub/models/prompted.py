@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from genart_hub.errors import MAX_COUNT, GenartError, whole
-from genart_hub.files import num_elements
 from genart_hub.hub import HubModel
-from genart_hub.hub.loading import signature_of
-from genart_hub.hub.locate import read_config
-from genart_hub.hub.names import NAMES, WEIGHTS
+from genart_hub.hub.model import outline_of_files
+from genart_hub.hub.names import NAMES
 from genart_hub.models.base import ImageModel, evaluating
 from genart_hub.models.inputs import check_truncation, inputs_of
 from genart_hub.models.vocabulary import Known
@@ -39,10 +37,7 @@ class Prompted(nn.Module, HubModel, ImageModel):
     @classmethod
     def outline(cls, folder: Path) -> dict[str, Any]:
         """What a listing says of it, from its config and its weights' header: the libraries of its networks take seconds to import."""
-        about = {key: value.default for key, value in signature_of(cls).parameters.items()} | read_config(folder)
-        sizes = {"num_parameters": num_elements(folder / WEIGHTS), "image_size": about["image_size"], "channels": about["channels"]}
-        sizes["bytes"] = (folder / WEIGHTS).stat().st_size
-        return sizes | {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []}
+        return outline_of_files(cls, folder)[1] | {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []}
 
     def generate(self, z: Tensor, words: Tensor) -> Tensor:
         """Pictures of latents and prompts. z: (B, Z); words: (B, D), of `words(prompts)`. Returns (B, C, H, W) in [-1, 1]."""
