@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from genart_hub.train import ClassifierSettings, GANSettings, VAESettings, train
+from genart_hub.train.ddpm import DDPMSettings
 
 GAN_SETTINGS = GANSettings(epochs=3, batch_size=4, lr=1e-3, betas=(0.5, 0.999), ema=0.9, schedule="linear", r1=0.1)
 DCGAN_SETTINGS = GANSettings(
@@ -25,6 +26,7 @@ RUNS = {  # class: settings, arguments, options of `train`
     "VAE": (VAESettings(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="linear"), {"latent_dim": 3, "hidden_dims": [16]}, {}),
     "DCGAN": (DCGAN_SETTINGS, {"latent_dim": 4, "width": 4}, {"size": 8, "conditional": True}),
     "ConvVAE": (VAESettings(epochs=3, batch_size=4, lr=1e-3, ema=0.9, schedule="cosine"), {"latent_dim": 3, "width": 2}, {"size": 8}),
+    "DDPM": (DDPMSettings(epochs=3, batch_size=4, lr=1e-3, ema=0.9), {"widths": [8, 8]}, {"size": 8, "conditional": True}),
     "Classifier": (FEATURES_SETTINGS, {"width": 2, "feature_dim": 5}, {}),
     "ResNet": (RESNET_SETTINGS, {"width": 2}, {"size": 32}),  # below, oneDNN's bf16 gradient of a 3 x 3 layer on one pixel is uninitialised
 }

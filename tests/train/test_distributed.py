@@ -25,6 +25,7 @@ import accelerate, dataclasses, functools, importlib, os, signal, sys, torch
 from safetensors.torch import save_file
 from genart_hub import cli
 from genart_hub.train import ClassifierSettings, GANSettings, VAESettings, train
+from genart_hub.train.ddpm import DDPMSettings
 from genart_hub.train.tasks import TASKS
 
 training = importlib.import_module("genart_hub.train.launch")

@@ -25,12 +25,13 @@ from genart_hub.models.classifier import Classifier
 from genart_hub.train import ClassifierSettings, VAESettings, task_of, train, train_steps
 from genart_hub.train.words import WordedSettings
 
-NAMES = ("GAN", "VAE", "DCGAN", "ConvVAE", "Classifier", "ResNet")
+NAMES = ("GAN", "VAE", "DCGAN", "ConvVAE", "DDPM", "Classifier", "ResNet")
 
 ALONE = """
 import dataclasses, functools, importlib, os, signal, accelerate, pyarrow.parquet, torch, torch._dynamo, torch.utils.tensorboard
 from genart_hub.errors import GenartError
 from genart_hub.train import ClassifierSettings, GANSettings, VAESettings, train
+from genart_hub.train.ddpm import DDPMSettings
 from run_folders import lines_of, same, states
 from genart_hub.train.tasks import TASKS
 
