@@ -13,6 +13,7 @@ COLOURS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 
 SCALE = 2  # drawn larger and made smaller, for smooth edges
 DOT = 6
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 Point = tuple[str, float, list[float]]  # a model, its ms a picture, its quality by each network
 
 
@@ -74,17 +75,30 @@ def _panel(
         for k in range(0, WIDTH - 2 * MARGIN, 10):
             line((MARGIN + k, y(real)), (MARGIN + k + 5, y(real)), GREY)
         write((WIDTH / 2, y(real) - 4), "real pictures", GREY, 11, "mb")
-    taken: list[tuple[float, float]] = []
-    for name, ms, shares in points:
-        colour, at = colours[name], [(x(ms), y(min(1.0, max(0.0, share)))) for share in shares]
+    dots = [[(x(ms), y(min(1.0, max(0.0, share)))) for share in shares] for _, ms, shares in points]
+    taken = [(a - DOT, b - DOT, a + DOT, b + DOT) for at in dots for a, b in at]
+    for (name, _, _), at in zip(points, dots, strict=True):
+        colour = colours[name]
         line(at[0], at[-1], colour)
         for k, (a, b) in enumerate(reversed(at)):
             box = [(a - DOT) * SCALE, (b - DOT) * SCALE, (a + DOT) * SCALE, (b + DOT) * SCALE]
             draw.ellipse(box, fill=colour if k == len(at) - 1 else "white", outline=colour, width=2 * SCALE)
-        right = at[0][0] < WIDTH * 0.65
-        height = at[0][1]
-        while any(abs(height - other) < 13 and abs(at[0][0] - where) < 150 for where, other in taken):
-            height += 13
-        taken.append((at[0][0], height))
-        write((at[0][0] + (DOT + 5) * (1 if right else -1), height), name, colour, 12, "lm" if right else "rm")
+        place = _place_of(at[0], ImageFont.load_default(12 * SCALE).getlength(name) / SCALE, taken)
+        taken.append(place)
+        write((place[0], (place[1] + place[3]) / 2), name, colour, 12, "lm")
     return image
+
+
+def _place_of(dot: tuple[float, float], length: float, taken: list[Box]) -> Box:
+    """Where a name stands: beside its dot, the first of some places at which it covers nothing, or as little as can be."""
+    places = []
+    for side, rise in ((1, 0), (-1, 0), (1, -11), (-1, -11), (1, 11), (-1, 11), (0, -17), (0, 17), (1, -22), (-1, -22), (1, 22), (-1, 22)):
+        left = dot[0] - length / 2 + side * (length / 2 + DOT + 5)
+        places.append((left, dot[1] + rise - 7, left + length, dot[1] + rise + 7))
+    inside = [place for place in places if place[0] > 4 and place[2] < WIDTH - 4] or places[:1]
+    return min(inside, key=lambda place: sum(_shared(place, other) for other in taken))
+
+
+def _shared(a: Box, b: Box) -> float:
+    """The area that two boxes share."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))

@@ -336,6 +336,15 @@ def test_the_plot_puts_a_dot_at_each_models_time_and_quality():
         assert picture.getpixel(tuple(map(round, at))) == colour
 
 
+def test_names_of_dots_close_together_cover_neither_each_other_nor_a_dot():
+    dots = [(100.0, 100.0), (104.0, 103.0), (98.0, 110.0)]
+    taken = [(a - plot.DOT, b - plot.DOT, a + plot.DOT, b + plot.DOT) for a, b in dots]
+    for dot in dots:
+        place = plot._place_of(dot, 60, taken)
+        assert sum(plot._shared(place, other) for other in taken) == 0
+        taken.append(place)
+
+
 # ---- what has no place on it ----
 
 
