@@ -151,7 +151,7 @@ class Protocol:
     def key(self, model: ImageModel) -> str | None:
         """What a row is kept by: the model's weights and all that they are measured on. None for weights of no file."""
         sha256 = _sha256_of(model)
-        about = self.facts | {"weights": sha256, "manner": self.manner(model), "inputs": list(model.inputs)}
+        about = self.facts | {"weights": sha256, "manner": self.manner(model)}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest() if sha256 else None
 
     def pictures(self, model: ImageModel) -> int:
