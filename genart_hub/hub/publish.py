@@ -105,7 +105,10 @@ def _made_ready(api: "HfApi", repo_id: str, private: bool | None, revision: str 
     return existing
 
 
-PUBLISHED = (CONFIG, WEIGHTS, "model.*.safetensors", markdown.CARD, markdown.SAMPLES, markdown.NEAREST, tables.TRAINING, tables.EVALUATION)
+PUBLISHED = (
+    CONFIG, WEIGHTS, "model.*.safetensors", markdown.CARD, markdown.SAMPLES, shown.UNSEEN, shown.WISHES, markdown.NEAREST, tables.TRAINING,
+    tables.EVALUATION,
+)  # fmt: skip
 
 
 def _files_on_hub(api: "HfApi", repo_id: str, revision: str | None = None) -> list[str] | None:
@@ -160,6 +163,7 @@ BESIDE = (
     markdown.SAMPLES,
     markdown.NEAREST,
     shown.UNSEEN,
+    shown.WISHES,
     pipelines.SCHEDULERS,
     tables.TRAINING,
     tables.EVALUATION,

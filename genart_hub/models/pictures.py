@@ -11,7 +11,7 @@ from genart_hub import images
 from genart_hub.files import save_tensors, sha256_of
 from genart_hub.hub.cards.markdown import GOLDEN, SAMPLES
 from genart_hub.hub.cards.models import samples_of
-from genart_hub.hub.cards.shown import COLUMNS, SEEDS, SHOWN, UNSEEN, rows_of
+from genart_hub.hub.cards.shown import COLUMNS, SEEDS, SHOWN, UNSEEN, WISHES, rows_of
 from genart_hub.hub.names import WEIGHTS
 
 BATCH = 50
@@ -44,7 +44,8 @@ def write_pictures(model: Any, folder: Path, name: str, dataset: str | None) -> 
         request = {"label": label} if "label" in model.inputs else {}
         _write_grid(model, model.sample(n, seed=0, **request), folder / SAMPLES, name, request, columns, scale)
     elif shown:
-        for file, prompts, columns in ((SAMPLES, shown.known, COLUMNS), (UNSEEN, rows_of(shown.unseen), SEEDS)):
+        grids = ((SAMPLES, shown.known, COLUMNS), (UNSEEN, rows_of(shown.unseen), SEEDS), (WISHES, shown.wishes * SEEDS, len(shown.wishes)))
+        for file, prompts, columns in grids:
             _write_grid(model, paint(model, prompts), folder / file, name, {"prompt": list(prompts)}, columns)
     tensors, asked = model._golden(shown.known[:GOLDEN_PICTURES] if shown else ("a picture",) * GOLDEN_PICTURES)
     save_golden(tensors, folder, asked)

@@ -78,11 +78,11 @@ class Prompted(nn.Module, HubModel, ImageModel):
             return self.generate(z, embedded).float().cpu()
 
     def _read(self, prompt: str | Sequence[str], n: int) -> list[str]:
-        """The prompts of n pictures, checked: each has a word that the model knows."""
+        """The prompts of n pictures, checked: there is something in each that the model knows."""
         prompts = check_prompts(type(self).__name__, prompt, n)
         for one in dict.fromkeys(prompts):
-            known = self.knows(one)
-            if len(known.unknown) == len(known.words):
+            if not self.words.vocabulary.hears(one):
+                known = self.knows(one)
                 near = known.near or self.words.vocabulary.all_names[:1]
                 raise GenartError("unknown_words", words=", ".join(known.words[:5]) or one[:40], near=", ".join(near))
         return prompts

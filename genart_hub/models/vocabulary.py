@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ NEAR = 3  # names that are told beside an unknown word
 HAN = re.compile(r"[\u3400-\u9fff]+")
 WORD = re.compile(r"[^\W_\u3400-\u9fff]+")
 LONGEST = 8  # characters of a Chinese word that is looked for in names
+OFTEN = 5  # names that a single Chinese character must stand in to be taken for a word, as colours do
 
 
 @dataclass(frozen=True)
@@ -64,20 +66,32 @@ class Vocabulary:
 
     @cached_property
     def _words(self) -> frozenset[str]:
+        """Every word of a name, and every part of one in Chinese, single characters among them."""
         words = {word for text in (*self.all_names, *self.styles, "style") for word in _latin(text)}
         return frozenset(words | {part for name in (*self.all_names, "风格") for run in HAN.findall(name) for part in _parts(run)})
+
+    @cached_property
+    def _lone(self) -> frozenset[str]:
+        """Single Chinese characters that only come along in longer words."""
+        counts = Counter(character for name in self.all_names for run in HAN.findall(name) for character in set(run))
+        return frozenset(character for character, count in counts.items() if count < OFTEN and character not in self.all_names)
 
     def knows(self, prompt: str) -> Known:
         """Which of a prompt's words stood in a name, which did not, and up to three names that come near to what was asked.
 
-        Words of Latin and other letters are compared whole and without their case; Chinese ones are the longest parts of names.
+        Words of Latin and other letters are compared whole and without their case; Chinese ones are the longest parts of names, of which a
+        single character is known where it is a name itself or stands in several.
         """
         found: list[tuple[int, str]] = [(match.start(), match[0].lower()) for match in WORD.finditer(prompt)]
         for match in HAN.finditer(prompt):
             found += [(match.start() + place, part) for place, part in self._cut(match[0])]
         words = tuple(dict.fromkeys(word for _, word in sorted(found)))
-        unknown = tuple(word for word in words if word not in self._words)
+        unknown = tuple(word for word in words if word not in self._words or word in self._lone)
         return Known(words, unknown, self.near(prompt, words) if unknown or not words else ())
+
+    def hears(self, prompt: str) -> bool:
+        """Whether anything of a prompt stood in a name, were it a single Chinese character."""
+        return any(word in self._words for word in (*_latin(prompt), *(character for run in HAN.findall(prompt) for character in run)))
 
     def near(self, prompt: str, words: Iterable[str] = ()) -> tuple[str, ...]:
         """Up to three names: those that hold a known word of the prompt, and those that are written alike."""
@@ -88,7 +102,7 @@ class Vocabulary:
         for word in words:
             if word in self._words:
                 close += sorted((name for name in names if word in ([*_parts(name)] if han else _latin(name))), key=len)[:1]
-            elif not han:
+            elif not han and len(word) > 2:
                 by_word = {one: name for name in sorted(names, key=len, reverse=True) for one in _latin(name)}
                 close += [by_word[one] for one in difflib.get_close_matches(word, by_word, 1, 0.7)]
         return tuple(dict.fromkeys(close))[:NEAR]

@@ -12,7 +12,10 @@ from genart_hub.hub.names import NAMES
 from genart_hub.models.vocabulary import Vocabulary
 from genart_hub.models.words import TOKENIZER, Words, check_prompts
 
-VOCABULARY = Vocabulary({"text": ("red apple", "smiling face with sunglasses", "panda"), "text_zh": ("红苹果", "雪人", "飞碟")}, ("noto",))
+COLOURS = tuple(f"红{thing}" for thing in ("心", "旗", "花", "灯", "茶"))
+VOCABULARY = Vocabulary(
+    {"text": ("red apple", "smiling face with sunglasses", "panda"), "text_zh": ("红苹果", "雪人", "飞碟", "脚", *COLOURS)}, ("noto",)
+)
 
 
 @pytest.fixture
@@ -36,6 +39,8 @@ def words():
         ("雪人，noto 风格", ("雪人", "noto", "风格"), ()),
         ("苹果雪人", ("苹果", "雪人"), ()),
         ("绿苹果", ("绿", "苹果"), ("绿",)),
+        ("红雪人", ("红", "雪人"), ()),
+        ("脚雪", ("脚", "雪"), ("雪",)),
         ("яблоко", ("яблоко",), ("яблоко",)),
         ("apple apple", ("apple",), ()),
         ("", (), ()),
@@ -54,6 +59,13 @@ def test_each_word_of_a_prompt_is_known_or_not(prompt, known, unknown):
 )
 def test_names_that_come_near_are_told(prompt, near):
     assert near in VOCABULARY.knows(prompt).near
+
+
+@pytest.mark.parametrize(
+    ("prompt", "hears"), [("blue apple", True), ("雪", True), ("绿", False), ("blue", False), ("", False), ("!", False)]
+)
+def test_anything_of_a_name_is_heard(prompt, hears):
+    assert VOCABULARY.hears(prompt) is hears
 
 
 def test_nothing_is_near_where_all_is_known():

@@ -6,16 +6,17 @@ from typing import Any
 
 from genart_hub.hub.cards.markdown import SAMPLES
 
-UNSEEN = "unseen.png"
+UNSEEN, WISHES = "unseen.png", "wishes.png"
 COLUMNS, SEEDS = 8, 4
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Things that its pictures have names for, and what no name of theirs is."""
+    """Things that its pictures have names for, what no name of theirs is, and a few to compare models by."""
 
     known: tuple[str, ...]
     unseen: tuple[str, ...]
+    wishes: tuple[str, ...]  # that all models that read words are compared by
 
 
 def _row(names: str) -> tuple[str, ...]:
@@ -38,6 +39,7 @@ SHOWN = {
             *_row("purple apple|blue strawberry|a green cat|a dog with sunglasses|cat with top hat|panda and pizza"),
             *_row("蓝色的狗|紫色的猪|黄色的熊猫|彩虹和火箭|giraffe, emojitwo style|donkey, blob style"),
         ),
+        wishes=_row("red apple|panda|rocket|smiling face with sunglasses|雪人|比萨饼|anchor|彩虹"),
     )
 }
 
@@ -53,9 +55,11 @@ def gallery(shown: Shown) -> str:
     known = "\n".join(f"{k}. {row}" for k, row in enumerate(rows, start=1))
     unseen = "\n".join(f"{k}. {prompt}" for k, prompt in enumerate(shown.unseen, start=1))
     last = len(shown.unseen) * SEEDS - 1
+    wishes = f"![{len(shown.wishes)} wishes, {SEEDS} seeds each]({WISHES})\n\nA column a wish: {', '.join(shown.wishes)}."
     return (
         f"<Gallery />\n\n![{len(shown.known)} prompts, seeds 0 to {len(shown.known) - 1}]({SAMPLES})\n\n"
         f"Names of things that it was trained on, row by row, each with the next seed:\n\n{known}\n\n"
+        f"## The same wishes as of every model that reads words\n\n{wishes}\n\n"
         f"## Never seen together\n\n![{len(shown.unseen)} prompts, {SEEDS} seeds each]({UNSEEN})\n\n"
         f"No training picture has such a caption. A row a prompt, {SEEDS} seeds each from 0 to {last} in all, none left out:\n\n{unseen}"
     )
