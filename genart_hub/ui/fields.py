@@ -19,7 +19,7 @@ from genart_hub.ui.handlers import guarded, in_turn
 from genart_hub.ui.model_cache import ModelCache, offered
 
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
-PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "火箭", "蓝色的狗")
+PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "雪人", "blue apple")
 UNREAD_SHOWN = 120  # characters
 MOST_DRAWINGS = 64
 

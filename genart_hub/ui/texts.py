@@ -22,10 +22,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "title": ("genart_hub · how machines learned to paint", "genart_hub · 机器如何学会绘画"),
     "heading": ("# How machines learned to paint", "# 机器如何学会绘画"),
     "intro": (
-        "The path from the VAE (2013) and the GAN (2014) to Stable Diffusion, on two ladders: digits, where it began, and emoji, in colour. "
-        "The models of a ladder are trained on the same pictures, and all of them run on your own machine.",
-        "从变分自编码器（2013）与生成对抗网络（2014）到 Stable Diffusion 的发展之路，分两条阶梯：最早的数字，与彩色的表情符号。"
-        "同一条阶梯上的模型用同一批图片训练，全都在你自己的电脑上运行。",
+        "The path from the VAE (2013) and the GAN (2014) to Stable Diffusion, on two sets of pictures: handwritten "
+        "digits, where it all began, and colour emoji. The models of a set learned from the same pictures, so only the "
+        "method differs, and all of them run on your own machine.",
+        "从变分自编码器（2013）与生成对抗网络（2014）到 Stable Diffusion 的发展之路，用两组图片来讲：手写数字（一切的起点）和彩色表情。每组里的模型都用同一批图片训练，"
+        "差别只在方法；它们全都在你自己的电脑上运行。",
     ),
     "sampling": ("Sampling", "采样"),
     "interpolation": ("Interpolation", "插值"),
@@ -51,19 +52,31 @@ TEXTS: dict[str, tuple[str, str]] = {
         "$G(z, y)$ 与 $D(x, y)$。种子不变、只换类别，同一个点 $z$ 便有不同的面貌。",
     ),
     "model": ("Model", "模型"),
-    "model_info": ("A bundled model, or any Hub id owner/name", "自带模型，或任意 Hub 编号 owner/name"),
+    "model_info": (
+        "Pick a model (or write author/name of one on Hugging Face)",
+        "选一个模型（也可填 Hugging Face 上的 作者/模型名）",
+    ),
     "search": ("Search the Hub for models", "在 Hub 上搜索模型"),
     "search_hint": ("a word, then Enter", "输入关键词后按回车"),
     "found": ("{count} found: they are in the model list now.", "找到 {count} 个：已加入模型列表。"),
     "count": ("How many pictures", "图片数量"),
     "seed": ("Seed", "随机种子"),
-    "seed_info": ("Picture k has the seed plus k", "第 k 张图片的种子是该数加 k"),
+    "seed_info": (
+        "Pictures use this number, +1, +2 … Same number, same picture",
+        "后面的图依次用 +1、+2……同一个数总得到同一张图",
+    ),
     "dice": ("🎲 Another seed", "🎲 换一个种子"),
-    "truncation": ("Truncation", "截断"),
+    "truncation": (
+        "How close to the average (truncation)",
+        "离“平均”多近（截断）",
+    ),
     "num_steps": ("Steps from noise to picture", "从噪声到图片的步数"),
     "guidance": ("How closely it follows the words (guidance)", "多大程度听从文字（引导强度）"),
     "own_value": ("Empty: the model's own", "留空：用模型自己的值"),
-    "truncation_info": ("Less than 1: more typical, less varied", "小于 1：更典型，变化更少"),
+    "truncation_info": (
+        "To the left: more alike. Far to the left a GAN's pictures fade and break, because it never saw such points in training",
+        "往左更单调；太靠左时 GAN 会失真，因为训练时它没见过这样的点",
+    ),
     "label": ("Class", "类别"),
     "label_info": ("Any: drawn from the seed", "任意：由种子决定"),
     "label_any": ("any", "任意"),
@@ -74,15 +87,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     "caption": ("seed {seed}", "种子 {seed}"),
     "caption_score": ("seed {seed} · D {score:.2f}", "种子 {seed} · 判别器 {score:.2f}"),
     "score_note": (
-        "D is the discriminator's probability that the picture is a real one. A discriminator that learned from pairs, as that of a DCGAN, "
-        "only compares: read its numbers beside each other.",
-        "“判别器”后的数字是它认为该图为真图的概率。用成对图片训练的判别器（例如 DCGAN 的）只做比较：请把这些数字放在一起看。",
+        "D compares: what a discriminator thinks of a picture beside others. One that learned from pairs, as that of a "
+        "DCGAN, knows no probability, and a perfect digit may stand at 0: read its numbers beside each other only.",
+        "“判别器”后的数字只用来比较：判别器觉得这张图与其他图相比如何。用成对图片训练的判别器（例如 DCGAN 的）不给出概率，很完美的数字也可能是 0：请只把这些数字放在一起看。",
     ),
     "one": ("⬇ Chosen picture (PNG)", "⬇ 选中的图片（PNG）"),
     "grid": ("⬇ Grid (PNG)", "⬇ 网格图（PNG）"),
     "zip": ("⬇ All (ZIP)", "⬇ 全部（ZIP）"),
     "code": ("Python for the same pictures", "生成同样图片的 Python 代码"),
-    "restore": ("Drop a saved PNG to restore it", "拖入由此保存的 PNG：恢复它的配方"),
+    "restore": (
+        "Drop a picture you saved here to get its settings back",
+        "把从这里保存的图片拖进来，恢复当时的设置",
+    ),
     # interpolation
     "interpolation_how": (
         "Between two points of the latent space lie pictures that nobody drew. Latents of a normal distribution live near a sphere, so "
@@ -105,12 +121,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     # reconstruction
     "reconstruction_how": (
         "The VAE's **encoder** finds the latent of your picture in one step, and the **decoder** draws it again. A GAN has no encoder: "
-        "its latent is searched for by gradient descent on $\\lVert G(z) - x \\rVert^2$ (inversion). What a model never saw, it cannot draw.\n\n"
+        "its latent is searched for by gradient descent on $\\lVert G(z) - x \\rVert^2$ (inversion). A VAE brings back coarse shapes and colours of anything, also of what it never saw; the details that it never saw go missing. "
+        "A GAN's search can copy a digit more closely than a VAE does: it tries many points for this one picture, while the VAE passes it "
+        "once through a bottleneck that was asked to stay close to $N(0, I)$.\n\n"
         "How closely should a VAE copy? A Gaussian likelihood whose variance $\\sigma_x^2$ is **learned** settles it: the better the copies, the "
         "smaller $\\sigma_x^2$, and the more an error weighs against $\\mathrm{KL}$. A model with classes first takes the class that comes "
         "nearest to your picture.",
         "VAE 的**编码器**一步就能找到图片的潜在向量，再由**解码器**画出来。GAN 没有编码器：用梯度下降最小化 $\\lVert G(z) - x \\rVert^2$ "
-        "来搜索潜在向量（反演）。模型没有见过的东西，它画不出来。\n\n"
+        "来搜索潜在向量（反演）。VAE 能还原任何图片的大致形状与颜色，哪怕是没见过的；没见过的细节则会丢失。"
+        "在数字上，GAN 的反演可能比 VAE 更像：它为这一张图片搜索许多个点，而 VAE 只让图片一次穿过被要求接近 $N(0, I)$ 的瓶颈。\n\n"
         "VAE 该画得多像？高斯似然的方差 $\\sigma_x^2$ 由**学习**得到，自行权衡：画得越像，$\\sigma_x^2$ 越小，重建误差相对 $\\mathrm{KL}$ 散度的"
         "分量就越重。带类别的模型会先选出与图片最接近的类别。",
     ),
@@ -126,7 +145,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "vae": ("VAE", "变分自编码器"),
     "gan": ("GAN", "生成对抗网络"),
     "reconstruct": ("Reconstruct with the VAE", "用变分自编码器重建"),
-    "invert": ("Search in the GAN", "在生成对抗网络中搜索"),
+    "invert": (
+        "Find it in the GAN (inversion)",
+        "让 GAN 猜：什么噪声能画出它？（反演）",
+    ),
     "stop": ("Stop", "停止"),
     "steps": ("Steps", "步数"),
     "seen": ("What the model sees", "模型看到的图"),
@@ -144,7 +166,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "emoji": ("emoji", "表情符号"),
     "comparison_how": (
         "The same request to every model: the same count and the same seeds. A class goes to the models that know classes, the prompt to "
-        "those that read; the others draw what they like. Within a ladder the pictures of training are the same, so what differs is the "
+        "those that read; the others draw what they like. Within a set the pictures of training are the same, so what differs is the "
         "model.\n\n"
         "**VAE and GAN** draw in one forward pass, from a point $z$ of the latent space: a VAE's decoder learned to copy pictures through "
         "a bottleneck, which blurs; a GAN's generator learned to fool a discriminator, which is sharp but may leave kinds of pictures out. "
@@ -157,9 +179,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "from pure noise and at each step moves to a $z_t$ with a little less of it. **Classifier-free guidance** asks twice, with the "
         "prompt and without, and goes further in the direction of the prompt: $v = v_\\varnothing + w\\,(v_c - v_\\varnothing)$. A larger "
         "$w$ follows the words more closely and varies less. At the end the decoder turns the latent into pixels.\n\n"
-        "That is why diffusion can be told anything in words, and why it costs many forward passes where the others need one.",
+        "That is why diffusion follows words so well, and why it costs many forward passes where the others need one.",
         "向每个模型提出同样的请求：同样的数量，同样的种子。类别交给懂类别的模型，提示词交给能读文字的模型，其余的随意发挥。"
-        "同一条阶梯上的训练图片相同，不同的只是模型。\n\n"
+        "同一组的训练图片相同，不同的只是模型。\n\n"
         "**VAE 与 GAN** 从潜在空间的一个点 $z$ 出发，一次前向计算就画完。VAE 的解码器学的是让图片穿过“瓶颈”后复原，所以偏模糊；"
         "GAN 的生成器学的是骗过判别器，所以清晰，却可能漏掉某些种类的图片。条件 GAN 还会被告知类别：$G(z, y)$。\n\n"
         "**潜在扩散模型**从噪声到图片要走许多小步。自编码器先把图片压缩成较小的潜在向量 $z$，这样每一步都不贵。"
@@ -168,10 +190,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "$\\hat z = \\alpha_t z_t - \\sigma_t v$，$\\hat\\epsilon = \\sigma_t z_t + \\alpha_t v$。"
         "作画时从纯噪声开始，每一步都走到噪声少一点的 $z_t$。**无分类器引导**每步算两次，一次带提示词，一次不带，再朝提示词的方向多走一些："
         "$v = v_\\varnothing + w\\,(v_c - v_\\varnothing)$。$w$ 越大，越贴合文字，变化也越少。最后由解码器把潜在向量变成像素。\n\n"
-        "所以扩散模型能听懂任意的文字描述，也因此别的模型算一次，它要算很多次。",
+        "所以扩散模型很会听从文字，也因此别的模型算一次，它要算很多次。",
     ),
     "prompt": ("Prompt", "提示词"),
-    "prompt_info": ("In words, English or Chinese: what a diffusion model shall draw", "用中文或英文写下想让扩散模型画什么"),
+    "prompt_info": (
+        "Describe a picture, in English or Chinese",
+        "用中文或英文描述一张图片",
+    ),
     "prompt_default": ("red apple", "红苹果"),
     "example_prompts": ("Prompts to try", "试试这些提示词"),
     "unread": (
@@ -182,8 +207,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unknown_words_alone": ("It was trained without: {words}", "训练时没有见过：{words}"),
     "compare": ("Compare", "对比"),
     "compare_hint": (
-        "One request, every model of the ladder: choose, then press Compare.",
-        "一个请求，交给这条阶梯上的所有模型：选好后点击“对比”。",
+        "One wish, drawn by every generation of models: choose, then press Compare.",
+        "同一个愿望，几代模型各画一遍：选好后点击“对比”。",
     ),
     "kind_gan": ("generative adversarial network", "生成对抗网络"),
     "kind_vae": ("variational autoencoder", "变分自编码器"),
@@ -196,15 +221,27 @@ TEXTS: dict[str, tuple[str, str]] = {
     "stopped": ("Stopped. The pictures so far stay.", "已停止。已生成的图片保留。"),
     "blanked": ("blanked by the safety checker", "被安全检查遮盖"),
     "plot": ("Quality against time", "质量与用时"),
-    "axis_time": ("log10(seconds a picture)", "log10（每张秒数）"),
+    "axis_time": (
+        "time a picture takes (powers of ten, in seconds)",
+        "画一张要多久（秒，10 的幂）",
+    ),
     "plot_note": (
         "To the left: faster; -3 is a thousandth of a second, 0 is one second, 1 is ten. Further down: closer to real pictures.",
         "越靠左越快：-3 为千分之一秒，0 为一秒，1 为十秒。越靠下，越接近真图。",
     ),
     "axis_frechet": ("Fréchet distance (lower is better)", "Fréchet 距离（越低越好）"),
-    "told_nothing": ("no condition", "不接受条件"),
-    "told_class": ("a class", "可指定类别"),
-    "told_text": ("free text", "可用任意文字"),
+    "told_nothing": (
+        "draws at random",
+        "只会随机画",
+    ),
+    "told_class": (
+        "accepts a class",
+        "能指定类别",
+    ),
+    "told_text": (
+        "accepts words (about 1,200 things)",
+        "能听懂文字（约 1200 种事物）",
+    ),
     "card_time": ("Time", "用时"),
     "card_rate": ("a picture · {rate} a second", "每张 · 每秒 {rate} 张"),
     "card_size": ("Parameters", "参数量"),
@@ -217,19 +254,28 @@ TEXTS: dict[str, tuple[str, str]] = {
     "card_floor": ("lower is better; real pictures: {floor}", "越低越好；真图为 {floor}"),
     "card_not_measured": ("not measured: other data", "未测：训练数据不同"),
     "card_precision": ("Precision", "精确率"),
-    "card_precision_is": ("look like real ones", "看起来像真图"),
+    "card_precision_is": (
+        "look like some real picture, to a network that judges coarsely",
+        "在只看大概的评判网络眼里，像某张真图",
+    ),
     "card_recall": ("Recall", "召回率"),
-    "card_recall_is": ("of the real ones are within reach", "的真图够得着"),
+    "card_recall_is": (
+        "of real pictures have a lookalike it could draw",
+        "的真实图片，它也画得出相近的",
+    ),
     "card_coverage": ("Coverage", "覆盖率"),
-    "card_coverage_is": ("of the real ones have one close by", "的真图附近有生成图"),
+    "card_coverage_is": (
+        "of real pictures have one of its own close by",
+        "的真实图片附近有它画的图",
+    ),
     "milliseconds": ("{value} ms", "{value} 毫秒"),
     "seconds": ("{value} s", "{value} 秒"),
     "minutes": ("{value} minutes", "{value} 分钟"),
     "figures": ("Figures", "数据"),
     "figures_note": (
         "Multiply-adds: half of the floating-point operations of one picture, all steps and guidance included. "
-        "Fréchet distances compare within a ladder only.",
-        "乘加运算：生成一张图片的浮点运算次数的一半，包括所有步数与引导。Fréchet 距离只能在同一条阶梯内比较。",
+        "Fréchet distances compare within a set of pictures only.",
+        "乘加运算：生成一张图片的浮点运算次数的一半，包括所有步数与引导。Fréchet 距离只能在同一组图片内比较。",
     ),
     "column_model": ("Model", "模型"),
     "column_seconds": ("Seconds", "用时（秒）"),
@@ -239,9 +285,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "column_megabytes": ("MB on disk", "磁盘（MB）"),
     "column_multiply_adds": ("Multiply-adds", "乘加运算"),
     "column_memory": ("Peak memory (MB)", "峰值内存（MB）"),
-    "column_told": ("Can be told", "可接受的条件"),
+    "column_told": (
+        "Accepts",
+        "接受什么",
+    ),
     "column_frechet": ("Fréchet distance", "Fréchet 距离"),
-    "big": ("Beside them: a big Stable Diffusion", "再加一个大的 Stable Diffusion"),
+    "big": (
+        "Add the full-size Stable Diffusion (optional download)",
+        "再加一个完整的 Stable Diffusion（可选下载）",
+    ),
     "big_about": (
         "Trained on hundreds of millions of other pictures, with ten thousand times the compute: to look at, not to judge by. "
         "Nothing is downloaded before you agree.",
@@ -256,9 +308,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "big_seconds": ("A picture takes about {time}.", "每张图片大约需要 {time}。"),
     "big_tight": ("That is more than there is: it will be refused.", "内存不够，它将被拒绝加载。"),
     "no_diffusion": (
-        "No diffusion model is on this ladder. A big one can be added: choose it under Compare's settings, or set `GENART_SD_MODEL` to a "
+        "No diffusion model draws these. A big one can be added: choose it under Compare's settings, or set `GENART_SD_MODEL` to a "
         "diffusers folder or a Hub id and start the app again.",
-        "这条阶梯上没有扩散模型。可以在上面的设置中添加一个大模型，或把环境变量 `GENART_SD_MODEL` 设为 diffusers 文件夹或 Hub 编号，"
+        "这一组里没有扩散模型。可以在上面的设置中添加一个大模型，或把环境变量 `GENART_SD_MODEL` 设为 diffusers 文件夹或 Hub 编号，"
         "然后重新启动应用。",
     ),
     "big_waits": (
