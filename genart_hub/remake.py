@@ -12,6 +12,7 @@ from torch import Tensor
 from genart_hub import images
 from genart_hub.errors import MAX_SEED, GenartError, shorten, whole
 from genart_hub.files import sha256_of
+from genart_hub.hub.cards.tables import TRAINING, read_json
 from genart_hub.hub.locate import bundled_folder, holds_model
 from genart_hub.hub.names import WEIGHTS
 from genart_hub.models import auto
@@ -72,11 +73,24 @@ def _has_weights(folder: Path, sha256: str | None) -> bool:
     return sha256 is not None and (folder / WEIGHTS).is_file() and sha256_of(folder / WEIGHTS) == sha256
 
 
-def check_weights(model: ImageModel, recipe: dict[str, Any]) -> None:
-    """Refuse weights that are not those which made the picture."""
+def check_weights(model: ImageModel, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Refuse weights that are not those which made the picture.
+
+    Those to which a prior was fitted afterwards are still there. Returns what a request must have beside, to be as before.
+    """
     wanted, found = recipe.get("weights_sha256"), model.source.sha256 if model.source else None
     if wanted and found != wanted:
+        if "prior" in model.inputs and fitted_to(model) == wanted:
+            return {"prior": "normal"}
         raise GenartError("other_weights", name=recipe["model"], wanted=wanted[:12], found=(found or "none")[:12])
+    return {}
+
+
+def fitted_to(model: ImageModel) -> str | None:
+    """The hash of the weights that the model's prior was fitted to, before it stood among them; None where nobody wrote it down."""
+    file = model.source.companion(TRAINING) if model.source else None
+    prior = (read_json(file) or {}).get("prior") if file else None
+    return prior.get("fitted_to") if isinstance(prior, dict) else None
 
 
 def remake(path: str | os.PathLike, load: Callable[[str], ImageModel] = auto.from_pretrained) -> tuple[Image.Image, Tensor, dict[str, Any]]:
@@ -89,7 +103,7 @@ def remake(path: str | os.PathLike, load: Callable[[str], ImageModel] = auto.fro
             raise
         raise GenartError("run_elsewhere", file=str(path), name=shorten(recipe["model"]).strip("'")) from error
     request = request_of(recipe, auto.check_image_model(model), Path(path).name)
-    check_weights(model, recipe)
+    request |= check_weights(model, recipe)
     size = request.get("size")
     height, width = size if isinstance(size, tuple) else (size or model.image_size,) * 2
     if recipe["n"] * (height + 2) * (width + 2) * recipe["scale"] ** 2 > images.MAX_PIXELS:

@@ -182,6 +182,7 @@ def fit_prior(options: argparse.Namespace) -> None:
     from genart_hub.files import replacing
     from genart_hub.hub.cards.models import stored
     from genart_hub.hub.cards.tables import TRAINING, read_json
+    from genart_hub.remake import fitted_to
     from genart_hub.train.prior import fit_prior as fit
     from genart_hub.train.run import set_aside_evaluation
 
@@ -193,7 +194,8 @@ def fit_prior(options: argparse.Namespace) -> None:
     half = [stored(file) for file in model.weight_files] == [["float16"]]
     set_aside_evaluation(Path(options.out))
     folder = fitted.save_pretrained(options.out, dtype=torch.float16 if half else None)
-    prior = {"command": _command(options), "components": fitted.config["components"], "held_out_nats": scores}
+    before = fitted_to(model) or (model.source.sha256 if model.source else None)
+    prior = {"command": _command(options), "fitted_to": before, "components": fitted.config["components"], "held_out_nats": scores}
     with replacing(folder / TRAINING) as file:
         file.write_text(json.dumps((about or {}) | {"prior": prior}, indent=2) + "\n", encoding="utf-8")
     for count, score in scores.items():

@@ -14,6 +14,7 @@ from genart_hub.errors import MAX_SEED, GenartError, whole
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
+from genart_hub.models.inputs import PRIORS
 from genart_hub.ui import gate, texts, turns
 from genart_hub.ui.handlers import guarded, in_turn
 from genart_hub.ui.model_cache import ModelCache, offered
@@ -120,10 +121,15 @@ def input_fields(models: ModelCache, box: gr.Dropdown) -> InputFields:
         num_steps = gr.Textbox(value="", max_lines=1, label=texts.t("num_steps"), info=texts.t("own_value"), min_width=120)
     with gr.Row(visible="guidance" in inputs) as of_guidance:
         guidance = gr.Textbox(value="", max_lines=1, label=texts.t("guidance"), info=texts.t("own_value"), min_width=120)
-    fields = {"truncation": truncation, "label": label, "prompt": prompt, "num_steps": num_steps, "guidance": guidance}
-    for name in ("truncation", "num_steps", "guidance"):
+    with gr.Row(visible="prior" in inputs) as of_prior:
+        choices = [(texts.t(f"prior_{name}"), name) for name in PRIORS[::-1]]
+        prior = gr.Radio(choices, value=PRIORS[-1], label=texts.t("prior"))
+    fields = {
+        "truncation": truncation, "label": label, "prompt": prompt, "num_steps": num_steps, "guidance": guidance, "prior": prior,
+    }  # fmt: skip
+    for name in ("truncation", "num_steps", "guidance", "prior"):
         unchecked(fields[name])
-    shown = {"truncation": of_truncation, "prompt": of_prompt, "num_steps": of_steps, "guidance": of_guidance}
+    shown = {"truncation": of_truncation, "prompt": of_prompt, "num_steps": of_steps, "guidance": of_guidance, "prior": of_prior}
     followers = InputFields(fields, shown)
 
     @in_turn(turns.MODEL)

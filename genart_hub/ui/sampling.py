@@ -12,7 +12,7 @@ from genart_hub import images, remake
 from genart_hub.errors import GenartError, whole
 from genart_hub.hub.described import name_of
 from genart_hub.models.base import ImageModel
-from genart_hub.models.inputs import INPUTS
+from genart_hub.models.inputs import INPUTS, PRIORS
 from genart_hub.ui import texts
 from genart_hub.ui.fields import (
     caption,
@@ -35,6 +35,7 @@ from genart_hub.ui.turns import MODEL, between_steps
 
 MOST = 64
 COLUMNS = 8
+BY_DEFAULT = (("truncation", 1), ("prior", PRIORS[-1]))
 LARGE, DIFFUSION_MOST = 128, 4  # a pipeline of more px than that takes minutes a picture on a CPU
 
 
@@ -52,6 +53,7 @@ def build(models: ModelCache) -> None:
         prompt: str,
         num_steps: str = "",
         guidance: str = "",
+        prior: str = "",
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),
     ) -> tuple[Any, ...]:
@@ -62,7 +64,11 @@ def build(models: ModelCache) -> None:
         seed, chosen = seed_of(seed, lang), class_of(label, model)
         prompt = texts.typed(prompt, "prompt_default", lang)
         given = {"truncation": parsed(truncation), "label": chosen, "prompt": prompt}
-        given |= {name: parsed(value) for name, value in (("num_steps", num_steps), ("guidance", guidance)) if str(value or "").strip()}
+        given |= {
+            name: parsed(value)
+            for name, value in (("num_steps", num_steps), ("guidance", guidance), ("prior", prior))
+            if str(value or "").strip()
+        }
         asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
 
         def on_step(step: int, num_steps: int) -> None:
@@ -103,7 +109,7 @@ def build(models: ModelCache) -> None:
         recipe, file = remake.read(png), Path(png).name
         name = models.check(remake.name_of(recipe))
         model = models.painter(name)
-        remake.check_weights(model, recipe)
+        recipe |= remake.check_weights(model, recipe)
         lang = texts.language(request)
         whole(texts.say(lang, "sampling"), texts.say(lang, "count"), recipe["n"], 1, MOST)
         asked = fields_of(recipe, model, file)
@@ -155,7 +161,7 @@ def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str,
     """What the fields hold for a recipe, by input, where they can give the same pictures again; the model's own values are left out."""
     asked = remake.request_of(recipe, model, file)
     own = {name for name in ("num_steps", "guidance") if asked.get(name) == model.defaults.get(name)}
-    asked = {"truncation": 1.0} | {name: value for name, value in asked.items() if name not in own}
+    asked = {"truncation": 1.0} | {"prior": PRIORS[-1]} | {name: value for name, value in asked.items() if name not in own}
     if "label" in asked:
         labels = model.check_label(asked["label"], recipe["n"])
         if labels is not None and len(set(labels.tolist())) > 1:
@@ -163,7 +169,7 @@ def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str,
         asked["label"] = None if labels is None else model.class_names[int(labels[0])]
     if isinstance(asked.get("prompt"), list) and len(set(asked["prompt"])) == 1:
         asked["prompt"] = asked["prompt"][0]
-    others = [name for name, value in asked.items() if name in ("negative_prompt", "size", "prior") or isinstance(value, list)]
+    others = [name for name, value in asked.items() if name in ("negative_prompt", "size") or isinstance(value, list)]
     if others:
         raise GenartError("no_field", file=file, names=", ".join(others))
     return asked
@@ -171,7 +177,7 @@ def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str,
 
 def _code(model: ImageModel, n: int, seed: int, asked: dict[str, Any]) -> str:
     """asked: the request beside count and seed; what is as by default is left out."""
-    more = "".join(f", {key}={value!r}" for key, value in asked.items() if value is not None and (key, value) != ("truncation", 1))
+    more = "".join(f", {key}={value!r}" for key, value in asked.items() if value is not None and (key, value) not in BY_DEFAULT)
     return f'import genart_hub\n\nx = genart_hub.from_pretrained("{_name(model, asked)}").sample({n}, seed={seed}{more})'
 
 

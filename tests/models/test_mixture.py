@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 import genart_hub
-from genart_hub import cli, images
+from genart_hub import cli, images, remake
 from genart_hub.errors import GenartError
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.mixture import Mixture, fit_mixture
@@ -124,6 +124,22 @@ def test_a_prior_is_fitted_and_chosen_by_held_out_latents(tiny, tmp_path, capsys
     model = genart_hub.from_pretrained(tmp_path / "fitted")
     assert model.fitted_prior is not None
     assert torch.equal(model.reconstruct(x[:2]), genart_hub.from_pretrained(folder).reconstruct(x[:2]))
+
+
+def test_a_picture_of_before_the_prior_is_made_again_as_it_was(tiny, tmp_path, picture_folder):
+    folder = tmp_path / "model"
+    model = genart_hub.from_pretrained(tiny(VAE, latent_dim=3).save_pretrained(folder))
+    picture = images.grid(model.sample(4, 2), 4)
+    images.save_png(picture, tmp_path / "before.png", model.recipe(2, 4, columns=4))
+    for _ in range(2):  # fitted anew, it still knows the first weights
+        assert cli.main(["fit-prior", str(folder), "--data", str(picture_folder), "--out", str(folder), "--components", "2"]) == 0
+    fitted = genart_hub.from_pretrained(folder)
+    assert fitted.fitted_prior is not None
+    again, _, _ = remake.remake(tmp_path / "before.png", lambda place: fitted)
+    assert again.tobytes() == picture.tobytes()
+    images.save_png(images.grid(fitted.sample(4, 2), 4), tmp_path / "after.png", fitted.recipe(2, 4, columns=4))
+    again, _, _ = remake.remake(tmp_path / "after.png", lambda place: fitted)
+    assert again.tobytes() == images.grid(fitted.sample(4, 2), 4).tobytes()
 
 
 def test_only_a_vae_gets_a_prior(gan):
