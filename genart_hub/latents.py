@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from genart_hub.errors import MAX_COUNT, MAX_SEED, GenartError, choice, shorten, whole
 from genart_hub.hub.described import name_of
@@ -150,6 +151,30 @@ def invert(
 def keys_of(model: ImageModel, seeds: Sequence[int], truncation: float = 1.0) -> Tensor:
     """The latents of these seeds. Returns (len(seeds), Z)."""
     return torch.cat([model.latents(1, seed, truncation) for seed in seeds])
+
+
+def seed_walk(
+    model: Generative,
+    seeds: Sequence[int],
+    num_frames: int,
+    method: str = "slerp",
+    loop: bool = False,
+    truncation: float = 1.0,
+    prior: str | None = None,
+) -> Tensor:
+    """A path of `num_frames` latents through those of the seeds, as `walk` takes it. Returns (num_frames, Z).
+
+    Where a mixture places the latents, the noise goes along the sphere and is placed by both ends' components, whose shares go straight
+    from the one to the other: its points are no normal noise, and no sphere around 0 leads from one to the next.
+    """
+    mixture = model.prior_named(prior)
+    drawn = [model.noise(1, seed, truncation) for seed in seeds]
+    u = torch.cat([of_seed for _, of_seed, _ in drawn])
+    path = walk(torch.cat([eps for eps, _, _ in drawn]), num_frames, method, loop)
+    if mixture is None:
+        return path
+    shares = functional.one_hot(mixture.component(u.to(mixture.weights.device)), len(mixture.weights)).float()
+    return mixture.blend(path, walk(shares, num_frames, "lerp", loop)).cpu()
 
 
 def frames(model: ImageModel, z: Tensor, batch_size: int = 64, label: object = None) -> Tensor:

@@ -46,7 +46,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--fps", type=float, default=24.0, help="frames a second (24)")
     told = "walk from prompt to prompt, each given once, with one seed (the first of --seeds)"
     command.add_argument("--prompt", action="append", default=[], dest="prompts", help=told)
-    add_inputs(command, "truncation", "label", "num_steps", "guidance")
+    add_inputs(command, "truncation", "label", "prior", "num_steps", "guidance")
     command.add_argument("--out", default="walk.webp", help="a .gif or .webp to write (walk.webp)")
 
     command = add_command(commands, "reconstruct", reconstruct, "your picture through a VAE, or into a GAN's latent space by inversion")
@@ -156,8 +156,8 @@ def _frames(options: argparse.Namespace) -> Tensor:
     model = generative(options)
     for name in ("num_steps", "guidance"):
         check_request(options.model, model.inputs, {name: getattr(options, name)}, flag)
-    keys = latents.keys_of(model, latents.parse_seeds(options.seeds), 1.0 if options.truncation is None else options.truncation)
-    z = latents.walk(keys, options.frames, options.method, options.loop)
+    truncation, seeds = 1.0 if options.truncation is None else options.truncation, latents.parse_seeds(options.seeds)
+    z = latents.seed_walk(model, seeds, options.frames, options.method, options.loop, truncation, options.prior)
     return latents.frames(model, z, label=options.label)
 
 

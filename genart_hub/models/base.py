@@ -211,22 +211,33 @@ class Generative(nn.Module, HubModel, ImageModel):
         return self._draw(n, seed)[1]
 
     def _draw(self, n: int, seed: int, truncation: float = 1.0, prior: str | None = None) -> tuple[Tensor, Tensor | None]:
+        mixture = self.prior_named(prior)
+        z, u, classes = self.noise(n, seed, truncation)
+        return (mixture.place(z, u).float().cpu() if mixture else z), classes
+
+    def prior_named(self, prior: str | None = None) -> Mixture | None:
+        """The mixture that latents are placed by where that prior is asked for ("mixture", "normal", None), or None for N(0, I)."""
+        return self.fitted_prior if check_prior(type(self).__name__, prior, self.fitted_prior is not None) == "mixture" else None
+
+    def noise(self, n: int, seed: int = 0, truncation: float = 1.0) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What n latents and classes are made of: eps ~ N(0, I), times `truncation`; u in [0, 1), which choose components; the classes.
+
+        Row k is drawn by a CPU generator of its own, of seed `seed` + k. Returns (n, Z), (n,), and (n,) int64 or None without classes.
+        """
         where = type(self).__name__
         if shape := getattr(n, "shape", ()):  # of a tensor or an array
             raise GenartError("latents_as_count", where=where, shape=tuple(shape))
         n, seed = whole(where, "n", n, 1, MAX_COUNT), whole(where, "seed", seed, 0, MAX_SEED)
         truncation = check_truncation(where, truncation)
-        mixture = self.fitted_prior if check_prior(where, prior, self.fitted_prior is not None) == "mixture" else None
         z, classes, generator = torch.empty(n, self.latent_dim), torch.empty(n, dtype=torch.int64), torch.Generator()
-        u = torch.empty(n)  # which choose the components
+        u = torch.zeros(n)
         for k, row in enumerate(z.unbind()):
             row.normal_(generator=generator.manual_seed(seed + k))
             if self.num_classes:
                 classes[k] = torch.randint(self.num_classes, (), generator=generator)
-            if mixture:
+            if self.fitted_prior is not None:
                 u[k] = torch.rand((), generator=generator)
-        z = z if truncation == 1 else z.mul_(truncation)
-        return (mixture.place(z, u).float().cpu() if mixture else z), (classes if self.num_classes else None)
+        return (z if truncation == 1 else z.mul_(truncation)), u, (classes if self.num_classes else None)
 
     @torch.no_grad()
     def sample(

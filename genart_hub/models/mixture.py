@@ -31,6 +31,11 @@ class Mixture(nn.Module):
         eps = eps.to(self.means)
         return self.means[k] + torch.einsum("bij,bj->bi", self.factors[k], eps)
 
+    def blend(self, eps: Tensor, shares: Tensor) -> Tensor:
+        """Standard normal noise as points between components. eps: (B, Z); shares: (B, K), which add up to 1. Returns (B, Z)."""
+        eps, shares = eps.to(self.means), shares.to(self.means)
+        return shares @ self.means + torch.einsum("bk,kij,bj->bi", shares, self.factors, eps)
+
     def component(self, u: Tensor) -> Tensor:
         """The component that each of u, (B,) in [0, 1), falls into: (B,) int64."""
         return torch.searchsorted(self.weights.double().cumsum(0), u.double(), right=True).clamp(max=len(self.weights) - 1)

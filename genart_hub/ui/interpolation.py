@@ -28,9 +28,8 @@ def build(models: ModelCache) -> None:
         fps = number(where, texts.say(lang, "fps"), parsed(fps), 1, 50)
         method = choice(where, texts.say(lang, "method"), method, latents.METHODS)
         numbers = latents.parse_seeds(seeds)
-        keys = latents.keys_of(model, numbers, parsed(truncation))
         classes = classes_of(model, class_of(label, model), 1, numbers[0])  # one class all the way
-        z = latents.walk(keys, frames, method, bool(loop))
+        z = latents.seed_walk(model, numbers, frames, method, bool(loop), parsed(truncation))
         x = latents.frames(model, z, label=None if classes is None else int(classes[0]))
         between_steps()
         pictures = [images.enlarge(picture) for picture in images.to_pil(x)]

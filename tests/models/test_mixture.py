@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 import genart_hub
-from genart_hub import cli, images, remake
+from genart_hub import cli, images, latents, remake
 from genart_hub.errors import GenartError
 from genart_hub.models.conv_vae import ConvVAE
 from genart_hub.models.mixture import Mixture, fit_mixture
@@ -79,6 +79,24 @@ def test_a_recipe_names_the_prior_and_the_command_takes_it(fitted, tmp_path):
     assert images.read_recipe(tmp_path / "a.png")["prior"] == "normal"
     assert cli.main(["sample", "--from", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("method", ["slerp", "lerp"])
+def test_a_walk_goes_from_point_to_point_of_the_mixture_and_stays_near_it(fitted, method):
+    z = latents.seed_walk(fitted, [1, 2, 7], 41, method)
+    for k, seed in ((0, 1), (20, 2), (40, 7)):
+        torch.testing.assert_close(z[k : k + 1], fitted.latents(1, seed), rtol=0, atol=1e-4)
+    assert (z.diff(dim=0).norm(dim=1) < 3 * z.diff(dim=0).norm(dim=1).mean()).all()  # no jump
+    normal = latents.seed_walk(fitted, [1, 2], 5, method, prior="normal")
+    torch.testing.assert_close(normal, latents.walk(torch.cat([fitted.latents(1, seed, prior="normal") for seed in (1, 2)]), 5, method))
+
+
+def test_a_walk_inside_one_component_is_the_noise_s(tiny):
+    model = tiny(VAE, latent_dim=3, components=1)
+    model.mixture.means.fill_(5.0)
+    model.mixture.factors.mul_(2.0)
+    eps = torch.cat([model.noise(1, seed)[0] for seed in (1, 2)])
+    torch.testing.assert_close(latents.seed_walk(model, [1, 2], 9), 5 + 2 * latents.walk(eps, 9))
 
 
 def test_a_prior_that_is_none_is_refused(fitted, gan):
