@@ -156,6 +156,14 @@ def sheet(x: Tensor, columns: int | None = None, scale: int = 1) -> Image.Image:
     return magnify(picture, scale)
 
 
+def tiles(picture: Image.Image, n: int, columns: int, scale: int = 1, padding: int = 2) -> list[Image.Image]:
+    """The n pictures of a sheet that `sheet` made in so many columns, each as large as it is there."""
+    rows, padding = -(-n // columns), padding * scale
+    width, height = (picture.width - padding) // columns - padding, (picture.height - padding) // rows - padding
+    corners = [(padding + k % columns * (width + padding), padding + k // columns * (height + padding)) for k in range(n)]
+    return [picture.crop((left, top, left + width, top + height)) for left, top in corners]
+
+
 def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, Any] | None = None) -> Path:
     """Write a PNG that carries `recipe` in its text. Returns the path."""
     if Path(path).suffix.lower() != ".png":

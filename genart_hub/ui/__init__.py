@@ -20,11 +20,11 @@ from starlette.middleware import Middleware
 
 from genart_hub import images
 from genart_hub.models import auto
-from genart_hub.ui import comparison, interpolation, reconstruction, sampling, texts, theme
+from genart_hub.ui import comparison, interpolation, path, reconstruction, sampling, texts, theme
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.model_cache import ModelCache
 
-TABS = {"sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction, "comparison": comparison}
+TABS = {"comparison": comparison, "path": path, "sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction}
 
 
 def build() -> gr.Blocks:
@@ -34,9 +34,14 @@ def build() -> gr.Blocks:
     with gr.Blocks(title="genart_hub", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown(texts.t("heading"))
         gr.Markdown(texts.t("intro"), elem_classes="note")
-        for name, tab in TABS.items():
-            with gr.Tab(texts.t(name), id=name):
-                tab.build(models)
+        built: dict[str, Any] = {}
+        with gr.Tabs() as tabs:
+            for name, tab in TABS.items():
+                with gr.Tab(texts.t(name), id=name):
+                    built[name] = tab.build(models)
+        for name, button in built["path"].items():
+            station = path.STATIONS[name]
+            built[station.tab](button, tabs, station.model)
     return page
 
 

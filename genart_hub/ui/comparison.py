@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 from torch import Tensor
 
 from genart_hub import images
 from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, choice, first_line, shorten, whole
+from genart_hub.hub.cards.markdown import SAMPLES
+from genart_hub.hub.cards.shown import WISHES
+from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto, stable_diffusion
 from genart_hub.models.labels import index_of_class
 from genart_hub.streams import steps_of
@@ -35,7 +39,7 @@ from genart_hub.ui.fields import (
     unchecked,
 )
 from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, plotted
-from genart_hub.ui.handlers import Agreements, Running, guarded, in_turn, new_folder
+from genart_hub.ui.handlers import Agreements, Opener, Running, guarded, in_turn, new_folder
 from genart_hub.ui.model_cache import TRUSTED_BYTES, ModelCache, host_s_pipeline
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import HUB, MODEL
@@ -43,6 +47,8 @@ from genart_hub.ui.turns import HUB, MODEL
 MOST = 16
 DIFFUSION_MOST = 4  # a big pipeline on a laptop's CPU takes minutes a picture
 TIMED_SECONDS, MOST_TIMED = 0.1, 20
+HISTORY = ("vae", "gan", "text-vae", "text-gan", "tokens", "ddpm", "diffusion")  # 2013 to 2022
+FIRST = 4  # pictures of a column before anything was asked
 SHOWN_SIDE = 256  # px; a strip's pictures are enlarged, so that they stay sharp
 COLOURS = ("#6366f1", "#f43f5e", "#f59e0b", "#10b981", "#0ea5e9", "#a855f7")
 
@@ -53,9 +59,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def build(models: ModelCache) -> None:
+def build(models: ModelCache) -> Opener:
     """The tab."""
-    names = auto.bundled()
+    names = sorted(auto.bundled(), key=lambda name: (history_of(auto.class_of(name).family), name))
     listed = {name: auto.listing(name) for name in names}
     readers = [name for name in names if "prompt" in listed[name]["inputs"]]
     unfolding = [name for name in names if auto.class_of(name).unfolds]
@@ -223,18 +229,7 @@ def build(models: ModelCache) -> None:
     with gr.Row():
         ladder = unchecked(gr.Radio([(t(one), one) for one in ladders], value=first, label=t("ladder"), visible=len(ladders) > 1))
         label = class_dropdown(known_classes(listed, first))
-    prompt, prompt_column = prompt_box(reads_a_prompt(first, ""))
-    with gr.Row():
-        count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
-        seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
-        truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation")))
-    with gr.Accordion(t("big"), open=False, visible=not host_s_own):
-        gr.Markdown(t("big_about"), elem_classes="note")
-        offers = [(t("big_none"), ""), *((one, one) for one in stable_diffusion.FALLBACKS)]
-        offer = unchecked(gr.Dropdown(offers, value="", show_label=False, label=t("big")))
-        offer_note = gr.Markdown(elem_classes="note")
-        agreed = gr.Checkbox(value=False, label=t("big_agree"), visible=False)
-        confirmed = gr.Textbox(value="", label=t("big"), visible="hidden")
+    prompt, prompt_column, chips = prompt_box(reads_a_prompt(first, ""))
     with gr.Row(elem_classes="acts"):
         go = gr.Button(t("compare"), variant="primary", size="lg", scale=4)
         stop = gr.Button(t("stop"), variant="stop", size="lg", scale=1, min_width=100)
@@ -253,13 +248,24 @@ def build(models: ModelCache) -> None:
                 columns.append(column)
                 title = big_title(None, name) if is_big else f"### {name}\n{kind(listed[name]['family'])}"
                 titles.append(gr.Markdown(title, elem_classes="title"))
-                galleries.append(gr.Gallery(label=name, **options))
+                galleries.append(gr.Gallery([] if is_big else first_pictures(name), label=name, **options))
                 facts.append(gr.HTML(elem_classes="facts", padding=False))
     strips, strip_rows, strip_titles = {}, {}, {}
     for k in [*(names.index(name) for name in unfolding), len(names)]:
         with gr.Column(visible=False, elem_classes="strip") as strip_rows[k]:
             strip_titles[k] = gr.Markdown(elem_classes="title")
             strips[k] = gr.Gallery(label=t("strip_label"), **options | {"columns": MOMENTS})
+    with gr.Row():
+        count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
+        seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
+        truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation")))
+    with gr.Accordion(t("big"), open=False, visible=not host_s_own):
+        gr.Markdown(t("big_about"), elem_classes="note")
+        offers = [(t("big_none"), ""), *((one, one) for one in stable_diffusion.FALLBACKS)]
+        offer = unchecked(gr.Dropdown(offers, value="", show_label=False, label=t("big")))
+        offer_note = gr.Markdown(elem_classes="note")
+        agreed = gr.Checkbox(value=False, label=t("big_agree"), visible=False)
+        confirmed = gr.Textbox(value="", label=t("big"), visible="hidden")
     with gr.Column(visible=False) as plot_row:
         plot = gr.ScatterPlot(label=t("plot"), height=420, tooltip="all", buttons=["export"], elem_classes="plot")
         gr.Markdown(t("plot_note"), elem_classes="note")
@@ -279,7 +285,33 @@ def build(models: ModelCache) -> None:
     outputs = [*galleries, *facts, *of_strips, columns[-1], titles[-1], plot, plot_row, table_row, table_box, status]
     comparing = running.until_stopped(compare, stopped)
     go.click(comparing, inputs, outputs, api_name="compare", show_progress="hidden")  # the status line tells it
+    prompt.submit(comparing, inputs, outputs, **quiet)
+    chips.success(comparing, inputs, outputs, **quiet)
     stop.click(running.stop, queue=False, api_name="stop_comparison", show_progress="hidden")
+
+    def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
+        """Let a button of another tab open this one with a model's pictures, and compare."""
+        opened = button.click(lambda: (gr.Tabs(selected="comparison"), ladder_of(name)), None, [tabs, ladder], **quiet)
+        opened.success(comparing, inputs, outputs, **quiet)
+
+    return open_by
+
+
+def history_of(family: str) -> int:
+    """The place of a family in the order of history; of one that is not known, the end."""
+    return HISTORY.index(family) if family in HISTORY else len(HISTORY)
+
+
+def first_pictures(name: str) -> list[Image.Image]:
+    """What a bundled model's column shows before anything was asked: pictures of its card, for a model of words those of the first wish."""
+    folder = bundled_folder(name) or Path()
+    file = next((file for file in (folder / WISHES, folder / SAMPLES) if file.is_file()), None)
+    if file is None:
+        return []
+    recipe = images.read_recipe(file)
+    with Image.open(file) as picture:
+        tiles = images.tiles(picture.convert("RGB"), recipe["n"], recipe["columns"], recipe.get("scale", 1))
+    return (tiles[:: recipe["columns"]] if file.name == WISHES else tiles)[:FIRST]
 
 
 def timed(draw: Callable[[], Tensor]) -> tuple[Tensor, float]:

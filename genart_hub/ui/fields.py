@@ -104,6 +104,7 @@ class InputFields:
 
     fields: dict[str, gr.components.Component]
     shown: dict[str, gr.components.Component | gr.Column]
+    chips: Any  # the event of an example of a prompt that was clicked
 
     def visible(self, inputs: Sequence[str]) -> list[dict[str, Any]]:
         """The updates of `shown` for a model that takes these."""
@@ -113,7 +114,7 @@ class InputFields:
 def input_fields(models: ModelCache, box: gr.Dropdown) -> InputFields:
     """The fields that follow the model chosen in `box`."""
     classes, inputs = known_of(models, box.value) if box.value else ((), ())
-    prompt, of_prompt = prompt_box("prompt" in inputs)
+    prompt, of_prompt, chips = prompt_box("prompt" in inputs)
     with gr.Column(visible="truncation" in inputs) as of_truncation:
         truncation = gr.Slider(0.05, 1, value=1, step=0.05, label=texts.t("truncation"), info=texts.t("truncation_info"))
     label = class_dropdown(classes)
@@ -130,7 +131,7 @@ def input_fields(models: ModelCache, box: gr.Dropdown) -> InputFields:
     for name in ("truncation", "num_steps", "guidance", "prior"):
         unchecked(fields[name])
     shown = {"truncation": of_truncation, "prompt": of_prompt, "num_steps": of_steps, "guidance": of_guidance, "prior": of_prior}
-    followers = InputFields(fields, shown)
+    followers = InputFields(fields, shown, chips)
 
     @in_turn(turns.MODEL)
     @guarded
@@ -184,12 +185,13 @@ def caption(lang: str, seed: int, class_name: str | None = None, score: float | 
     return text if class_name is None else f"{texts.class_name(lang, class_name)} · {text}"
 
 
-def prompt_box(visible: bool) -> tuple[gr.Textbox, gr.Column]:
-    """A line for what a text-to-image model shall draw, with examples below it, and the column that holds both."""
+def prompt_box(visible: bool) -> tuple[gr.Textbox, gr.Column, Any]:
+    """A line for what a text-to-image model shall draw, with examples below it, the column that holds both, and the event of an example
+    that was clicked."""  # fmt: skip
     with gr.Column(visible=visible, min_width=240) as column:
         prompt = gr.Textbox(value=texts.t("prompt_default"), label=texts.t("prompt"), info=texts.t("prompt_info"), max_lines=3)
-        gr.Examples([[one] for one in PROMPTS], prompt, label=texts.t("example_prompts"), api_visibility="private")
-    return prompt, column
+        examples = gr.Examples([[one] for one in PROMPTS], prompt, label=texts.t("example_prompts"), api_visibility="private")
+    return prompt, column, examples.load_input_event
 
 
 def prompt_note(lang: str, model: ImageModel, prompt: str) -> str:

@@ -6,7 +6,7 @@ from genart_hub import images, latents
 from genart_hub.errors import choice, number, whole
 from genart_hub.ui import texts
 from genart_hub.ui.fields import class_box, class_of, classes_of, how, model_box, parsed, unchecked
-from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import Opener, guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown, offered_from_latents
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL, between_steps
@@ -14,7 +14,7 @@ from genart_hub.ui.turns import MODEL, between_steps
 MOST_FRAMES = 240
 
 
-def build(models: ModelCache) -> None:
+def build(models: ModelCache) -> Opener:
     """The tab."""
 
     @in_turn(MODEL)
@@ -61,4 +61,12 @@ def build(models: ModelCache) -> None:
                 webp = gr.DownloadButton(t("webp"), size="sm")
     how("interpolation_how")
 
-    go.click(walk, [model, seeds, method, frames, fps, loop, truncation, label], [animation, gif, webp], api_name="walk")
+    asked, outputs = [model, seeds, method, frames, fps, loop, truncation, label], [animation, gif, webp]
+    go.click(walk, asked, outputs, api_name="walk")
+
+    def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
+        """Let a button of another tab open this one with a model, and walk."""
+        opened = button.click(lambda: (gr.Tabs(selected="interpolation"), name), None, [tabs, model], api_visibility="private")
+        opened.success(walk, asked, outputs, api_visibility="private")
+
+    return open_by

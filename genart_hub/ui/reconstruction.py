@@ -19,7 +19,7 @@ from genart_hub.ui import texts
 from genart_hub.ui.examples import save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
 from genart_hub.ui.folders import own_folder
-from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import Opener, guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
@@ -29,7 +29,7 @@ MOST_STEPS = 1000
 NO_ANSWERS = (None, None, "", None, "")
 
 
-def build(models: ModelCache) -> None:
+def build(models: ModelCache) -> Opener:
     """The tab."""
     vaes = auto.reconstructing()
     gans = [name for name in auto.from_latents() if name not in vaes]
@@ -123,6 +123,12 @@ def build(models: ModelCache) -> None:
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
         when_chosen(box, follow(names), [box, other], [other, *answers])
     use.click(use_drawing, pad, picture, api_name="use_drawing")
+
+    def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
+        """Let a button of another tab open this one with a VAE."""
+        button.click(lambda: (gr.Tabs(selected="reconstruction"), name), None, [tabs, vae], api_visibility="private")
+
+    return open_by
 
 
 def answer(key: str) -> tuple[gr.Image, gr.Markdown]:

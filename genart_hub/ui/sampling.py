@@ -11,6 +11,7 @@ import gradio as gr
 from genart_hub import images, remake
 from genart_hub.errors import GenartError, whole
 from genart_hub.hub.described import name_of
+from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import INPUTS, PRIORS
 from genart_hub.ui import texts
@@ -28,7 +29,7 @@ from genart_hub.ui.fields import (
     seed_of,
     unchecked,
 )
-from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import Opener, guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown, offered
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL, between_steps
@@ -39,7 +40,7 @@ BY_DEFAULT = (("truncation", 1), ("prior", PRIORS[-1]))
 LARGE, DIFFUSION_MOST = 128, 4  # a pipeline of more px than that takes minutes a picture on a CPU
 
 
-def build(models: ModelCache) -> None:
+def build(models: ModelCache) -> Opener:
     """The tab."""
 
     @in_turn(MODEL)
@@ -150,11 +151,28 @@ def build(models: ModelCache) -> None:
 
     asked, outputs = [model, count, seed, *inputs.fields.values()], [gallery, one, grid, archive, code, note]
     go.click(sample, asked, outputs, api_name="sample")
+    inputs.fields["prompt"].submit(sample, asked, outputs, api_visibility="private")
+    inputs.chips.success(sample, asked, outputs, api_visibility="private")
     roll.click(dice, None, seed, api_name="dice").then(sample, asked, outputs, api_name="sample_after_dice")
     restored = dropped.upload(restore, dropped, asked, api_name="restore")
     shown = restored.success(show_fields, model, list(inputs.shown.values()), api_visibility="private", show_progress="hidden")
     shown.success(sample, asked, outputs, api_name="sample_after_restore")
     gallery.select(choose, gallery, one, api_visibility="private", show_progress="hidden")  # a click cannot come by API
+
+    def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
+        """Let a button of another tab open this one with a model, and draw."""
+
+        @guarded
+        def chosen(request: gr.Request) -> tuple[Any, ...]:
+            classes = class_choices(auto.listing(name).get("classes", ()), texts.language(request))
+            return gr.Tabs(selected="sampling"), name, gr.update(**classes)
+
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        opened = button.click(chosen, None, [tabs, model, inputs.fields["label"]], **quiet)
+        fields = opened.success(show_fields, model, list(inputs.shown.values()), **quiet)
+        fields.success(sample, asked, outputs, api_visibility="private")
+
+    return open_by
 
 
 def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str, Any]:

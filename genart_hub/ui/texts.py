@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from genart_hub.errors import GenartError
+from genart_hub.ui import pages
 from genart_hub.ui.sentences import ERRORS_ZH
 
 CLASSES_ZH = {
@@ -32,6 +33,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "interpolation": ("Interpolation", "插值"),
     "reconstruction": ("Reconstruction", "重建"),
     "comparison": ("Comparison", "对比"),
+    "path": ("Path", "发展路径"),
+    "path_pages": ("Stations", "各站"),
+    "path_code": ("The idea in code, as it runs here", "这个想法的代码，与这里运行的完全一样"),
+    "path_answer": ("The answer", "回答"),
+    "path_try": ("▶ Try it here", "▶ 在这里试试"),
+    "path_before": ("← Back", "← 上一页"),
+    "path_after": ("Next →", "下一页 →"),
     "how": ("How does it work?", "它是怎样工作的？"),
     # sampling
     "sampling_how": (
@@ -329,12 +337,18 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 LANGUAGES = ("en", "zh")
 PREFIX = "ga_"  # keys such as "slider" or "plot" are Gradio's own
-I18N = gr.I18n(**{lang: {PREFIX + key: pair[k] for key, pair in TEXTS.items()} for k, lang in enumerate(LANGUAGES)})
+PAGES = {  # each part of a page of the path, in the languages that it has
+    f"page_{page.name}_{part}": tuple(getattr(one, part) for one in several)
+    for several in zip(*map(pages.read, LANGUAGES), strict=True)
+    for page in several[:1]
+    for part in ("title", "text", "question", "answer")
+}
+I18N = gr.I18n(**{lang: {PREFIX + key: pair[k] for key, pair in (TEXTS | PAGES).items()} for k, lang in enumerate(LANGUAGES)})
 
 
 def t(key: str) -> Any:
     """A text that the page shows in its reader's language."""
-    assert key in TEXTS, key
+    assert key in TEXTS or key in PAGES, key
     return I18N(PREFIX + key)
 
 

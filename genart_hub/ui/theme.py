@@ -56,6 +56,9 @@ CSS = """
 .title .prose { line-height: 1.2; }
 .facts, .facts .html-container { padding: 0 !important; }
 .answer > .block.few-pixels { flex: 1 1 auto; }
+.page-title p { font-size: 1.35em; font-weight: 700; }
+.page-question p { font-weight: 600; margin-top: 6px; }
+.essay { font-size: 1.05em; line-height: 1.6; max-width: 46em; }
 .status { min-height: 22px; }
 .status p { margin: 0; }
 .answers { align-items: stretch; }
@@ -85,6 +88,7 @@ CSS = """
 .plot { padding-bottom: 44px !important; }
 .figures th, .figures th * { word-break: keep-all !important; overflow-wrap: normal !important; }
 @media (max-width: 640px) {
+  .path { flex-direction: column-reverse; }
   .strip .few-pixels .grid-container { gap: 3px !important; }
   .strip .few-pixels .caption-label { font-size: 9px; padding: 2px 0; }
   .plot .role-legend { translate: -48px 0; }

@@ -1,0 +1,114 @@
+"""The path: a guided thread through the stations, each page with the code of its idea, pictures, a question, and a way to try it."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from genart_hub import losses
+from genart_hub.hub.cards.markdown import SAMPLES
+from genart_hub.hub.locate import bundled_folder
+from genart_hub.models.ddpm import DDPM
+from genart_hub.models.prompted import Prompted
+from genart_hub.models.vae import VAE
+from genart_hub.train.vae import vae_step
+from genart_hub.ui import pages
+from genart_hub.ui.model_cache import ModelCache
+from genart_hub.ui.texts import t
+
+WIDTH = 90  # characters of a line of code
+LATEX = [{"left": "$", "right": "$", "display": False}]
+
+
+@dataclass(frozen=True)
+class Station:
+    """What stands beside a page's text. code: what its idea is in the running package. model: whose samples it shows, and which the
+    button opens, in the tab `tab`.
+    """  # fmt: skip
+
+    code: Callable[..., Any] | None = None
+    model: str | None = None
+    tab: str = "sampling"
+
+
+STATIONS = {
+    "start": Station(model="vae-mnist"),
+    "autoencoder": Station(VAE.reconstruct, "conv-vae-emoji", "reconstruction"),
+    "vae": Station(losses.kl_to_standard_normal, "vae-mnist"),
+    "gan": Station(losses.discriminator_loss, "gan-mnist"),
+    "collapse": Station(losses.r1_penalty, "gan-mnist"),
+    "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),
+    "tokens": Station(),
+    "diffusion": Station(DDPM._moments, "ddpm-mnist"),
+    "latent-diffusion": Station(DDPM._guided, "tiny-sd-emoji"),
+    "one-wish": Station(Prompted.sample, "text-gan-emoji", "comparison"),
+    "today": Station(model="tiny-sd-emoji", tab="comparison"),
+    "algorithm": Station(vae_step, "vae-mnist"),
+    "applications": Station(model="conv-vae-emoji", tab="interpolation"),
+    "limits": Station(model="tiny-sd-emoji"),
+    "outlook": Station(),
+}
+
+
+def code_of(function: Callable[..., Any]) -> str:
+    """The source of a function of the package as it runs, without its documentation and without the types of what it takes."""
+    source = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+    node = ast.parse(source).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    told = ast.get_docstring(node) is not None
+    arguments = node.args
+    for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        argument.annotation = None
+    signature = f"def {node.name}({ast.unparse(arguments)}):"
+    return "\n".join([*textwrap.wrap(signature, WIDTH, subsequent_indent=" " * 8), *source.splitlines()[node.body[told].lineno - 1 :]])
+
+
+def samples_of(model: str | None) -> Image.Image | None:
+    """The samples on a bundled model's card."""
+    folder = bundled_folder(model) if model else None
+    file = folder / SAMPLES if folder else None
+    return Image.open(file).convert("RGB") if file and file.is_file() else None
+
+
+def build(models: ModelCache) -> dict[str, gr.Button]:
+    """The tab. Returns the buttons that open another one, by the page's name: `ui.build` wires them when all tabs are there."""
+    names = [page.name for page in pages.read("en")]
+    last, opening, columns = len(names) - 1, {}, []
+    with gr.Row(elem_classes="path"):
+        with gr.Column(scale=1, min_width=230):
+            chosen = gr.Radio([(t(f"page_{name}_title"), k) for k, name in enumerate(names)], value=0, label=t("path_pages"))
+        with gr.Column(scale=3, min_width=320):
+            for k, name in enumerate(names):
+                station = STATIONS[name]
+                with gr.Column(visible=k == 0, elem_classes="page") as column:
+                    columns.append(column)
+                    gr.Markdown(t(f"page_{name}_title"), elem_classes="page-title")
+                    gr.Markdown(t(f"page_{name}_text"), latex_delimiters=LATEX, elem_classes="essay")
+                    if (picture := samples_of(station.model)) is not None:
+                        options = {"interactive": False, "height": 260, "buttons": ["fullscreen"], "elem_classes": "few-pixels"}
+                        gr.Image(picture, label=station.model, **options)
+                    if station.code:
+                        gr.Code(code_of(station.code), language="python", label=t("path_code"), interactive=False)
+                    if station.model and bundled_folder(station.model):
+                        opening[name] = gr.Button(t("path_try"), variant="primary")
+                    gr.Markdown(t(f"page_{name}_question"), latex_delimiters=LATEX, elem_classes="page-question")
+                    with gr.Accordion(t("path_answer"), open=False):
+                        gr.Markdown(t(f"page_{name}_answer"), latex_delimiters=LATEX)
+            with gr.Row():
+                before = gr.Button(t("path_before"), interactive=False)
+                after = gr.Button(t("path_after"), variant="primary")
+
+    def show(k: int) -> list[Any]:
+        k = min(max(int(k), 0), last)
+        return [*(gr.update(visible=j == k) for j in range(len(names))), gr.update(interactive=k > 0), gr.update(interactive=k < last)]
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+    chosen.change(show, chosen, [*columns, before, after], **quiet)
+    before.click(lambda k: max(int(k) - 1, 0), chosen, chosen, **quiet)
+    after.click(lambda k: min(int(k) + 1, last), chosen, chosen, **quiet)
+    return opening
