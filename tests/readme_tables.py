@@ -15,7 +15,7 @@ FOLDERS = (".", "weights", "genart_hub/train", "genart_hub/hub", "tests/bench")
 PAIRS = {folder: (ROOT / folder / "README.md", ROOT / folder / "README.zh-CN.md") for folder in FOLDERS}
 RESULTS = re.compile(r"(^```bash\ngenart-hub evaluate ((?:[\w-]+ )+)--data [^\n]*\n```\n\n)\|.*?(?=\n\n(?!\d+\. ))", flags=re.M | re.S)
 MODELS = re.compile(r"(?<=<!-- models -->\n).*?(?=\n\n)", flags=re.S)
-BOARD = re.compile(r"(<!-- leaderboard (\w+) -->\n).*?(?=\n<!-- end -->)", flags=re.S)
+BOARD = re.compile(r"(<!-- leaderboard (\w+) -->\n).*?(?=<!-- end -->)", flags=re.S)
 PAPER = re.compile(r"\. (\S.*?) \d{4}, (https://arxiv\.org/abs/(\d\d)[\d.]*\d)")  # in a model file's first line
 HEADER = (
     ("model", "year", "paper", "pictures", "takes", "Fréchet distance", "pictures/s", "MB"),
@@ -23,6 +23,10 @@ HEADER = (
 )
 PICTURES = {"mnist": ("digits", "手写数字"), "emoji64": ("emoji", "表情符号")}
 TAKES = {"prompt": ("a prompt", "提示词"), "label": ("a class", "类别"), "seed": ("a seed", "种子")}
+PLOT = (
+    "Quality against the time of a picture: full dots by the first network, empty ones by the second",
+    "质量与每张图片的时间：实心点依据第一个网络，空心点依据第二个",
+)
 REAL = ("*real pictures*", "*真实图片*")
 
 
@@ -52,8 +56,13 @@ def models(lang: int) -> str:
 
 
 def leaderboard(dataset: str, lang: int) -> str:
-    """The tables of what `genart-hub leaderboard --json weights/leaderboard-DATASET.json` wrote."""
-    return standings.markdown(json.loads((ROOT / "weights" / f"leaderboard-{dataset}.json").read_text(encoding="utf-8")), lang)
+    """What `genart-hub leaderboard` wrote into weights/leaderboard-DATASET.json and .png (--json, --plot); nothing where there is none."""
+    file = ROOT / "weights" / f"leaderboard-{dataset}.json"
+    if not file.is_file():
+        return ""
+    board = json.loads(file.read_text(encoding="utf-8"))
+    plot = f"![{PLOT[lang]}]({file.stem}.png)\n\n" if file.with_suffix(".png").is_file() else ""
+    return f"\n```bash\n{board['command']}\n```\n\n{standings.markdown(board, lang)}\n\n{plot}"
 
 
 def with_tables(text: str, lang: int) -> str:
