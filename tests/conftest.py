@@ -27,6 +27,7 @@ torch.set_num_threads(1)
 NUMBERS = itertools.count()
 TINY = {"image_size": 8, "channels": 1, "latent_dim": 4, "hidden_dims": [16], "num_classes": 3, "width": 2, "feature_dim": 5}
 TINY |= {"text": TEXT, "decoder_widths": [8, 8], "widths": [8, 8], "hidden_dim": 8, "told_dim": 4, "num_blocks": 1}
+TINY |= {"levels": [3, 2], "model_dim": 8, "num_layers": 1, "num_heads": 2}
 
 
 @pytest.fixture(scope="session")

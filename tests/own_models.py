@@ -68,7 +68,7 @@ class WordPainter(nn.Module, HubModel, ImageModel):
 
 
 @register
-class Tokens(nn.Module, HubModel, ImageModel):
+class PixelTokens(nn.Module, HubModel, ImageModel):
     """Pixels as tokens of a few grey levels, and how common each is in a class. It needs no class to give a picture back."""
 
     family = "tokens"

@@ -172,6 +172,10 @@ MESSAGES = {
     "bad_tokenizer": "{file} is no tokenizer that can be used ({reason}). Take the one that the model was saved with.",
     "bad_text_config": "A text encoder's sizes are {names}; got {value}. Take config.json as the model was saved with it.",
     "bad_decoder_widths": "decoder_widths must be one to eight multiples of {groups}, each at most 1024; got {value}.",
+    "bad_levels": "{where}: levels must be one to eight numbers of at least 2 whose product is at most {most} codes, got {value}.",
+    "bad_tokens": "{where}: tokens must be int64 of shape (B, {side}, {side}), as encode_tokens gives them; got {value}.",
+    "code_out_of_range": "{where}: tokens are numbers of codes, 0 to {high}; got {value}. Take them from encode_tokens of the same model.",
+    "bad_model_dim": "{where}: model_dim must be a multiple of num_heads ({num_heads}), got {value}.",
     "bad_names": "{file} holds no names ({reason}). Take the one that the model was saved with.",
     # data
     "no_data": "{path} does not exist. Give a .parquet file or a folder of pictures.",
@@ -200,6 +204,9 @@ MESSAGES = {
     "needs_package": "This needs the package {package}. Install it with: pip install {install}",
     # training
     "no_words_from": "{model} has no text encoder to take over. Name a Stable Diffusion pipeline with --words-from, such as tiny-sd-emoji.",
+    "needs_codes": "A model of tokens needs a trained autoencoder of codes. Run genart-hub train vqvae, and name its folder with --codes-from.",
+    "no_codes_from": "{model} has no codes. Name a folder that genart-hub train vqvae has made with --codes-from.",
+    "codes_other_size": "{model} has codes of {theirs}, and these pictures are {ours}. Choose --size, or train vqvae on such pictures.",
     "no_prior": "{model} is no VAE whose latents a prior can be fitted to. Choose one of: {choices}.",
     "few_points": "A mixture of {components} components needs at least {low} pictures, got {count}. Give more pictures or fewer components.",
     "unknown_preset": "There is no preset {preset} of a {family}; there are {choices}.",

@@ -9,8 +9,10 @@ from genart_hub.models.gan import GAN
 from genart_hub.models.resnet import ResNet
 from genart_hub.models.text_gan import TextGAN
 from genart_hub.models.text_vae import TextVAE
+from genart_hub.models.tokens import Tokens
 from genart_hub.models.vae import VAE
+from genart_hub.models.vqvae import VQVAE
 
 MODELS: dict[str, type[HubModel]] = {
-    model.__name__: model for model in (GAN, VAE, DCGAN, ConvVAE, TextVAE, TextGAN, DDPM, Classifier, ResNet)
+    model.__name__: model for model in (GAN, VAE, DCGAN, ConvVAE, TextVAE, TextGAN, VQVAE, Tokens, DDPM, Classifier, ResNet)
 }

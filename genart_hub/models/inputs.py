@@ -8,7 +8,7 @@ from typing import Any
 from genart_hub.errors import GenartError, choice, number, shorten, whole
 
 PRIORS = ("normal", "mixture")
-MAX_STEPS, MAX_GUIDANCE, MAX_SIDE, PROMPT_LIMIT = 1000, 50, 4096, 2_000
+MAX_STEPS, MAX_GUIDANCE, MAX_TEMPERATURE, MAX_SIDE, PROMPT_LIMIT = 1000, 50, 4, 4096, 2_000
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ def _guidance(where: str, value: object) -> float:
     return number(where, "guidance", value, 0, MAX_GUIDANCE)
 
 
+def check_temperature(where: str, value: object) -> float:
+    return number(where, "temperature", value, 0, MAX_TEMPERATURE)
+
+
 def _size(where: str, value: object) -> int | tuple[int, int]:
     if isinstance(value, list | tuple) and len(value) == 2:
         height, width = (whole(where, "size", side, 8, MAX_SIDE) for side in value)
@@ -89,6 +93,9 @@ INPUTS = {
     "num_steps": Input("--steps", "from noise to picture (the model's own number)", _num_steps, int, alias="--num-inference-steps"),
     "guidance": Input(
         "--guidance", "how strongly it follows the prompt, 0 to 50 (the model's own number)", _guidance, float, alias="--guidance-scale"
+    ),
+    "temperature": Input(
+        "--temperature", "how freely tokens are drawn, 0 (the likeliest) to 4 (the model's own number)", check_temperature, float
     ),
     "size": Input("--size", "of the pictures, a multiple of 8 (the model's own size)", _size, int, "PX"),
 }

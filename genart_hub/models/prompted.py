@@ -1,4 +1,4 @@
-"""What models have that draw from a prompt by latents, without being a pipeline: a VAE, a GAN that read words."""
+"""What models have that draw from a prompt without being a pipeline: a VAE, a GAN, a model of tokens that read words."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +17,11 @@ from genart_hub.models.vocabulary import Known
 from genart_hub.models.words import TOKENIZER, Words, check_prompts
 
 
-class Prompted(nn.Module, HubModel, ImageModel):
-    """A model that makes a picture from a latent of (latent_dim,) and the features of a prompt, in one pass.
-
-    words: its text encoder, whose tokenizer and names lie as files beside the weights.
-    """
+class ReadsWords(nn.Module, HubModel, ImageModel):
+    """A model with a text encoder, whose tokenizer and names lie as files beside the weights."""
 
     extra_files = (TOKENIZER, NAMES)
     image_size: int
-    latent_dim: int
     words: Words
 
     def read_files(self, files: dict[str, Path]) -> None:
@@ -38,6 +34,30 @@ class Prompted(nn.Module, HubModel, ImageModel):
     def outline(cls, folder: Path) -> dict[str, Any]:
         """What a listing says of it, from its config and its weights' header: the libraries of its networks take seconds to import."""
         return outline_of_files(cls, folder)[1] | {"inputs": ["n", "seed", *inputs_of(cls.sample)], "classes": []}
+
+    def _read(self, prompt: str | Sequence[str], n: int) -> list[str]:
+        """The prompts of n pictures, checked: there is something in each that the model knows."""
+        prompts = check_prompts(type(self).__name__, prompt, n)
+        for one in dict.fromkeys(prompts):
+            if not self.words.vocabulary.hears(one):
+                known = self.knows(one)
+                near = known.near or self.words.vocabulary.all_names[:1]
+                raise GenartError("unknown_words", words=", ".join(known.words[:5]) or one[:40], near=", ".join(near))
+        return prompts
+
+    def knows(self, prompt: str) -> Known:
+        """Which words of a prompt stood in the captions that it was trained with, and which names come near."""
+        return self.words.vocabulary.knows(prompt)
+
+    def unread(self, prompt: str) -> str:
+        """The end of a prompt that the text encoder does not see because it is too long; "" where it sees all."""
+        return self.words.unread(prompt)
+
+
+class Prompted(ReadsWords):
+    """A model that makes a picture from a latent of (latent_dim,) and the features of a prompt, in one pass."""
+
+    latent_dim: int
 
     def generate(self, z: Tensor, words: Tensor) -> Tensor:
         """Pictures of latents and prompts. z: (B, Z); words: (B, D), of `words(prompts)`. Returns (B, C, H, W) in [-1, 1]."""
@@ -76,24 +96,6 @@ class Prompted(nn.Module, HubModel, ImageModel):
         z = self.latents(1, seed, truncation).to(embedded).expand(len(embedded), -1)
         with evaluating(self):
             return self.generate(z, embedded).float().cpu()
-
-    def _read(self, prompt: str | Sequence[str], n: int) -> list[str]:
-        """The prompts of n pictures, checked: there is something in each that the model knows."""
-        prompts = check_prompts(type(self).__name__, prompt, n)
-        for one in dict.fromkeys(prompts):
-            if not self.words.vocabulary.hears(one):
-                known = self.knows(one)
-                near = known.near or self.words.vocabulary.all_names[:1]
-                raise GenartError("unknown_words", words=", ".join(known.words[:5]) or one[:40], near=", ".join(near))
-        return prompts
-
-    def knows(self, prompt: str) -> Known:
-        """Which words of a prompt stood in the captions that it was trained with, and which names come near."""
-        return self.words.vocabulary.knows(prompt)
-
-    def unread(self, prompt: str) -> str:
-        """The end of a prompt that the text encoder does not see because it is too long; "" where it sees all."""
-        return self.words.unread(prompt)
 
     def recipe(
         self,

@@ -4,7 +4,7 @@ from dataclasses import Field, fields
 from typing import Any, get_type_hints
 
 from genart_hub.errors import GenartError, choice
-from genart_hub.train import classifier, ddpm, gan, text_gan, text_vae, vae
+from genart_hub.train import classifier, ddpm, gan, text_gan, text_vae, tokens, vae, vqvae
 from genart_hub.train.settings import Settings, Task
 
 TASKS: dict[str, Task] = {
@@ -13,6 +13,8 @@ TASKS: dict[str, Task] = {
     "features": classifier.TASK,
     "text-vae": text_vae.TASK,
     "text-gan": text_gan.TASK,
+    "vqvae": vqvae.TASK,
+    "tokens": tokens.TASK,
     "ddpm": ddpm.TASK,
 }
 

@@ -92,17 +92,31 @@ class CaptionedBatches(Batches):
 
 
 @torch.no_grad()
-def captioned(model: Any, settings: WordedSettings, pictures: Pictures, *args: Any) -> CaptionedBatches:
-    """The batches of a model that reads words, which learns the names and how the captions' features are distributed here."""
+def learnt(
+    model: Any, settings: WordedSettings, pictures: Pictures
+) -> tuple[list[list[str]], list[str], Tensor, Tensor]:  # fmt: skip
+    """Teach a model the names of pictures, and how the features of their captions are distributed.
+
+    Returns each picture's V captions, the different ones among all, which of these are each picture's (N, V), and their features, one a
+    row, before they are normalised.
+    """
     texts = _captions(pictures, settings.captions, settings.style)
     model.words.vocabulary = vocabulary_of(pictures, settings.captions, settings.style)
     flat = list(dict.fromkeys(text for several in texts for text in several))
     pooled = torch.cat([model.words.pooled(model.words.tokens(flat[k : k + TOLD])).cpu() for k in range(0, len(flat), TOLD)])
-    rows = {text: row for row, text in enumerate(flat)}
-    told = pooled[torch.tensor([[rows[text] for text in several] for several in texts])]
-    every = told.flatten(0, 1)
+    row_of = {text: row for row, text in enumerate(flat)}
+    rows = torch.tensor([[row_of[text] for text in several] for several in texts])
+    every = pooled[rows].flatten(0, 1)
     model.words.mean.copy_(every.mean(dim=0))
     model.words.std.copy_(every.std(dim=0).clamp(min=1e-6))
+    return texts, flat, rows, pooled
+
+
+@torch.no_grad()
+def captioned(model: Any, settings: WordedSettings, pictures: Pictures, *args: Any) -> CaptionedBatches:
+    """The batches of a model that reads words, which is taught the names and how the captions' features are distributed."""
+    texts, flat, rows, pooled = learnt(model, settings, pictures)
+    told = pooled[rows]
     told = model.words.normalised(told.to(model.words.mean)).cpu()
     return CaptionedBatches(told, latents_of(model, settings, pictures), texts, pictures, *args)
 

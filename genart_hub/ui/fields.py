@@ -122,15 +122,21 @@ def input_fields(models: ModelCache, box: gr.Dropdown) -> InputFields:
         num_steps = gr.Textbox(value="", max_lines=1, label=texts.t("num_steps"), info=texts.t("own_value"), min_width=120)
     with gr.Row(visible="guidance" in inputs) as of_guidance:
         guidance = gr.Textbox(value="", max_lines=1, label=texts.t("guidance"), info=texts.t("own_value"), min_width=120)
+    with gr.Row(visible="temperature" in inputs) as of_temperature:
+        temperature = gr.Textbox(value="", max_lines=1, label=texts.t("temperature"), info=texts.t("own_value"), min_width=120)
     with gr.Row(visible="prior" in inputs) as of_prior:
         choices = [(texts.t(f"prior_{name}"), name) for name in PRIORS[::-1]]
         prior = gr.Radio(choices, value=PRIORS[-1], label=texts.t("prior"))
     fields = {
         "truncation": truncation, "label": label, "prompt": prompt, "num_steps": num_steps, "guidance": guidance, "prior": prior,
+        "temperature": temperature,
     }  # fmt: skip
-    for name in ("truncation", "num_steps", "guidance", "prior"):
+    for name in ("truncation", "num_steps", "guidance", "prior", "temperature"):
         unchecked(fields[name])
-    shown = {"truncation": of_truncation, "prompt": of_prompt, "num_steps": of_steps, "guidance": of_guidance, "prior": of_prior}
+    shown: dict[str, Any] = {
+        "truncation": of_truncation, "prompt": of_prompt, "num_steps": of_steps, "guidance": of_guidance, "prior": of_prior,
+        "temperature": of_temperature,
+    }  # fmt: skip
     followers = InputFields(fields, shown, chips)
 
     @in_turn(turns.MODEL)

@@ -55,6 +55,7 @@ def build(models: ModelCache) -> Opener:
         num_steps: str = "",
         guidance: str = "",
         prior: str = "",
+        temperature: str = "",
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),
     ) -> tuple[Any, ...]:
@@ -67,7 +68,7 @@ def build(models: ModelCache) -> Opener:
         given = {"truncation": parsed(truncation), "label": chosen, "prompt": prompt}
         given |= {
             name: parsed(value)
-            for name, value in (("num_steps", num_steps), ("guidance", guidance), ("prior", prior))
+            for name, value in (("num_steps", num_steps), ("guidance", guidance), ("prior", prior), ("temperature", temperature))
             if str(value or "").strip()
         }
         asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
@@ -178,7 +179,7 @@ def build(models: ModelCache) -> Opener:
 def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str, Any]:
     """What the fields hold for a recipe, by input, where they can give the same pictures again; the model's own values are left out."""
     asked = remake.request_of(recipe, model, file)
-    own = {name for name in ("num_steps", "guidance") if asked.get(name) == model.defaults.get(name)}
+    own = {name for name in ("num_steps", "guidance", "temperature") if asked.get(name) == model.defaults.get(name)}
     asked = {"truncation": 1.0} | {"prior": PRIORS[-1]} | {name: value for name, value in asked.items() if name not in own}
     if "label" in asked:
         labels = model.check_label(asked["label"], recipe["n"])

@@ -80,6 +80,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "num_steps": ("Steps from noise to picture", "从噪声到图片的步数"),
     "guidance": ("How closely it follows the words (guidance)", "多大程度听从文字（引导强度）"),
+    "temperature": ("How freely it draws (temperature)", "抽取的自由程度（温度）"),
     "prior": ("Where its points come from", "点从哪里来"),
     "prior_mixture": ("where training pictures lie (a fitted mixture)", "训练图片所在之处（拟合的混合分布）"),
     "prior_normal": ("anywhere: N(0, I), as it was trained", "任意之处：训练时的 N(0, I)"),

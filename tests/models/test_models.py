@@ -16,6 +16,7 @@ from genart_hub.models.classifier import Classifier
 from genart_hub.models.gan import GAN
 from genart_hub.models.labels import index_of_class, names_of_classes
 from genart_hub.models.vae import VAE
+from genart_hub.models.vqvae import VQVAE
 from genart_hub.train.gan import FITS
 
 MODELS = {name: cls for name, cls in genart_hub.MODELS.items() if cls.__module__.startswith("genart_hub.")}  # not those of other tests
@@ -368,6 +369,8 @@ def outputs(model) -> list[torch.Tensor]:
     x = pictures(model)
     if isinstance(model, FeatureNetwork):
         return [model.features(x), model(x)]
+    if isinstance(model, VQVAE):  # a number near the middle between two levels may be rounded either way
+        return [model.encoder(x), model.decode_tokens(torch.zeros(3, model.side, model.side, dtype=torch.int64))]
     prompt = {"prompt": "red fox"} if "prompt" in model.inputs else {}
     return [model.sample(3, 1, **prompt), *([model.discriminate(x)] if model.family == "gan" else [*model.encode(x), model.reconstruct(x)])]
 
@@ -391,6 +394,8 @@ def test_what_is_said_of_a_picture_does_not_depend_on_its_batch(cls, tiny):
     x, z = pictures(model, 5), torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     if isinstance(model, FeatureNetwork):
         calls = [lambda part: model(x[part])]
+    elif isinstance(model, VQVAE):
+        calls = [lambda part: model.encoder(x[part])]
     else:
         told = torch.ones(5, 8) if "prompt" in model.inputs else torch.ones(5, dtype=torch.int64)
         calls = [lambda part: model.generate(z[part], told[part])]

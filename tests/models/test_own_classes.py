@@ -8,7 +8,7 @@ import pytest
 import torch
 from gradio_client import handle_file
 from hub_server import HubServer, User, patched_client
-from own_models import PixelDiffusion, Tokens, WordPainter
+from own_models import PixelDiffusion, PixelTokens, WordPainter
 from PIL import Image
 from pyarrow import Table, parquet
 from running import connect, running_app
@@ -21,8 +21,8 @@ from genart_hub.hub import HubModel, locate
 from genart_hub.models import MODELS, auto
 from genart_hub.models.base import ImageModel
 
-ASKED = {PixelDiffusion: {"label": "dog", "num_steps": 3}, WordPainter: {"prompt": "a cat"}, Tokens: {"label": "dog"}}
-WORDS = {PixelDiffusion: ["--label", "dog", "--steps", "3"], WordPainter: ["--prompt", "a cat"], Tokens: ["--label", "dog"]}
+ASKED = {PixelDiffusion: {"label": "dog", "num_steps": 3}, WordPainter: {"prompt": "a cat"}, PixelTokens: {"label": "dog"}}
+WORDS = {PixelDiffusion: ["--label", "dog", "--steps", "3"], WordPainter: ["--prompt", "a cat"], PixelTokens: ["--label", "dog"]}
 
 for cls in ASKED:
     MODELS.pop(cls.__name__, None)  # they are registered where they are imported: for these tests alone
@@ -89,11 +89,11 @@ def test_single_pictures_have_recipes_of_their_own(own, capsys, tmp_path):
 def test_it_is_measured_and_has_a_card(own, classifier, captioned, capsys, tmp_path):
     eye, folder = classifier.save_pretrained(tmp_path / "eye"), own.source.folder
     asked = ["--steps", "3"] if "num_steps" in own.inputs else []
-    asked += ["--label", "label"] if isinstance(own, Tokens) else []
+    asked += ["--label", "label"] if isinstance(own, PixelTokens) else []
     run(capsys, "evaluate", folder, "--data", captioned, "--features", eye, "--samples", 20, *asked, "--json", folder / "evaluation.json")
     (measures,) = json.loads((folder / "evaluation.json").read_text("utf-8"))["results"].values()
     assert {"frechet", "kid", "precision", "coverage"} <= {measure["metric"] for measure in measures}
-    assert ("mse" in {measure["metric"] for measure in measures}) is isinstance(own, Tokens)
+    assert ("mse" in {measure["metric"] for measure in measures}) is isinstance(own, PixelTokens)
     if "num_steps" in own.inputs:
         assert all("num_steps 3" in measure["protocol"] for measure in measures)
     run(capsys, "card", folder, "--license", "apache-2.0")
@@ -106,7 +106,7 @@ def test_it_is_measured_and_has_a_card(own, classifier, captioned, capsys, tmp_p
 @pytest.fixture
 def tokens(tiny, picture_folder, tmp_path):
     """A model that gives pictures back, and makes others from what it is told, as a bundled one of digits; and a picture."""
-    tiny(Tokens).save_pretrained(tmp_path / "weights" / "tokens-mnist")
+    tiny(PixelTokens).save_pretrained(tmp_path / "weights" / "tokens-mnist")
     return tmp_path / "weights", picture_folder / "cat" / "0.png"
 
 
@@ -125,7 +125,7 @@ def test_what_gives_pictures_back_without_a_class_is_asked_for_none(tokens, caps
 @pytest.mark.slow
 def test_a_bundled_one_stands_in_every_tab_that_it_fits(tokens, tmp_path):
     weights, picture = tokens
-    model = Tokens.from_pretrained(weights / "tokens-mnist")
+    model = PixelTokens.from_pretrained(weights / "tokens-mnist")
     x, x_hat = images.from_pil(Image.open(picture), 8, 1), model.reconstruct(images.from_pil(Image.open(picture), 8, 1))
     (tmp_path / "app").mkdir()
     with running_app(tmp_path / "app", weights, GENART_PLUGINS=own_models.__file__) as app:
