@@ -16,6 +16,7 @@ from genart_hub.hub.locate import bundled_folder
 from genart_hub.models.ddpm import DDPM
 from genart_hub.models.prompted import Prompted
 from genart_hub.models.vae import VAE
+from genart_hub.models.vqvae import VQVAE
 from genart_hub.train.vae import vae_step
 from genart_hub.ui import pages
 from genart_hub.ui.model_cache import ModelCache
@@ -43,7 +44,7 @@ STATIONS = {
     "gan": Station(losses.discriminator_loss, "gan-mnist"),
     "collapse": Station(losses.r1_penalty, "gan-mnist"),
     "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),
-    "tokens": Station(),
+    "tokens": Station(VQVAE.quantise),
     "diffusion": Station(DDPM._moments, "ddpm-mnist"),
     "latent-diffusion": Station(DDPM._guided, "tiny-sd-emoji"),
     "one-wish": Station(Prompted.sample, "text-gan-emoji", "comparison"),

@@ -10,7 +10,7 @@ from test_worded import captioned, same, states  # noqa: F401 - a fixture
 from torch.nn import functional
 
 import genart_hub
-from genart_hub import losses
+from genart_hub import cli, images, losses
 from genart_hub.models.gan import GAN
 from genart_hub.models.tokens import Tokens
 from genart_hub.models.vqvae import VQVAE
@@ -100,6 +100,15 @@ def test_the_folder_loads_alone_with_the_codes_as_they_were(captioned, tmp_path,
     for key, value in codes.state_dict().items():
         assert torch.equal(model.codes.state_dict()[key], value)
     assert model.knows("dog").unknown == ("dog",)
+
+
+def test_the_command_line_asks_for_tokens_of_a_temperature(captioned, tmp_path, settings, capsys):  # noqa: F811
+    train("Tokens", captioned, tmp_path / "run", settings(), arguments=ARGUMENTS, **OPTIONS)
+    words = ["sample", str(tmp_path / "run"), "--prompt", "red apple", "--temperature", "0.5", "--out", str(tmp_path / "a.png")]
+    assert cli.main(words) == 0, capsys.readouterr().err
+    assert images.read_recipe(tmp_path / "a.png")["temperature"] == 0.5
+    assert cli.main([*words, "--temperature", "9"]) == 1
+    assert "temperature must be between 0 and 4, got 9" in capsys.readouterr().err
 
 
 def test_without_codes_there_are_no_tokens(captioned, tmp_path, settings, tiny):  # noqa: F811
