@@ -61,7 +61,7 @@ COLUMNS = (
 
 def build(models: ModelCache) -> Opener:
     """The tab."""
-    names = sorted(auto.bundled(), key=lambda name: (history_of(auto.class_of(name).family), name))
+    names = sorted(auto.bundled(), key=history_of)
     listed = {name: auto.listing(name) for name in names}
     readers = [name for name in names if "prompt" in listed[name]["inputs"]]
     unfolding = [name for name in names if auto.class_of(name).unfolds]
@@ -297,9 +297,11 @@ def build(models: ModelCache) -> Opener:
     return open_by
 
 
-def history_of(family: str) -> int:
-    """The place of a family in the order of history; of one that is not known, the end."""
-    return HISTORY.index(family) if family in HISTORY else len(HISTORY)
+def history_of(name: str) -> tuple[int, int, str]:
+    """The place of a bundled model in the order of history: by its family, then by its class."""
+    cls, classes = auto.class_of(name), list(auto.MODELS.values())
+    family = HISTORY.index(cls.family) if cls.family in HISTORY else len(HISTORY)
+    return family, classes.index(cls) if cls in classes else len(classes), name
 
 
 def first_pictures(name: str) -> list[Image.Image]:
