@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genart_hub.errors import GenartError, power_of_two, sizes, whole
+from genart_hub.errors import GenartError, choice, power_of_two, sizes, whole
 from genart_hub.models.latent_decoder import LatentDecoder
 from genart_hub.models.prompted import Prompted
 from genart_hub.models.words import SIZES, Words
@@ -22,7 +22,8 @@ class TextGAN(Prompted):
 
     text: the sizes of its text encoder, as `Words` takes them. latent_channels, decoder_widths: of the autoencoder whose decoder is part of
     the model, from the picture down. widths: of the blocks at the latents' side and at half of it. num_blocks: of those at the latents'
-    side. The encoder places real latents in the latent space while the model is trained.
+    side. trainable: with the discriminator and the encoder, which drawing does without; the encoder places real latents in the latent
+    space while the model is trained.
     """
 
     family = "text-gan"
@@ -45,6 +46,7 @@ class TextGAN(Prompted):
         widths: tuple[int, ...] = (64, 192),
         hidden_dim: int = 256,
         num_blocks: int = 4,
+        trainable: bool = True,
     ):
         super().__init__()
         self.words = Words(text)
@@ -58,12 +60,20 @@ class TextGAN(Prompted):
         (high, low), hidden_dim = high_and_low, whole("TextGAN", "hidden_dim", hidden_dim, 1, 8192)
         num_blocks = whole("TextGAN", "num_blocks", num_blocks, 1, 64)
         self.generator = Generator(self.latent_dim, self.words.width, self.latent_shape, high, low, hidden_dim, num_blocks)
-        self.discriminator = Discriminator(self.words.width, self.latent_shape, high, low, hidden_dim)
-        self.encoder = Encoder(self.latent_dim, self.latent_shape, high, low)
+        if choice("TextGAN", "trainable", trainable, (True, False)):
+            self.discriminator = Discriminator(self.words.width, self.latent_shape, high, low, hidden_dim)
+            self.encoder = Encoder(self.latent_dim, self.latent_shape, high, low)
 
     def generate(self, z: Tensor, words: Tensor) -> Tensor:
         """Pictures of latents and prompts. z: (B, Z); words: (B, D). Returns (B, C, H, W) in [-1, 1]."""
         return self.picture(self.generator(z, words)).clamp(-1, 1)
+
+    def drawing_only(self) -> "TextGAN":
+        """The same model without what only its training needs."""
+        model = TextGAN(**self.config | {"trainable": False})
+        model.load_state_dict({key: value for key, value in self.state_dict().items() if key in model.state_dict()})
+        model.words.tokenizer, model.words.vocabulary = self.words.tokenizer, self.words.vocabulary
+        return model.to(next(self.parameters()).device).eval()
 
 
 class Modulated(nn.Module):

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from genart_hub import losses
+from genart_hub.errors import GenartError
 from genart_hub.train.gan import frozen
 from genart_hub.train.noise import Noise
 from genart_hub.train.settings import Steps, Task, option
@@ -108,6 +109,8 @@ def shifted(x: Tensor, by: Tensor) -> Tensor:
 
 
 def make_step(gan: Any, settings: TextGANSettings) -> Steps:
+    if not gan.config["trainable"]:
+        raise GenartError("not_choice", where="train", name="trainable", choices="True", value="False")
     own = {name: getattr(settings, name) for name in ("r1", "r1_every", "words_noise", "reconstruction", "alone", "kl")}
     made = torch.nn.ModuleList([gan.generator, gan.encoder])
     return partial(text_gan_step, **own), {"generator": settings.adam(made), "discriminator": settings.adam(gan.discriminator)}

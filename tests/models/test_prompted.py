@@ -148,6 +148,14 @@ def test_a_decoder_of_wild_widths_is_refused(tiny, widths):
     assert code_of(lambda: tiny(TextGAN, decoder_widths=widths)) in ("bad_decoder_widths", "not_sizes")
 
 
+def test_a_gan_without_what_only_training_needs_draws_the_same(tiny, tmp_path):
+    model = tiny(TextGAN)
+    small = genart_hub.from_pretrained(model.drawing_only().save_pretrained(tmp_path / "small"))
+    assert torch.equal(small.sample(2, 1, prompt="apple"), model.sample(2, 1, prompt="apple"))
+    assert small.num_parameters < model.num_parameters
+    assert not hasattr(small, "discriminator")
+
+
 def test_a_vae_s_reconstruction_is_always_the_same_and_needs_no_words(tiny):
     model = tiny(TextVAE)
     x = torch.rand(2, 1, 8, 8) * 2 - 1
