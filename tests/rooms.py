@@ -15,9 +15,10 @@ FLOORS = {
     "images": 3, "hub": 3,
     "data": 4, "models": 4,
     "latents": 5, "remake": 5, "evaluate": 5,
-    "train": 6, "ui": 6,
-    "cli": 7,
-    "__main__": 8,
+    "train": 6,
+    "ui": 7,  # it shows how training works
+    "cli": 8,
+    "__main__": 9,
 }  # fmt: skip
 
 
