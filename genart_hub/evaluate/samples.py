@@ -105,6 +105,10 @@ def _of_samples(
     if labels is not None and pictures.labels is not None and (told := _unevenness(model, pictures.labels)):
         even = _made_features(model, features, len(reference), seed, None, **manner)
         measures.append(frechet(real, even, floor, protocol_of(reference, features, seed, told), even=True))
+    if "prior" in model.inputs and "prior" not in manner:  # beside what the fitted one gives
+        normal = _made_features(model, features, len(reference), seed, labels, prior="normal", **manner)
+        distance = frechet(real, normal, floor, protocol_of(reference, features, seed, f"{classes}, prior N(0, I)"))
+        measures.append(replace(distance, name="Fréchet distance, prior N(0, I)", metric="frechet_normal"))
     if training:
         compared = training.compare(torch.cat(levels), made)
         measures += training.measures(compared, f"{len(made):,} made (seeds from {seed}, {classes})")

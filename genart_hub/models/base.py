@@ -154,8 +154,13 @@ class ImageModel(Described, Publishable):
         x = self.sample(len(words), seed=0, **request)
         return {"x": x}, {name: json.dumps(value, ensure_ascii=False) for name, value in request.items()}
 
+    @property
+    def example_prompt(self) -> str:
+        """A prompt for the lines of code that show how it is used."""
+        return "a picture"
+
     def usage(self, loaded: str) -> list[str]:
-        words = ', prompt="a picture"' if self.prompted else ""
+        words = f', prompt="{self.example_prompt}"' if self.prompted else ""
         return ["from genart_hub import images", "", f"images.grid({loaded}.sample(16, seed=0{words})).show()"]
 
     if TYPE_CHECKING:  # what some of them have beside: GANs, VAEs, diffusion models

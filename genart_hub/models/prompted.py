@@ -45,6 +45,11 @@ class ReadsWords(nn.Module, HubModel, ImageModel):
                 raise GenartError("unknown_words", words=", ".join(known.words[:5]) or one[:40], near=", ".join(near))
         return prompts
 
+    @property
+    def example_prompt(self) -> str:
+        names = self.words.vocabulary.all_names
+        return "red apple" if "red apple" in names or not names else names[0]
+
     def knows(self, prompt: str) -> Known:
         """Which words of a prompt stood in the captions that it was trained with, and which names come near."""
         return self.words.vocabulary.knows(prompt)

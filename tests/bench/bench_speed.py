@@ -16,7 +16,8 @@ import genart_hub
 
 def pictures_per_second(name: str) -> float:
     model = genart_hub.from_pretrained(name)
-    n, rounds, request = (16, 5, {"prompt": "red apple"}) if model.family == "diffusion" else (64, 30, {})
+    n, rounds = (16 if model.prompted else 64), (5 if model.tells_steps else 30)
+    request = {"prompt": "red apple"} if model.prompted else {}
     seconds = []
     for _ in range(rounds):
         begun = time.process_time()

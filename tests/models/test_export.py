@@ -49,6 +49,11 @@ class Case:
             tokens = torch.randint(self.model.pipeline.tokenizer.vocab_size, (n, 32), generator=generator)
             states = torch.randn(n, 32, config.cross_attention_dim, generator=generator)
             return {"text_encoder": (tokens,), "unet": (latents, torch.arange(n) * 100, states), "decoder": (latents,)}[self.part]
+        if self.model.family in ("text-vae", "text-gan"):
+            return self.model.latents(n, seed=5), torch.randn(n, self.model.words.width, generator=generator)
+        if self.model.family == "ddpm":
+            x = torch.randn(n, self.model.channels, self.model.image_size, self.model.image_size, generator=generator)
+            return x, torch.arange(n) * 100.0, torch.arange(n) % self.model.num_classes
         if self.model.family == "gan":
             z, classes = self.model.latents(n, seed=5), self.model.num_classes
             return (z, torch.arange(n) % classes) if classes else (z,)

@@ -11,6 +11,7 @@ import genart_hub
 from genart_hub.hub import locate
 from genart_hub.hub.cards.pipelines import components
 from genart_hub.hub.names import PIPELINE
+from genart_hub.models import auto
 
 NAMES = genart_hub.bundled() + genart_hub.bundled("features")
 MODEL = {"README.md", "config.json", "evaluation.json", "golden.safetensors", "model.safetensors", "samples.png", "training.json"}
@@ -72,7 +73,10 @@ def test_a_bundled_model_has_a_card_and_is_known_by_its_name(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundled_folder_holds_a_model_and_what_is_told_of_it_and_nothing_else(name):
     folder = locate.bundled_folder(name)
-    allowed = OF_PIPELINES | set(components(folder)) if (folder / PIPELINE).is_file() else MODEL
+    words = {"unseen.png", "wishes.png", "names.json"}  # of a model that reads them
+    words = words if "prompt" in (auto.listing(name)["inputs"] or ()) else set()
+    allowed = OF_PIPELINES | set(components(folder)) if (folder / PIPELINE).is_file() else MODEL | set(auto.class_of(name).extra_files)
+    allowed |= words
     assert {entry.name for entry in folder.iterdir()} <= allowed
 
 

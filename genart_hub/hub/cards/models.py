@@ -168,6 +168,14 @@ def stored(file: Path) -> list[str]:
     return sorted({"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}[name] for name in types if "F" in name)
 
 
+def _prior(about: Any) -> list[str]:
+    """How a prior was fitted to the trained model, if one was."""
+    if not isinstance(about, dict) or "components" not in about:
+        return []
+    what = f"Afterwards a mixture of {about['components']} Gaussians was fitted to the latents of the training pictures, as its prior"
+    return [f'{what} (Ghosh et al. 2020); `sample(n, seed, prior="normal")` draws as before:', f"```\n{about.get('command')}\n```"]
+
+
 def _training(model: Any, sha256: str, training: dict[str, Any] | None, dtypes: list[str]) -> str:
     lines = ["## Training"]
     if training:
@@ -179,6 +187,7 @@ def _training(model: Any, sha256: str, training: dict[str, Any] | None, dtypes: 
             "Recipe: " + ", ".join(f"{key} {value}" for key, value in training["recipe"].items()) + ".",
         ]
         lines += [training["note"]] if training.get("note") else []
+        lines += _prior(training.get("prior"))
     arguments = ", ".join(f"{key}={_brief(value)}" for key, value in model._arguments.items())
     stored = f" in {' and '.join(dtypes)}" if dtypes and dtypes != ["float32"] else ""
     lines.append(
