@@ -137,7 +137,7 @@ def test_the_page_speaks_its_reader_s_language(visit, locale):
     expect(page.get_by_role("tab")).to_have_text([texts.say(lang, name) for name in TABS])
     expect(page.get_by_role("heading", level=1)).to_have_text(texts.say(lang, "heading").lstrip("# "))
     expect(page.get_by_role("button", name=texts.say(lang, "generate"), exact=True)).to_be_visible()
-    expect(page.get_by_label(texts.say(lang, "truncation")).first).to_be_visible()
+    expect(page.get_by_label(texts.say(lang, "truncation")).locator("visible=true").first).to_be_visible()
     assert "__i18n__" not in page.inner_text("body")
 
 
@@ -241,10 +241,10 @@ HEADERS = {
 )
 def test_a_bad_seed_is_told_in_a_toast_and_the_next_one_works(visit, locale, sentence):
     page, lang = visit(locale), lang_of(locale)
-    page.get_by_label(texts.say(lang, "seed")).first.fill("-1")
+    page.get_by_label(texts.say(lang, "seed")).locator("visible=true").first.fill("-1")
     press(page, lang, "generate")
     expect(page.get_by_test_id("toast-text")).to_have_text(sentence)
-    page.get_by_label(texts.say(lang, "seed")).first.fill("5")
+    page.get_by_label(texts.say(lang, "seed")).locator("visible=true").first.fill("5")
     press(page, lang, "generate")
     expect(pictures(page)).to_have_count(16)
 
@@ -253,7 +253,7 @@ def test_the_dice_changes_the_seed_and_samples(visit):
     page = visit()
     press(page, "en", "dice")
     expect(pictures(page)).to_have_count(16)
-    seed = page.get_by_label("Seed").first.input_value()
+    seed = page.get_by_label("Seed").locator("visible=true").first.input_value()
     assert seed != "0"
     expect(page.locator(".caption-label:visible").first).to_contain_text(f"seed {seed}")
 
@@ -409,7 +409,7 @@ def test_a_dropped_picture_brings_its_recipe_and_its_pictures_back(visit, tmp_pa
     page.locator('input[type="file"]').first.set_input_files(path)
     expect(pictures(page)).to_have_count(5)
     expect(page.locator(".caption-label:visible").last).to_have_text("seed 325")
-    expect(page.get_by_label("Seed").first).to_have_value("321")
+    expect(page.get_by_label("Seed").locator("visible=true").first).to_have_value("321")
     expect(page.locator(".cm-content:visible")).to_contain_text("truncation=0.5")
 
 
