@@ -121,18 +121,32 @@ def build(models: ModelCache) -> Opener:
                 points.append((math.log10(seconds / len(x)), measured["frechet"][0], name))
             return show(fresh)
 
+        def asked_of(model: Any, count: int) -> tuple[dict[str, Any], list[str | None]]:
+            """What a model is asked for beside count and seed, of all that it takes; and the class of each picture."""
+            chosen = class_of(label, model) if model.class_names else None
+            given: dict[str, Any] = {"truncation": truncation, "label": chosen, "prompt": prompt}
+            classes = classes_of(model, chosen, count, seed)
+            called = [None] * count if classes is None else [model.class_names[j] for j in classes.tolist()]
+            return {name: given[name] for name in model.inputs if given.get(name) is not None}, called
+
+        def told(k: int, name: str, model: Any, x: Tensor, seconds: float, captions: list[str], asked: dict[str, Any]) -> dict[Any, Any]:
+            """A model's answer, and what there is to say of the prompt if it reads one."""
+            if "prompt" in asked:
+                notes.append(prompt_note(lang, model, prompt))
+            return answer(k, name, model, x, seconds, captions, {"prompt": prompt} if "prompt" in asked else {})
+
         def unfold(k: int, name: str, model: Any, count: int) -> Iterator[dict[Any, Any]]:
             """The first picture from noise on, in a few moments of it; then all of them, at their own speed."""
-            moments = []
+            moments, (asked, called) = [], asked_of(model, count)
             yield show({strip_rows[k]: gr.update(visible=True), strip_titles[k]: texts.say(lang, "strip", model=name)})
-            for step, num_steps, x in model.denoise(1, seed, prompt=prompt):
+            for step, num_steps, x in model.denoise(1, seed, **asked):
                 if step in moments_of(num_steps):
                     picture = images.save_png(images.enlarge(images.to_pil(x[0]), SHOWN_SIDE), folder / f"{k}-step-{step}.png")
                     moments.append((str(picture), texts.say(lang, "moment", step=step, steps=num_steps)))
                     yield show({strips[k]: list(moments), status: at_step(lang, name, step, num_steps)})
                 else:
                     yield show({status: at_step(lang, name, step, num_steps)})
-            steps = steps_of(lambda on_step: model.sample(count, seed, prompt=prompt, on_step=on_step))
+            steps = steps_of(lambda on_step: model.sample(count, seed, **asked, on_step=on_step))
             try:
                 while True:
                     step, num_steps = next(steps)
@@ -141,11 +155,10 @@ def build(models: ModelCache) -> Opener:
                 x, seconds = done.value
             finally:
                 steps.close()
-            captions = [caption(lang, seed + j) for j in range(count)]
+            captions = [caption(lang, seed + j, class_name) for j, class_name in enumerate(called)]
             for j in model.blanked:
                 captions[j] += " · " + texts.say(lang, "blanked")
-            yield answer(k, name, model, x, seconds, captions, {"prompt": prompt})
-            notes.append(prompt_note(lang, model, prompt))
+            yield told(k, name, model, x, seconds, captions, asked)
 
         def attempt(k: int, name: str, load: Any, count: int) -> Iterator[dict[Any, Any]]:
             """A pipeline's answer; where it fails, a note, and the other models are not kept from theirs."""
@@ -163,16 +176,10 @@ def build(models: ModelCache) -> Opener:
                 yield from attempt(k, name, lambda name=name: models.painter(name), n)
                 continue
             model = models.painter(name)
-            chosen = class_of(label, model) if model.class_names else None
-            given: dict[str, Any] = {"truncation": truncation, "label": chosen, "prompt": prompt}
-            asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
-            classes = classes_of(model, chosen, n, seed)
-            called = [None] * n if classes is None else [model.class_names[j] for j in classes.tolist()]
+            asked, called = asked_of(model, n)
             x, seconds = timed(partial(model.sample, n, seed, **asked))
             captions = [caption(lang, seed + j, name_of_class) for j, name_of_class in enumerate(called)]
-            yield answer(k, name, model, x, seconds, captions, {"prompt": prompt} if "prompt" in asked else {})
-            if "prompt" in asked:
-                notes.append(prompt_note(lang, model, prompt))
+            yield told(k, name, model, x, seconds, captions, asked)
         if points:
             yield show({plot: plotted(lang, points, colours)})  # hidden: one in sight keeps its old legend, and lags
             yield show({plot_row: gr.update(visible=True)})
