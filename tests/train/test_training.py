@@ -32,7 +32,6 @@ import dataclasses, functools, importlib, os, signal, accelerate, pyarrow.parque
 from genart_hub.errors import GenartError
 from genart_hub.train import ClassifierSettings, GANSettings, VAESettings, train
 from genart_hub.train.ddpm import DDPMSettings
-from run_folders import lines_of, same, states
 from genart_hub.train.tasks import TASKS
 
 training, loop = (importlib.import_module("genart_hub.train." + name) for name in ("launch", "loop"))
