@@ -26,7 +26,7 @@ from genart_hub.hub import locate
 locate.WEIGHTS_FOLDERS = (pathlib.Path(sys.argv[1]),)
 ui.launch()
 """
-DIGITS = ["cvae-mnist", "dcgan-mnist", "gan-mnist", "vae-mnist"]  # what `tiny_weights` holds of each ladder
+DIGITS = ["vae-mnist", "cvae-mnist", "gan-mnist", "dcgan-mnist"]  # what `tiny_weights` holds of each ladder, as they came
 EMOJI = ["conv-vae-emoji", "dcgan-emoji"]
 PIPELINE = "tiny-sd-emoji"
 

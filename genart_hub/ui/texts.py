@@ -251,8 +251,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "能指定类别",
     ),
     "told_text": (
-        "accepts words (about 1,200 things)",
-        "能听懂文字（约 1200 种事物）",
+        "accepts words",
+        "能听懂文字",
     ),
     "card_time": ("Time", "用时"),
     "card_rate": ("a picture · {rate} a second", "每张 · 每秒 {rate} 张"),

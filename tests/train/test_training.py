@@ -127,7 +127,7 @@ def test_who_stops_watching_a_run_finds_it_saved_and_it_goes_on_to_the_bit(parqu
 def test_every_model_is_among_the_runs(runs):
     assert tuple(runs) == NAMES
     worded = {name for name, cls in genart_hub.MODELS.items() if issubclass(task_of(cls).settings, WordedSettings)}  # in test_worded.py
-    assert set(NAMES) == set(genart_hub.MODELS) - worded
+    assert set(NAMES) == set(genart_hub.MODELS) - worded - {"VQVAE"}  # in test_token_runs.py
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def answers_of(outputs: tuple, names: list[str]) -> tuple[dict, dict, dict, str]
     return dict(zip(names, answers, strict=False)), dict(zip(names, answers[len(names) :], strict=False)), table, status
 
 
-TINY_NAMES = sorted([*DIGITS, *EMOJI, PIPELINE])
+TINY_NAMES = ["vae-mnist", EMOJI[0], *DIGITS[1:3], EMOJI[1], DIGITS[3], PIPELINE]  # in the order of history
 
 
 def compared(client, *request) -> tuple[dict, dict, dict, str]:

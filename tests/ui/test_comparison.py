@@ -18,23 +18,25 @@ from running import DIGITS, EMOJI, PIPELINE, connect
 
 import genart_hub
 from genart_hub import images
-from genart_hub.ui import texts
+from genart_hub.ui import comparison, texts
 
 # ---- comparison ----
 
 
-BUNDLED_DIGITS = [name for name in genart_hub.bundled() if name.endswith("-mnist")]
+BUNDLED_DIGITS = sorted((name for name in genart_hub.bundled() if name.endswith("-mnist")), key=comparison.history_of)
 HEADERS = {
     "en": [
-        "Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk", "Multiply-adds", "Peak memory (MB)", "Can be told",
+        "Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk", "Multiply-adds", "Peak memory (MB)", "Accepts",
         "Fréchet distance",
     ],
-    "zh": ["模型", "用时（秒）", "张/秒", "参数量", "像素", "磁盘（MB）", "乘加运算", "峰值内存（MB）", "可接受的条件", "Fréchet 距离"],
+    "zh": ["模型", "用时（秒）", "张/秒", "参数量", "像素", "磁盘（MB）", "乘加运算", "峰值内存（MB）", "接受什么", "Fréchet 距离"],
 }  # fmt: skip
 
 
 def test_every_bundled_model_of_the_digits_answers_the_comparison(client):
-    galleries, cards, table, status = answers_of(client.predict(4, 20, 1, "", "digits", api_name="/compare"), genart_hub.bundled())
+    galleries, cards, table, status = answers_of(
+        client.predict(4, 20, 1, "", "digits", api_name="/compare"), sorted(genart_hub.bundled(), key=comparison.history_of)
+    )
     for name in BUNDLED_DIGITS:
         gallery = galleries[name]
         assert [shown["caption"].split(" · ")[-1] for shown in gallery] == ["seed 20", "seed 21", "seed 22", "seed 23"]
@@ -56,7 +58,7 @@ def test_the_comparison_s_numbers_are_those_of_the_models(client):
         assert pixels == f"{model.image_size}×{model.image_size}×{model.channels}"
         assert megabytes == pytest.approx(model.source.file.stat().st_size / 1e6, abs=0.006)
         assert 4e-6 * count < memory < 4e-6 * count + 2
-        assert told == ("a class" if model.class_names else "no condition")
+        assert told == ("accepts a class" if model.class_names else "draws at random")
         measured = json.loads(model.source.companion("evaluation.json").read_text("utf-8"))["results"][name]
         assert frechet == next(round(row["value"], 2) for row in measured if row["metric"] == "frechet")
     work = {row[0]: row[6] for row in table["data"]}
@@ -84,7 +86,7 @@ def test_a_pipeline_of_the_host_answers_too_with_four_pictures_at_most(client_wi
     for shown, picture in zip(galleries["big"], expected, strict=True):
         assert same_picture(Image.open(shown["image"]), picture)
     name, _, _, parameters, pixels, megabytes, *_, told, frechet = table["data"][-1]
-    assert (name, pixels, told, frechet) == ("tiny-sd", "16×16×3", "free text", None)
+    assert (name, pixels, told, frechet) == ("tiny-sd", "16×16×3", "accepts words", None)
     assert int(parameters.replace(",", "")) * 4e-6 == pytest.approx(megabytes, abs=0.1)  # float32
     assert "not measured" in cards["big"]
     assert "### tiny-sd\nnot like for like" in outputs[-4]
@@ -124,7 +126,7 @@ def test_a_bundled_pipeline_answers_the_prompt_beside_the_models_of_its_ladder_a
     assert [name for name in TINY_NAMES if cards[name]] == names
     for shown, picture in zip(galleries[PIPELINE], images.to_pil(tiny_model(PIPELINE).sample(3, 5, prompt="rocket")), strict=True):
         assert same_picture(Image.open(shown["image"]), picture)
-    assert "free text" in cards[PIPELINE]
+    assert "accepts words" in cards[PIPELINE]
     assert "<b>7.25</b> <span>lower is better; real pictures: 1.5</span>" in cards[PIPELINE]
     assert "<b>61%</b>" in cards[PIPELINE]
     assert "Precision" not in cards[PIPELINE]
@@ -148,7 +150,7 @@ def test_the_steps_unfold_in_a_strip_that_grows_from_noise_to_the_finished_pictu
 
 def test_the_models_answers_are_plotted_by_time_and_quality(rockets):
     plot = rockets[-3]
-    assert (plot["x_title"], plot["y_title"]) == ("log10(seconds a picture)", "Fréchet distance (lower is better)")
+    assert (plot["x_title"], plot["y_title"]) == ("time a picture takes (powers of ten, in seconds)", "Fréchet distance (lower is better)")
     assert plot["color_map"].keys() == {*EMOJI, PIPELINE}
     points = {model: (x, y) for x, y, model in plot["value"]["data"]}
     assert {model: y for model, (_, y) in points.items()} == {"dcgan-emoji": 7.25, PIPELINE: 7.25}
@@ -203,7 +205,7 @@ def test_a_big_pipeline_that_cannot_be_reached_is_told_and_there_is_nothing_to_a
 @pytest.mark.parametrize("big", ["someone/else", "/etc/passwd", PIPELINE])
 def test_only_the_big_pipelines_that_are_offered_are_loaded(tiny_app, tiny_clients, big):
     sentence = refused(tiny_app, tiny_clients["en"], 1, 0, 1, "rocket", "emoji", "", big, api_name="/compare")
-    assert sentence.startswith("Comparison: Beside them: a big Stable Diffusion must be one of ")
+    assert sentence.startswith("Comparison: Add the full-size Stable Diffusion (optional download) must be one of ")
     assert sentence.endswith(f"nota-ai/bk-sdm-tiny, got '{big}'.")
 
 
