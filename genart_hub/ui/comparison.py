@@ -318,8 +318,8 @@ def first_pictures(name: str) -> list[Image.Image]:
     if file is None:
         return []
     recipe = images.read_recipe(file)
-    with Image.open(file) as picture:
-        tiles = images.tiles(picture.convert("RGB"), recipe["n"], recipe["columns"], recipe.get("scale", 1))
+    picture = images.open_picture(file).convert("RGB")
+    tiles = images.tiles(picture, recipe["n"], recipe["columns"], recipe.get("scale", 1))
     return (tiles[:: recipe["columns"]] if file.name == WISHES else tiles)[:FIRST]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from genart_hub import losses
+from genart_hub import images, losses
 from genart_hub.hub.cards.markdown import SAMPLES
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models.ddpm import DDPM
@@ -73,7 +73,7 @@ def samples_of(model: str | None) -> Image.Image | None:
     """The samples on a bundled model's card."""
     folder = bundled_folder(model) if model else None
     file = folder / SAMPLES if folder else None
-    return Image.open(file).convert("RGB") if file and file.is_file() else None
+    return images.open_picture(file).convert("RGB") if file and file.is_file() else None
 
 
 def build(models: ModelCache) -> dict[str, gr.Button]:

@@ -41,7 +41,18 @@ def test_a_listing_is_true_though_nothing_was_loaded(capsys, name):
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (["*emoji*"], ["dcgan-emoji", "conv-vae-emoji", "tiny-sd-emoji", "features-emoji64", "features-emoji64-b"]),
+        (
+            ["*emoji*"],
+            [
+                "dcgan-emoji",
+                "conv-vae-emoji",
+                "tiny-sd-emoji",
+                "features-emoji64",
+                "features-emoji64-b",
+                "text-vae-emoji",
+                "text-gan-emoji",
+            ],
+        ),
         (["*mnist", "--family", "gan"], ["dcgan-mnist", "gan-mnist"]),
         (["--dataset", "mnist", "--family", "vae"], ["vae-mnist"]),
         (["nothing*"], []),

@@ -33,7 +33,7 @@ every_eye = pytest.mark.parametrize("cls", EYES, ids=lambda cls: cls.__name__)
 
 
 def whole_arguments(cls) -> list[str]:
-    return [p.name for p in inspect.signature(cls).parameters.values() if isinstance(p.default, int)]
+    return [p.name for p in inspect.signature(cls).parameters.values() if isinstance(p.default, int) and not isinstance(p.default, bool)]
 
 
 def with_lively_classes(model):
