@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genart_hub.errors import MAX_COUNT, GenartError, choice, number, sizes, whole
+from genart_hub.errors import MAX_COUNT, GenartError, choice, sizes, whole
 from genart_hub.hub import HubModel
 from genart_hub.hub.model import outline_of_files
 from genart_hub.models.base import ImageModel, check_images, evaluating
-from genart_hub.models.inputs import MAX_GUIDANCE, MAX_STEPS
+from genart_hub.models.inputs import check_input
 from genart_hub.models.labels import names_of_classes
 from genart_hub.quiet import _silent
 
@@ -63,7 +63,7 @@ class DDPM(nn.Module, HubModel, ImageModel):
         self.channels = whole("DDPM", "channels", channels, 1, 64)
         self.objective = choice("DDPM", "objective", objective, OBJECTIVES)
         self.class_names = names_of_classes("DDPM", num_classes, class_names)
-        self.num_steps, self.guidance = check_steps(num_steps), check_guidance(guidance)
+        self.num_steps, self.guidance = check_input("DDPM", "num_steps", num_steps), check_input("DDPM", "guidance", guidance)
         with _silent():
             self.unet = UNet2DModel(
                 sample_size=self.image_size // PATCH,
@@ -148,8 +148,8 @@ class DDPM(nn.Module, HubModel, ImageModel):
         x: (n, C, H, W) float32 in [-1, 1]; the last one is what `sample` gives.
         """
         n = whole("DDPM", "n", n, 1, MAX_COUNT)
-        steps = self.num_steps if num_steps is None else check_steps(num_steps)
-        scale = self.guidance if guidance is None else check_guidance(guidance)
+        steps = self.num_steps if num_steps is None else check_input("DDPM", "num_steps", num_steps)
+        scale = self.guidance if guidance is None else check_input("DDPM", "guidance", guidance)
         classes = self._classes(n, seed, label)
         noise = [torch.randn(self.channels, self.image_size, self.image_size, generator=one) for one in self.generators(n, seed)]
         return self._moments(torch.stack(noise).to(next(self.parameters())), classes, steps, scale)
@@ -191,11 +191,3 @@ class DDPM(nn.Module, HubModel, ImageModel):
     def check_images(self, x: Tensor) -> Tensor:
         """Refuse pictures that are not (B, C, H, W) of this model's size. Returns them where the weights are, in their precision."""
         return check_images(self, x).to(next(self.parameters()))
-
-
-def check_steps(value: object) -> int:
-    return whole("DDPM", "num_steps", value, 1, MAX_STEPS)
-
-
-def check_guidance(value: object) -> float:
-    return number("DDPM", "guidance", value, 0, MAX_GUIDANCE)

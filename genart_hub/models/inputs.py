@@ -73,7 +73,7 @@ def _guidance(where: str, value: object) -> float:
     return number(where, "guidance", value, 0, MAX_GUIDANCE)
 
 
-def check_temperature(where: str, value: object) -> float:
+def _temperature(where: str, value: object) -> float:
     return number(where, "temperature", value, 0, MAX_TEMPERATURE)
 
 
@@ -95,10 +95,15 @@ INPUTS = {
         "--guidance", "how strongly it follows the prompt, 0 to 50 (the model's own number)", _guidance, float, alias="--guidance-scale"
     ),
     "temperature": Input(
-        "--temperature", "how freely tokens are drawn, 0 (the likeliest) to 4 (the model's own number)", check_temperature, float
+        "--temperature", "how freely tokens are drawn, 0 (the likeliest) to 4 (the model's own number)", _temperature, float
     ),
     "size": Input("--size", "of the pictures, a multiple of 8 (the model's own size)", _size, int, "PX"),
 }
+
+
+def check_input(where: str, name: str, value: Any) -> Any:
+    """`value` as `sample` takes the input of that name, or an error that begins with `where`."""
+    return INPUTS[name].check(where, value)
 
 
 def inputs_of(sample: Callable[..., Any]) -> tuple[str, ...]:

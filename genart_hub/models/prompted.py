@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ class ReadsWords(nn.Module, HubModel, ImageModel):
     """A model with a text encoder, whose tokenizer and names lie as files beside the weights."""
 
     extra_files = (TOKENIZER, NAMES)
+    draws_latents: ClassVar[bool] = False  # of an autoencoder, whose decoder it has then
     image_size: int
     words: Words
 

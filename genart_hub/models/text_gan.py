@@ -28,6 +28,7 @@ class TextGAN(Prompted):
 
     family = "text-gan"
     arxiv = "1605.05396"
+    draws_latents = True
     about = {
         "en": "A generative adversarial network that reads words: noise and a prompt become the latent of a picture in one pass, and the "
         "decoder of a latent diffusion model draws it. The discriminator sees latents and the words too.",

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genart_hub.errors import MAX_COUNT, GenartError, number, power_of_two, whole
+from genart_hub.errors import MAX_COUNT, GenartError, power_of_two, whole
 from genart_hub.models.base import evaluating
-from genart_hub.models.inputs import MAX_GUIDANCE, MAX_STEPS, check_temperature
+from genart_hub.models.inputs import check_input
 from genart_hub.models.prompted import ReadsWords
 from genart_hub.models.vqvae import VQVAE
 from genart_hub.models.words import SIZES, Words
@@ -66,8 +66,8 @@ class Tokens(ReadsWords):
         num_layers = whole("Tokens", "num_layers", num_layers, 1, 64)
         if model_dim % num_heads:
             raise GenartError("bad_model_dim", where="Tokens", num_heads=num_heads, value=model_dim)
-        self.num_steps, self.guidance = check_steps(num_steps), check_guidance(guidance)
-        self.temperature = check_temperature("Tokens", temperature)
+        self.num_steps, self.guidance = check_input("Tokens", "num_steps", num_steps), check_input("Tokens", "guidance", guidance)
+        self.temperature = check_input("Tokens", "temperature", temperature)
         self.words = Words(text)
         self.codes = VQVAE(self.image_size, self.channels, levels, width, num_blocks).requires_grad_(False)
         self.num_codes, self.side = self.codes.num_codes, self.codes.side
@@ -162,9 +162,9 @@ class Tokens(ReadsWords):
     ) -> Iterator[tuple[int, int, Tensor]]:
         """(step, num_steps, tokens): (n, h, w), those that are hidden yet among them. What is asked for is checked at once."""
         n = whole("Tokens", "n", n, 1, MAX_COUNT)
-        steps = self.num_steps if num_steps is None else check_steps(num_steps)
-        scale = self.guidance if guidance is None else check_guidance(guidance)
-        warmth = self.temperature if temperature is None else check_temperature("Tokens", temperature)
+        steps = self.num_steps if num_steps is None else check_input("Tokens", "num_steps", num_steps)
+        scale = self.guidance if guidance is None else check_input("Tokens", "guidance", guidance)
+        warmth = self.temperature if temperature is None else check_input("Tokens", "temperature", temperature)
         prompts, generators = self._read(prompt, n), self.generators(n, seed)
         return self._filled(self.words.tokens(prompts), generators, steps, scale, warmth)
 
@@ -196,7 +196,7 @@ class Tokens(ReadsWords):
             return self(tokens, self.told(text))
         none = torch.zeros(len(text), device=text.device)
         if guidance == 0:
-            return self(tokens, self.told(text, none))
+            return self(tokens, self.told(text[:, :1], none))  # as long for any words, so that the same bits come out
         told = self.told(torch.cat([text, text]), torch.cat([none, none + 1]))
         without, with_words = self(torch.cat([tokens, tokens]), told).chunk(2)
         return without + guidance * (with_words - without)
@@ -280,11 +280,3 @@ def draw(logits: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     below = logs.exp().cumsum(dim=-1)
     drawn = torch.searchsorted(below, (u * below[..., -1]).unsqueeze(-1), right=True).clamp(max=logits.shape[-1] - 1)
     return drawn.squeeze(-1), logs.gather(-1, drawn).squeeze(-1)
-
-
-def check_steps(value: object) -> int:
-    return whole("Tokens", "num_steps", value, 1, MAX_STEPS)
-
-
-def check_guidance(value: object) -> float:
-    return number("Tokens", "guidance", value, 0, MAX_GUIDANCE)

@@ -53,6 +53,10 @@ class Words(nn.Module):
         from tokenizers import Tokenizer
 
         self.vocabulary = Vocabulary.read(files[NAMES])
+        size = files[TOKENIZER].stat().st_size
+        if size > TOKENIZER_LIMIT:
+            reason = GenartError("reason_large", file=TOKENIZER, size=size, limit=TOKENIZER_LIMIT)
+            raise GenartError("bad_tokenizer", file=str(files[TOKENIZER]), reason=reason)
         try:
             self.tokenizer = Tokenizer.from_file(str(files[TOKENIZER]))
             self.tokenizer.no_padding()

@@ -17,7 +17,7 @@ from genart_hub.hub.described import name_of
 from genart_hub.models.auto import from_pretrained
 from genart_hub.models.base import evaluating
 from genart_hub.models.words import SIZES
-from genart_hub.train.latent_diffusion.latents import _captions, vocabulary_of
+from genart_hub.train.latent_diffusion.latents import _captions, encode, vocabulary_of
 from genart_hub.train.settings import Settings, option
 
 TOLD = 64  # captions whose features are made at once
@@ -48,24 +48,19 @@ def built(cls: Any, arguments: dict[str, Any], settings: WordedSettings) -> Any:
     pipeline = pipeline_of(settings)
     text = {name: getattr(pipeline.text_encoder.config, name) for name in SIZES}
     arguments = {"text": text} | arguments
-    if draws_latents(cls):
+    if cls.draws_latents:
         vae = pipeline.vae.config
         arguments = {"latent_channels": vae.latent_channels, "decoder_widths": tuple(vae.block_out_channels)} | arguments
     model = cls(**arguments)
     try:
         model.words.encoder.load_state_dict(pipeline.text_encoder.state_dict())
-        if draws_latents(cls):
+        if cls.draws_latents:
             state = {k: v for k, v in pipeline.vae.state_dict().items() if k.startswith(("decoder.", "post_quant_conv."))}
             model.picture.load_state_dict(state)
     except RuntimeError as error:  # another structure of the same sizes
         raise GenartError("config_refused", file="arguments", name=cls.__name__, reason=f"{first_line(error)}.") from error
     model.words.tokenizer = pipeline.tokenizer.backend_tokenizer
     return model
-
-
-def draws_latents(cls: Any) -> bool:
-    """Whether a class draws in the latents of an autoencoder, whose decoder it has then."""
-    return "decoder_widths" in cls.__init__.__annotations__
 
 
 class CaptionedBatches(Batches):
@@ -124,16 +119,11 @@ def captioned(model: Any, settings: WordedSettings, pictures: Pictures, *args: A
 @torch.no_grad()
 def latents_of(model: Any, settings: WordedSettings, pictures: Pictures) -> tuple[Tensor, Tensor] | None:
     """The mean and the standard deviation of each picture's latent, on the CPU; None for a model that draws pixels."""
-    if not draws_latents(type(model)):
+    if not model.draws_latents:
         return None
     vae, device = pipeline_of(settings).vae, next(model.parameters()).device
     vae.to(device)
-    found = []
-    for k in range(0, len(pictures), TOLD):
-        posterior = vae.encode(pictures.images(slice(k, k + TOLD)).to(device)).latent_dist
-        found.append((posterior.mean.cpu().contiguous(), posterior.std.cpu().contiguous()))
-    mean, std = zip(*found, strict=True)
-    return torch.cat(mean), torch.cat(std)
+    return encode(vae, pictures)
 
 
 def minus_prompt_accuracy(model: Any, batches: Any, seed: int, hold_out: str | None) -> Callable[[Any], float] | str:

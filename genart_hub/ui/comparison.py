@@ -317,7 +317,10 @@ def first_pictures(name: str) -> list[Image.Image]:
     file = next((file for file in (folder / WISHES, folder / SAMPLES) if file.is_file()), None)
     if file is None:
         return []
-    recipe = images.read_recipe(file)
+    try:
+        recipe = images.read_recipe(file)
+    except GenartError:  # a picture from elsewhere
+        return []
     picture = images.open_picture(file).convert("RGB")
     tiles = images.tiles(picture, recipe["n"], recipe["columns"], recipe.get("scale", 1))
     return (tiles[:: recipe["columns"]] if file.name == WISHES else tiles)[:FIRST]

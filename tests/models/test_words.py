@@ -10,7 +10,7 @@ from refusals import code_of
 from genart_hub.errors import GenartError
 from genart_hub.hub.names import NAMES
 from genart_hub.models.vocabulary import Vocabulary
-from genart_hub.models.words import TOKENIZER, Words, check_prompts
+from genart_hub.models.words import TOKENIZER, TOKENIZER_LIMIT, Words, check_prompts
 
 COLOURS = tuple(f"红{thing}" for thing in ("心", "旗", "花", "灯", "茶"))
 VOCABULARY = Vocabulary(
@@ -155,6 +155,15 @@ def test_a_file_that_is_no_tokenizer_is_refused(words, tmp_path, content):
     words.write(tmp_path)
     (tmp_path / TOKENIZER).write_text(content)
     assert code_of(lambda: words.read({name: tmp_path / name for name in (TOKENIZER, NAMES)})) == "bad_tokenizer"
+
+
+def test_a_tokenizer_that_is_far_too_large_is_refused_before_it_is_read(words, tmp_path):
+    words.write(tmp_path)
+    with (tmp_path / TOKENIZER).open("ab") as file:
+        file.truncate(TOKENIZER_LIMIT + 1)
+    with pytest.raises(GenartError, match="4,000,001 bytes") as error:
+        words.read({name: tmp_path / name for name in (TOKENIZER, NAMES)})
+    assert error.value.code == "bad_tokenizer"
 
 
 def test_a_tokenizer_of_more_tokens_than_the_encoder_knows_is_refused(words, tmp_path):

@@ -88,12 +88,12 @@ def _tokens(tokenizer: Any, texts: Sequence[str]) -> Tensor:
 
 
 @torch.no_grad()
-def _encode(autoencoder: Autoencoder, pictures: Pictures) -> tuple[Tensor, Tensor]:
-    """The mean and the standard deviation of each picture's latent, (N, C, H, W) each, on the CPU."""
-    device = next(autoencoder.parameters()).device
+def encode(networks: Any, pictures: Pictures) -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation of each picture's latent, (N, C, H, W) each, on the CPU. networks: diffusers' AutoencoderKL."""
+    device = next(networks.parameters()).device
     found = []
     for k in range(0, len(pictures), 64):
-        posterior = autoencoder.networks.encode(pictures.images(slice(k, k + 64)).to(device)).latent_dist
+        posterior = networks.encode(pictures.images(slice(k, k + 64)).to(device)).latent_dist
         found.append((posterior.mean.cpu().contiguous(), posterior.std.cpu().contiguous()))
     mean, std = zip(*found, strict=True)
     return torch.cat(mean).contiguous(), torch.cat(std).contiguous()
@@ -107,7 +107,7 @@ def _latents(out: Path, autoencoder: Autoencoder, pictures: Pictures) -> tuple[T
         with safe_open(file, framework="pt") as saved:
             if saved.metadata() == made_of:
                 return saved.get_tensor("mean"), saved.get_tensor("std")
-    mean, std = _encode(autoencoder, pictures)
+    mean, std = encode(autoencoder.networks, pictures)
     save_tensors({"mean": mean, "std": std}, file, made_of)
     return mean, std
 

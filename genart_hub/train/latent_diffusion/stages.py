@@ -28,12 +28,12 @@ from genart_hub.train.latent_diffusion.latents import (
     CaptionedLatents,
     _captions,
     _draw,
-    _encode,
     _latents,
     _minus_psnr,
     _redraw,
     _tokenizer,
     _tokens,
+    encode,
     vocabulary_of,
 )
 from genart_hub.train.latent_diffusion.networks import MAX_TOKENS, UNET_WIDTHS, WIDTHS, Autoencoder, Denoiser, make_scheduler
@@ -261,7 +261,7 @@ def _train_autoencoder(stage: _Stage, settings: Settings, options: dict[str, Any
     )
     if stage.accelerator.is_main_process:  # the latents that the other stages see have mean 0 and variance 1 in each channel
         averaged = run.averaged.eval()
-        mean, std = _encode(averaged, pictures)
+        mean, std = encode(averaged.networks, pictures)
         variance = mean.var(dim=(0, 2, 3)) + std.square().mean(dim=(0, 2, 3))
         averaged.normalise(mean.mean(dim=(0, 2, 3)).to(device), variance.sqrt().to(device))
         averaged.save_pretrained(stage.out / WORK / "vae")
