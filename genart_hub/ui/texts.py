@@ -1,5 +1,6 @@
 """Every text of the app in English and Chinese, and the one rule that chooses: a browser whose first language is zh* gets Chinese."""
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -42,23 +43,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "path_after": ("Next →", "下一页 →"),
     "how": ("How does it work?", "它是怎样工作的？"),
     # sampling
-    "sampling_how": (
-        "A **generative model** turns a random point $z$ of its **latent space** into a picture. In a **GAN**, a generator $G$ learns by "
-        "adversarial training against a discriminator $D$ that tells real from made:\n\n"
-        "$L_D = -\\mathbb{E}_x[\\log D(x)] - \\mathbb{E}_z[\\log(1 - D(G(z)))]$, and $L_G = -\\mathbb{E}_z[\\log D(G(z))]$.\n\n"
-        "In a **VAE**, an encoder gives $\\mu$ and $\\sigma$, reparameterisation draws $z = \\mu + \\sigma \\epsilon$, and a decoder draws the "
-        "picture; the loss is reconstruction plus $\\mathrm{KL}$. The GAN is an implicit generative model, the VAE an explicit one.\n\n"
-        "**DCGAN** builds its pictures by transposed convolutions, from a patch of 4 × 4 to twice the side with each layer. A model with "
-        "**classes** tells generator and discriminator which one is meant: $G(z, y)$ and $D(x, y)$. Hold the seed, change the class: one "
-        "point $z$, many faces.",
-        "**生成模型**把**潜在空间**中的一个随机点 $z$ 变成一张图片。在**生成对抗网络**（GAN）里，生成器 $G$ 与判别器 $D$ 进行对抗训练，"
-        "判别器分辨真图与假图，损失函数为：\n\n"
-        "$L_D = -\\mathbb{E}_x[\\log D(x)] - \\mathbb{E}_z[\\log(1 - D(G(z)))]$，$L_G = -\\mathbb{E}_z[\\log D(G(z))]$。\n\n"
-        "在**变分自编码器**（VAE）里，编码器给出 $\\mu$ 与 $\\sigma$，用重参数化得到 $z = \\mu + \\sigma \\epsilon$，再由解码器画出图片；"
-        "损失函数是重建误差加 $\\mathrm{KL}$ 散度。GAN 是隐式生成模型，VAE 是显式生成模型。\n\n"
-        "**DCGAN** 用转置卷积画图：从 4 × 4 的小块出发，每过一层，边长加倍。带**类别**的模型把类别同时告诉生成器与判别器："
-        "$G(z, y)$ 与 $D(x, y)$。种子不变、只换类别，同一个点 $z$ 便有不同的面貌。",
-    ),
     "model": ("Model", "模型"),
     "model_info": (
         "Pick a model (or write author/name of one on Hugging Face)",
@@ -112,12 +96,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "把从这里保存的图片拖进来，恢复当时的设置",
     ),
     # interpolation
-    "interpolation_how": (
-        "Between two points of the latent space lie pictures that nobody drew. Latents of a normal distribution live near a sphere, so "
-        "**slerp** goes along the great circle; **lerp** cuts straight through, where pictures get more average.",
-        "潜在空间的两点之间，藏着没有人画过的图片。服从正态分布的潜在向量大多靠近一个球面，所以 **slerp** 沿大圆行走；"
-        "**lerp** 走直线穿过球内，那里的图片更趋于平均。",
-    ),
     "seeds": ("Seeds of the keys", "关键点的种子"),
     "seeds_info": ("2 to 16 whole numbers, with commas", "2 到 16 个整数，用逗号分隔"),
     "method": ("Path", "路径"),
@@ -131,20 +109,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "gif": ("⬇ GIF", "⬇ GIF"),
     "webp": ("⬇ WebP", "⬇ WebP"),
     # reconstruction
-    "reconstruction_how": (
-        "The VAE's **encoder** finds the latent of your picture in one step, and the **decoder** draws it again. A GAN has no encoder: "
-        "its latent is searched for by gradient descent on $\\lVert G(z) - x \\rVert^2$ (inversion). A VAE brings back coarse shapes and colours of anything, also of what it never saw; the details that it never saw go missing. "
-        "A GAN's search can copy a digit more closely than a VAE does: it tries many points for this one picture, while the VAE passes it "
-        "once through a bottleneck that was asked to stay close to $N(0, I)$.\n\n"
-        "How closely should a VAE copy? A Gaussian likelihood whose variance $\\sigma_x^2$ is **learned** settles it: the better the copies, the "
-        "smaller $\\sigma_x^2$, and the more an error weighs against $\\mathrm{KL}$. A model with classes first takes the class that comes "
-        "nearest to your picture.",
-        "VAE 的**编码器**一步就能找到图片的潜在向量，再由**解码器**画出来。GAN 没有编码器：用梯度下降最小化 $\\lVert G(z) - x \\rVert^2$ "
-        "来搜索潜在向量（反演）。VAE 能还原任何图片的大致形状与颜色，哪怕是没见过的；没见过的细节则会丢失。"
-        "在数字上，GAN 的反演可能比 VAE 更像：它为这一张图片搜索许多个点，而 VAE 只让图片一次穿过被要求接近 $N(0, I)$ 的瓶颈。\n\n"
-        "VAE 该画得多像？高斯似然的方差 $\\sigma_x^2$ 由**学习**得到，自行权衡：画得越像，$\\sigma_x^2$ 越小，重建误差相对 $\\mathrm{KL}$ 散度的"
-        "分量就越重。带类别的模型会先选出与图片最接近的类别。",
-    ),
     "upload": ("Your picture", "你的图片"),
     "example_digits": ("Digits to try", "试试这些数字"),
     "example_emoji": ("Pictures in colour to try", "试试这些彩图"),
@@ -176,34 +140,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "ladder": ("Trained on", "训练图片"),
     "digits": ("digits (MNIST)", "数字（MNIST）"),
     "emoji": ("emoji", "表情符号"),
-    "comparison_how": (
-        "The same request to every model: the same count and the same seeds. A class goes to the models that know classes, the prompt to "
-        "those that read; the others draw what they like. Within a set the pictures of training are the same, so what differs is the "
-        "model.\n\n"
-        "**VAE and GAN** draw in one forward pass, from a point $z$ of the latent space: a VAE's decoder learned to copy pictures through "
-        "a bottleneck, which blurs; a GAN's generator learned to fool a discriminator, which is sharp but may leave kinds of pictures out. "
-        "A conditional GAN is told a class too: $G(z, y)$.\n\n"
-        "**Latent diffusion** goes from noise to picture in many small steps. An autoencoder first makes each picture a small latent $z$, "
-        "so that the steps are cheap. In training, noise is mixed in: $z_t = \\alpha_t z + \\sigma_t \\epsilon$, with "
-        "$\\alpha_t^2 + \\sigma_t^2 = 1$. A U-Net that reads the prompt $c$ sees $z_t$ and predicts "
-        "$v = \\alpha_t \\epsilon - \\sigma_t z$, which gives the picture and the noise at once: "
-        "$\\hat z = \\alpha_t z_t - \\sigma_t v$ and $\\hat\\epsilon = \\sigma_t z_t + \\alpha_t v$. To draw, it starts "
-        "from pure noise and at each step moves to a $z_t$ with a little less of it. **Classifier-free guidance** asks twice, with the "
-        "prompt and without, and goes further in the direction of the prompt: $v = v_\\varnothing + w\\,(v_c - v_\\varnothing)$. A larger "
-        "$w$ follows the words more closely and varies less. At the end the decoder turns the latent into pixels.\n\n"
-        "That is why diffusion follows words so well, and why it costs many forward passes where the others need one.",
-        "向每个模型提出同样的请求：同样的数量，同样的种子。类别交给懂类别的模型，提示词交给能读文字的模型，其余的随意发挥。"
-        "同一组的训练图片相同，不同的只是模型。\n\n"
-        "**VAE 与 GAN** 从潜在空间的一个点 $z$ 出发，一次前向计算就画完。VAE 的解码器学的是让图片穿过“瓶颈”后复原，所以偏模糊；"
-        "GAN 的生成器学的是骗过判别器，所以清晰，却可能漏掉某些种类的图片。条件 GAN 还会被告知类别：$G(z, y)$。\n\n"
-        "**潜在扩散模型**从噪声到图片要走许多小步。自编码器先把图片压缩成较小的潜在向量 $z$，这样每一步都不贵。"
-        "训练时往里面掺入噪声：$z_t = \\alpha_t z + \\sigma_t \\epsilon$，其中 $\\alpha_t^2 + \\sigma_t^2 = 1$。"
-        "U-Net 一边读提示词 $c$，一边看 $z_t$，预测 $v = \\alpha_t \\epsilon - \\sigma_t z$；由它可同时得到图片与噪声："
-        "$\\hat z = \\alpha_t z_t - \\sigma_t v$，$\\hat\\epsilon = \\sigma_t z_t + \\alpha_t v$。"
-        "作画时从纯噪声开始，每一步都走到噪声少一点的 $z_t$。**无分类器引导**每步算两次，一次带提示词，一次不带，再朝提示词的方向多走一些："
-        "$v = v_\\varnothing + w\\,(v_c - v_\\varnothing)$。$w$ 越大，越贴合文字，变化也越少。最后由解码器把潜在向量变成像素。\n\n"
-        "所以扩散模型很会听从文字，也因此别的模型算一次，它要算很多次。",
-    ),
     "prompt": ("Prompt", "提示词"),
     "prompt_info": (
         "Describe a picture, in English or Chinese",
@@ -337,12 +273,17 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 
 LANGUAGES = ("en", "zh")
+ESSAYS = Path(__file__).parent / "essays"  # Markdown files that a teacher can edit, of the same name in `en` and `zh`
 PREFIX = "ga_"  # keys such as "slider" or "plot" are Gradio's own
 PAGES = {  # each part of a page of the path, in the languages that it has
     f"page_{page.name}_{part}": tuple(getattr(one, part) for one in several)
     for several in zip(*map(pages.read, LANGUAGES), strict=True)
     for page in several[:1]
     for part in ("title", "text", "question", "answer")
+}
+PAGES |= {  # how each tab works
+    f"{file.stem}_how": tuple((ESSAYS / lang / file.name).read_text("utf-8").strip() for lang in LANGUAGES)
+    for file in sorted((ESSAYS / LANGUAGES[0]).glob("*.md"))
 }
 I18N = gr.I18n(**{lang: {PREFIX + key: pair[k] for key, pair in (TEXTS | PAGES).items()} for k, lang in enumerate(LANGUAGES)})
 

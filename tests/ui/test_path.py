@@ -6,7 +6,7 @@ import re
 import pytest
 
 from genart_hub.models import auto
-from genart_hub.ui import pages, path
+from genart_hub.ui import pages, path, texts
 
 EN, ZH = (pages.read(lang) for lang in pages.LANGUAGES)
 each_page = pytest.mark.parametrize("name", [page.name for page in EN])
@@ -22,6 +22,14 @@ def test_twins_have_the_same_formulas_code_and_links(en, zh):
         assert re.findall(pattern, en.text) == re.findall(pattern, zh.text)
     assert re.search(r"[\u4e00-\u9fff]", zh.title + zh.question + zh.answer)
     assert not re.search(r"[\u4e00-\u9fff]", en.title + en.text + en.question + en.answer)
+
+
+def test_every_tab_s_essay_has_its_twin_with_the_same_formulas():
+    english, chinese = ({file.name: file.read_text("utf-8") for file in (texts.ESSAYS / lang).glob("*.md")} for lang in texts.LANGUAGES)
+    assert english.keys() == chinese.keys() == {f"{tab}.md" for tab in ("comparison", "interpolation", "reconstruction", "sampling")}
+    for name, text in english.items():
+        assert sorted(re.findall(r"\$[^$]*\$", text)) == sorted(re.findall(r"\$[^$]*\$", chinese[name])), name
+        assert not re.search(r"[\u4e00-\u9fff]", text)
 
 
 def test_a_file_that_is_no_page_is_refused(tmp_path):
