@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 
 from genart_hub import images
 from genart_hub.models import auto
-from genart_hub.ui import comparison, interpolation, path, reconstruction, sampling, texts, theme
+from genart_hub.ui import comparison, interpolation, machine, path, reconstruction, sampling, texts, theme
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.model_cache import ModelCache
 
@@ -53,7 +53,7 @@ def launch(**options: Any) -> None:
     keep_clear(Path(os.environ["GRADIO_TEMP_DIR"]))
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS,
+        css=theme.CSS + machine.STYLE,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

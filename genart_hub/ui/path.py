@@ -18,9 +18,9 @@ from genart_hub.models.prompted import Prompted
 from genart_hub.models.vae import VAE
 from genart_hub.models.vqvae import VQVAE
 from genart_hub.train.vae import vae_step
-from genart_hub.ui import pages
+from genart_hub.ui import machine, pages
 from genart_hub.ui.model_cache import ModelCache
-from genart_hub.ui.texts import t
+from genart_hub.ui.texts import PAGES, t
 
 WIDTH = 90  # characters of a line of code
 LATEX = [{"left": "$", "right": "$", "display": False}]
@@ -89,7 +89,11 @@ def build(models: ModelCache) -> dict[str, gr.Button]:
                 with gr.Column(visible=k == 0, elem_classes="page") as column:
                     columns.append(column)
                     gr.Markdown(t(f"page_{name}_title"), elem_classes="page-title")
+                    if f"page_{name}_machine" in PAGES:
+                        gr.HTML(t(f"page_{name}_machine"), js_on_load=machine.SCRIPT)
                     gr.Markdown(t(f"page_{name}_text"), latex_delimiters=LATEX, elem_classes="essay")
+                    if f"page_{name}_beside" in PAGES:
+                        gr.HTML(t(f"page_{name}_beside"), js_on_load=None)
                     if (picture := samples_of(station.model)) is not None:
                         options = {"interactive": False, "height": 260, "buttons": ["fullscreen"], "elem_classes": "few-pixels"}
                         gr.Image(picture, label=station.model, **options)

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from genart_hub.errors import GenartError
-from genart_hub.ui import pages
+from genart_hub.ui import machine, pages
 from genart_hub.ui.sentences import ERRORS_ZH
 
 CLASSES_ZH = {
@@ -280,6 +280,13 @@ PAGES = {  # each part of a page of the path, in the languages that it has
     for several in zip(*map(pages.read, LANGUAGES), strict=True)
     for page in several[:1]
     for part in ("title", "text", "question", "answer")
+}
+PAGES |= {  # its drawings
+    f"page_{page.name}_{part}": tuple(draw(getattr(one, part)) for one in several)
+    for several in zip(*map(pages.read, LANGUAGES), strict=True)
+    for page in several[:1]
+    for part, draw in (("machine", machine.drawn), ("beside", machine.beside))
+    if getattr(page, part)
 }
 PAGES |= {  # how each tab works
     f"{file.stem}_how": tuple((ESSAYS / lang / file.name).read_text("utf-8").strip() for lang in LANGUAGES)

@@ -401,6 +401,22 @@ def test_the_chosen_picture_is_the_one_to_download(visit):
     assert downloaded(page, "en", "zip").endswith("-0.zip")
 
 
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_symbol_of_a_formula_lights_its_box_and_a_box_its_symbols(visit, locale):
+    page, lang = visit(locale, tab="path"), lang_of(locale)
+    page.get_by_role("radio").nth(2).check()
+    drawing, formula = page.locator(".machine:visible"), page.locator(".katex-html:visible .mord")
+    for symbol in ("z", "μ"):
+        formula.filter(has_text=re.compile(f"^{symbol}$")).first.hover()
+        expect(drawing.locator(".box.lit").first).to_be_visible()
+        assert {box.get_attribute("data-symbol") for box in drawing.locator(".box.lit").all()} == {symbol}
+    drawing.locator('.box[data-symbol="z"]').focus()
+    expect(page.locator(".katex-html:visible .mord.lit").first).to_have_text("z")
+    expect(drawing.locator("img")).to_have_count(4)
+    sizes = drawing.locator("img").evaluate_all("all => all.map((one) => one.naturalWidth)")
+    assert all(sizes), lang
+
+
 def test_a_dropped_picture_brings_its_recipe_and_its_pictures_back(visit, tmp_path):
     model = genart_hub.from_pretrained("vae-mnist")
     recipe = model.recipe(321, 5, truncation=0.5, columns=5)

@@ -33,9 +33,11 @@ def test_every_tab_s_essay_has_its_twin_with_the_same_formulas():
 
 
 def test_a_file_that_is_no_page_is_refused(tmp_path):
-    (tmp_path / "01-broken.md").write_text("# Title\n\ntext\n\n## Question\nwhy?\n")
-    with pytest.raises(ValueError, match="two sections"):
-        pages.parsed(tmp_path / "01-broken.md")
+    question, answer = "## Question\nwhy?\n\n", "## Answer\nso\n\n"
+    for sections in (question, question + answer + answer, question + answer + "## Odd\n"):
+        (tmp_path / "01-broken.md").write_text(f"# Title\n\ntext\n\n{sections}")
+        with pytest.raises(ValueError, match="must have one heading"):
+            pages.parsed(tmp_path / "01-broken.md")
 
 
 @each_page
