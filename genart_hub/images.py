@@ -176,6 +176,11 @@ def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, An
     return Path(path)
 
 
+def has_recipe(path: str | os.PathLike) -> bool:
+    """Whether a picture carries a recipe, whatever that holds."""
+    return RECIPE_KEY in open_picture(path).info
+
+
 def read_recipe(path: str | os.PathLike) -> dict[str, Any]:
     """The recipe of a PNG that `save_png` wrote. Raises GenartError where there is none, or a damaged one."""
     name = Path(path).name

@@ -13,6 +13,7 @@ from genart_hub.hub.described import name_of
 from genart_hub.models.auto import check_generative, embedding
 from genart_hub.models.base import Generative, ImageModel, evaluating
 from genart_hub.models.inputs import check_request
+from genart_hub.models.prompted import Prompted
 
 FRAMES = 16  # of a walk from prompt to prompt, drawn at once
 
@@ -175,6 +176,37 @@ def seed_walk(
         return path
     shares = functional.one_hot(mixture.component(u.to(mixture.weights.device)), len(mixture.weights)).float()
     return mixture.blend(path, walk(shares, num_frames, "lerp", loop)).cpu()
+
+
+def of_seed(model: ImageModel, seed: int, *, truncation: float = 1.0, prior: str | None = None, **inputs: Any) -> Tensor | None:
+    """The latent that a model draws a seed's picture from, (Z,); None for a model that begins with noise of another shape.
+
+    inputs: the others of a request, on which it does not depend.
+    """
+    if isinstance(model, Generative):
+        return model.latents(1, seed, truncation, prior)[0]
+    return model.latents(1, seed, truncation)[0] if isinstance(model, Prompted) else None
+
+
+@torch.no_grad()
+def around(model: ImageModel, seed: int, n: int = 4, **inputs: Any) -> Tensor:
+    """Pictures close to a seed's: each from a quarter of the way to the latent of another seed, of those that come next.
+
+    inputs: of the request, as `sample` takes them. Returns (n, C, H, W) float32 in [-1, 1].
+    """
+    seed = whole("around", "seed", seed, 0, MAX_SEED)
+    others = [seed + k if seed + n <= MAX_SEED else seed - k for k in range(1, n + 1)]
+    if isinstance(model, Prompted):
+        z = model.latents(1, seed, inputs.get("truncation", 1.0))
+        near = [walk(torch.cat([z, model.latents(1, other, inputs.get("truncation", 1.0))]), 5)[1] for other in others]
+        with evaluating(model):
+            words = model.embed([inputs["prompt"]] * n)
+            return model.generate(torch.stack(near).to(words), words).float().cpu()
+    model = check_generative(model)
+    label = inputs.pop("label", None)
+    label = model.labels(1, seed) if label is None else model.check_label(label, 1)
+    near = [seed_walk(model, [seed, other], 5, **inputs)[1] for other in others]
+    return frames(model, torch.stack(near), label=None if label is None else int(label[0])).cpu()
 
 
 def frames(model: ImageModel, z: Tensor, batch_size: int = 64, label: object = None) -> Tensor:

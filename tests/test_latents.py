@@ -7,7 +7,7 @@ import torch
 from refusals import code_of
 
 from genart_hub import latents
-from genart_hub.errors import GenartError
+from genart_hub.errors import MAX_SEED, GenartError
 from genart_hub.models.text_vae import TextVAE
 
 
@@ -219,3 +219,30 @@ def test_a_line_of_seeds_is_refused(text, code):
     with pytest.raises(GenartError) as error:
         latents.parse_seeds(text)
     assert error.value.code == code
+
+
+def test_the_latent_of_a_seed_draws_its_picture(gan, reader, pipeline):
+    z = latents.of_seed(gan, 5, truncation=0.5)
+    torch.testing.assert_close(latents.frames(gan, z[None]), gan.sample(1, 5, truncation=0.5), rtol=0, atol=1e-5)
+    assert torch.equal(latents.of_seed(reader, 5, prompt="apple"), reader.latents(1, 5)[0])
+    assert latents.of_seed(pipeline, 5, prompt="red") is None
+
+
+def test_pictures_around_a_seed_lie_a_quarter_of_the_way_to_the_next_ones(gan, reader):
+    near = latents.around(gan, 5, 2)
+    for k, x in enumerate(near, 1):
+        z = latents.slerp(gan.latents(1, 5), gan.latents(1, 5 + k), 0.25)
+        torch.testing.assert_close(x[None], latents.frames(gan, z), rtol=0, atol=1e-5)
+    words = latents.around(reader, 5, 3, prompt="apple")
+    assert words.shape == (3, 1, 8, 8)
+    assert not torch.allclose(words[0], latents.around(reader, 5, 3, prompt="red fox")[0])
+
+
+def test_around_the_last_seed_lie_those_before_it(gan):
+    near = latents.around(gan, MAX_SEED, 1)
+    z = latents.slerp(gan.latents(1, MAX_SEED), gan.latents(1, MAX_SEED - 1), 0.25)
+    torch.testing.assert_close(near, latents.frames(gan, z), rtol=0, atol=1e-5)
+
+
+def test_nothing_lies_around_a_picture_without_a_latent(pipeline):
+    assert code_of(lambda: latents.around(pipeline, 5, 3, prompt="red")) == "not_generative"

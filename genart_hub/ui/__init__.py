@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 
 from genart_hub import images
 from genart_hub.models import auto
-from genart_hub.ui import comparison, interpolation, machine, path, reconstruction, sampling, texts, theme
+from genart_hub.ui import comparison, interpolation, machine, path, reconstruction, sampling, sheet, texts, theme
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.model_cache import ModelCache
 
@@ -42,6 +42,7 @@ def build() -> gr.Blocks:
         for name, button in built["path"].items():
             station = path.STATIONS[name]
             built[station.tab](button, tabs, station.model)
+        sheet.build(models, [block for block in page.blocks.values() if isinstance(block, gr.Gallery)])
     return page
 
 

@@ -110,10 +110,12 @@ def build(models: ModelCache) -> Opener:
             shown.update(fresh)
             return fresh
 
-        def answer(k: int, name: str, model: Any, x: Tensor, seconds: float, captions: list[str], request_of_it: dict) -> dict[Any, Any]:
+        def answer(k: int, name: str, model: Any, x: Tensor, seconds: float, captions: list[str], asked: dict) -> dict[Any, Any]:
             """What the page shows of a model's pictures."""
-            paths = [images.save_png(picture, folder / f"{k}-{j}.png") for j, picture in enumerate(images.to_pil(x))]
-            told_costs, measured = gpu.costs_of(model, **request_of_it), evaluation(name) if k < len(names) else {}
+            recipes = [model.recipe(seed=seed + j, **asked) for j in range(len(x))]
+            paths = [images.save_png(picture, folder / f"{k}-{j}.png", recipes[j]) for j, picture in enumerate(images.to_pil(x))]
+            costs_of_it = {"prompt": prompt} if "prompt" in asked else {}
+            told_costs, measured = gpu.costs_of(model, **costs_of_it), evaluation(name) if k < len(names) else {}
             rows.append(figures(lang, name, model, len(x), seconds, told_costs, measured))
             fresh = {galleries[k]: [(str(path), text) for path, text in zip(paths, captions, strict=True)], table_box: table}
             fresh[facts[k]] = card(lang, model, len(x), seconds, told_costs, measured, big=k == len(names))
@@ -133,7 +135,7 @@ def build(models: ModelCache) -> Opener:
             """A model's answer, and what there is to say of the prompt if it reads one."""
             if "prompt" in asked:
                 notes.append(prompt_note(lang, model, prompt))
-            return answer(k, name, model, x, seconds, captions, {"prompt": prompt} if "prompt" in asked else {})
+            return answer(k, name, model, x, seconds, captions, asked)
 
         def unfold(k: int, name: str, model: Any, count: int) -> Iterator[dict[Any, Any]]:
             """The first picture from noise on, in a few moments of it; then all of them, at their own speed."""

@@ -95,6 +95,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Drop a picture you saved here to get its settings back",
         "把从这里保存的图片拖进来，恢复当时的设置",
     ),
+    "sheet": ("The picture", "这张图"),
+    "sheet_around": ("Close by: a quarter of the way to the next seeds", "附近的图：朝后面几个种子走四分之一"),
+    "sheet_bars": (
+        "z, the {count} numbers that it was drawn from, each a bar up or down. The same z always gives the same picture.",
+        "z：画它所用的 {count} 个数，每个是一根向上或向下的条。同一个 z 总得到同一张图。",
+    ),
+    "sheet_large": ("⬇ 512 px", "⬇ 512 像素"),
+    "sheet_recipe": ("⬇ PNG with its settings inside", "⬇ 带设置的 PNG"),
     # interpolation
     "seeds": ("Seeds of the keys", "关键点的种子"),
     "seeds_info": ("2 to 16 whole numbers, with commas", "2 到 16 个整数，用逗号分隔"),

@@ -93,6 +93,13 @@ CSS = """
   .strip .few-pixels .caption-label { font-size: 9px; padding: 2px 0; }
   .plot .role-legend { translate: -48px 0; }
 }
+.drawn-from { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 4px 0 8px; font-size: 14px; }
+.drawn-from dt { color: var(--body-text-color-subdued); }
+.drawn-from dd { margin: 0; overflow-wrap: anywhere; }
+.sheet .strip .few-pixels .grid-container { grid-template-columns: repeat(4, 1fr) !important; }
+.bars { margin: 0 0 8px; }
+.bars svg { width: 100%; height: 72px; border-radius: 8px; background: #f5ebff; fill: #8a4fd0; }
+.bars figcaption { font-size: 12px; line-height: 1.4; color: var(--body-text-color-subdued); }
 .figure p { text-align: center; color: var(--body-text-color-subdued); }
 .note p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 footer .built-with { display: none; }

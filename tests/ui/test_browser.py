@@ -401,6 +401,27 @@ def test_the_chosen_picture_is_the_one_to_download(visit):
     assert downloaded(page, "en", "zip").endswith("-0.zip")
 
 
+@pytest.mark.parametrize(("locale", "viewport"), [("en-US", DESK), ("zh-CN", PHONE)])
+def test_a_click_on_a_picture_opens_its_sheet(visit, locale, viewport):
+    page, lang = visit(locale, viewport=viewport), lang_of(locale)
+    press(page, lang, "generate")
+    expect(pictures(page)).to_have_count(16)
+    page.locator(".thumbnail-lg:visible").nth(2).click()
+    sheet = page.locator(".sheet")
+    expect(sheet.locator(".drawn-from dd").nth(1)).to_have_text("2")
+    expect(sheet.locator(".bars svg")).to_have_attribute("aria-label", re.compile("128"))
+    expect(sheet.locator(".thumbnail-lg img")).to_have_count(4)
+    with page.expect_download() as download:
+        sheet.get_by_role("link", name=texts.say(lang, "sheet_recipe")).or_(
+            sheet.get_by_text(texts.say(lang, "sheet_recipe"))
+        ).first.click()
+    assert images.read_recipe(download.value.path())["seed"] == 2
+    with page.expect_download() as download:
+        sheet.get_by_text(texts.say(lang, "sheet_large")).first.click()
+    with Image.open(download.value.path()) as large:
+        assert large.size == (512, 512)
+
+
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_a_symbol_of_a_formula_lights_its_box_and_a_box_its_symbols(visit, locale):
     page, lang = visit(locale, tab="path"), lang_of(locale)

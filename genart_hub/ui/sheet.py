@@ -1,0 +1,73 @@
+"""The side sheet: one picture, large, with what it was drawn from, the pictures around it, and files to take away."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from torch import Tensor
+
+from genart_hub import images, latents, remake
+from genart_hub.ui import texts
+from genart_hub.ui.handlers import guarded, in_turn, new_folder
+from genart_hub.ui.model_cache import ModelCache
+from genart_hub.ui.texts import t
+from genart_hub.ui.turns import MODEL
+
+SHOWN, LARGE = 384, 512  # px
+AROUND = 4  # pictures
+TALLEST = 3.0  # a bar of that many standard deviations fills half of the height
+
+
+def build(models: ModelCache, galleries: Sequence[gr.Gallery]) -> gr.Sidebar:
+    """The sheet, which a click on a picture of the galleries opens."""
+
+    @in_turn(MODEL)
+    @guarded
+    def open_sheet(gallery: list, request: gr.Request, event: gr.SelectData) -> tuple[Any, ...]:
+        file = gallery[event.index][0] if gallery else None
+        if file is None or not images.has_recipe(file):
+            return (gr.skip(),) * len(outputs)
+        lang, folder = texts.language(request), new_folder()
+        recipe = remake.read(file)
+        model = models.painter(models.check(remake.name_of(recipe)))
+        asked = remake.request_of(recipe, model, Path(file).name)
+        picture = images.open_picture(file)
+        shown, large = (str(images.save_png(images.enlarge(picture, side), folder / f"{side}px.png")) for side in (SHOWN, LARGE))
+        z = latents.of_seed(model, recipe["seed"], **asked)
+        near = [] if z is None else images.to_pil(latents.around(model, recipe["seed"], AROUND, **asked))
+        facts = told(lang, recipe, asked) + ("" if z is None else bars(lang, z))
+        return gr.Sidebar(open=True), shown, facts, gr.update(visible=bool(near)), near, large, file
+
+    with gr.Sidebar(position="right", open=False, width=440, elem_classes="sheet") as sheet:
+        one = {"interactive": False, "show_label": False, "elem_classes": "few-pixels", "buttons": []}
+        picture = gr.Image(height=SHOWN, label=t("sheet"), **one)
+        facts = gr.HTML(padding=False)
+        with gr.Column(visible=False, elem_classes="strip") as row:
+            gr.Markdown(t("sheet_around"), elem_classes="note")
+            near = gr.Gallery(label=t("sheet_around"), columns=AROUND, height="auto", allow_preview=False, **one)
+        with gr.Row():
+            large = gr.DownloadButton(t("sheet_large"), size="sm")
+            with_recipe = gr.DownloadButton(t("sheet_recipe"), size="sm")
+    outputs = [sheet, picture, facts, row, near, large, with_recipe]
+    for gallery in galleries:
+        gallery.select(open_sheet, gallery, outputs, api_visibility="private", show_progress="hidden")
+    return sheet
+
+
+def told(lang: str, recipe: dict[str, Any], asked: dict[str, Any]) -> str:
+    """What a picture was drawn from, as a list in HTML."""
+    facts = {texts.say(lang, "model"): recipe["model"], texts.say(lang, "seed"): recipe["seed"]}
+    facts |= {texts.say(lang, name): texts.class_name(lang, str(value)) for name, value in asked.items() if name in texts.TEXTS}
+    lines = (f"<dt>{html.escape(str(name))}</dt><dd>{html.escape(str(value))}</dd>" for name, value in facts.items())
+    return f'<dl class="drawn-from">{"".join(lines)}</dl>'
+
+
+def bars(lang: str, z: Tensor) -> str:
+    """A latent as bars up and down from the middle, in HTML. z: (Z,)."""
+    values = (z / TALLEST).clamp(-1, 1).mul(50).round().int().tolist()
+    drawn = "".join(f'<rect x="{k}" y="{50 - max(v, 0)}" width="0.8" height="{max(abs(v), 1)}"/>' for k, v in enumerate(values))
+    sentence = html.escape(texts.say(lang, "sheet_bars", count=len(values)))
+    shape = f'viewBox="0 0 {len(values)} 100" preserveAspectRatio="none"'
+    return f'<figure class="bars"><svg {shape} role="img" aria-label="{sentence}">{drawn}</svg><figcaption>{sentence}</figcaption></figure>'
