@@ -140,5 +140,6 @@ def save_tiny_weights(folder: Path) -> Path:
     (folder / PIPELINE / "sampling.json").write_text('{"num_steps": 10, "guidance": 3}')
     figures = [{"metric": "frechet", "value": 7.25, "real": 1.5}, {"metric": "recall", "value": 0.614, "real": 0.93}]
     for name in (PIPELINE, "dcgan-emoji"):
-        (folder / name / "evaluation.json").write_text(json.dumps({"results": {name: figures}}))
+        scores = {name: [k / 100 - 0.5 for k in range(101)]} if name == "dcgan-emoji" else {}
+        (folder / name / "evaluation.json").write_text(json.dumps({"results": {name: figures}, "scores": scores}))
     return folder

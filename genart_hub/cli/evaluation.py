@@ -61,6 +61,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from genart_hub.evaluate import evaluate as measure
     from genart_hub.evaluate.features import check_features, network_name, pick_features
     from genart_hub.evaluate.measure import table
+    from genart_hub.evaluate.scores import of_real
     from genart_hub.files import replacing
     from genart_hub.hub.cards.markdown import NEAREST
     from genart_hub.hub.cards.tables import PLUS_MINUS, Evaluation, Measure
@@ -74,6 +75,7 @@ def evaluate(options: argparse.Namespace) -> None:
     picture = Path(options.json).with_name(NEAREST) if options.json and options.training else None
     results: dict[str, list[Measure]] = {}
     weights: dict[str, str | None] = {}
+    scores: dict[str, list[float]] = {}
     for name in tqdm(names, unit="model", disable=len(names) < 2):
         model: ImageModel | FeatureNetwork = load(options, name)
         weights[_title(name, names)] = model.source.sha256 if model.source else None
@@ -95,6 +97,11 @@ def evaluate(options: argparse.Namespace) -> None:
         pictures = read(options.data, model.image_size, model.channels) if model.reconstructs else reference
         if options.label and model.num_classes:
             reference, pictures = reference.labelled_by(options.label), pictures.labelled_by(options.label)
+        if hasattr(model, "discriminate"):
+            real = read(options.data, model.image_size, model.channels)
+            real = real.labelled_by(options.label) if options.label and model.num_classes else real
+            if not model.num_classes or (real.labels is not None and bool((real.labels >= 0).all())):
+                scores[_title(name, names)] = of_real(model, real, options.count, options.seed)
         manner = {name: _one(name, getattr(options, name)) for name in ("num_steps", "guidance")}
         counts = options.samples, options.count, options.seed
         results[_title(name, names)] = measure(model, pictures, network, *counts, reference, **of_training, manner=manner)
@@ -103,7 +110,7 @@ def evaluate(options: argparse.Namespace) -> None:
         words = ["/".join(Path(word).parts[-2:]) if word in (options.data, options.reference, options.training) else word for word in words]
         cut = words.index("--json") if "--json" in words else len(words)
         training = {_title(name, names): about for name in names if (about := _training_of(name))}
-        numbers = Evaluation("genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]), results, weights, training).as_dict()
+        numbers = Evaluation("genart-hub " + shlex.join(words[:cut] + words[cut + 2 :]), results, weights, training, scores).as_dict()
         if options.json == "-":
             return print_json(numbers)
         with replacing(options.json) as file:

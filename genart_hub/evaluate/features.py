@@ -11,7 +11,7 @@ from genart_hub.data import Pictures
 from genart_hub.errors import GenartError
 from genart_hub.hub.described import modules_of, name_of
 from genart_hub.models import auto
-from genart_hub.models.base import FeatureNetwork, ImageModel
+from genart_hub.models.base import FeatureNetwork, ImageModel, evaluating
 
 BATCH = 500
 
@@ -79,6 +79,12 @@ def features_of(features: FeatureNetwork, pictures: Pictures) -> Tensor:
 def look(features: FeatureNetwork, x: Tensor) -> Tensor:
     """The features of pictures, made to the feature network's size where they have another. x: (B, C, H, W) in [-1, 1]. Returns (B, D)."""
     return run(features, features.features, _seen_by(features, x))
+
+
+def logits_of(features: FeatureNetwork, x: Tensor) -> Tensor:
+    """What the network takes pictures for, made to its size where needed. x: (B, C, H, W) in [-1, 1]. Returns (B, num_classes)."""
+    with evaluating(features):
+        return run(features, features, _seen_by(features, x))
 
 
 def _seen_by(features: Any, x: Tensor) -> Tensor:

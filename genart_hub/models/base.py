@@ -173,6 +173,7 @@ class ImageModel(Described, Publishable):
         nll: Callable[..., Tensor]
         reconstruct: Callable[..., Tensor]
         embed: Callable[[Sequence[str]], Tensor]  # prompts to what the model sees of them, (N, ...)
+        denoise: Callable[..., Iterator[tuple[int, int, Tensor]]]  # (step, num_steps, x), from noise to what `sample` gives
         sample_embedded: Callable[..., Tensor]  # pictures of that, all of the same seed
         score: Callable[..., Tensor]
         save_pretrained: Callable[..., Path]

@@ -1,6 +1,6 @@
 """Diffusion in pixels, of classes. Ho et al. 2020, https://arxiv.org/abs/2006.11239; flow: Lipman et al. 2023, https://arxiv.org/abs/2210.02747."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -141,18 +141,27 @@ class DDPM(nn.Module, HubModel, ImageModel):
         return x
 
     def denoise(
-        self, n: int = 1, seed: int = 0, *, label: object = None, num_steps: int | None = None, guidance: float | None = None
-    ) -> Iterator[tuple[int, int, Tensor]]:  # fmt: skip
+        self,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        label: object = None,
+        num_steps: int | None = None,
+        guidance: float | None = None,
+        moments: Callable[[int], Collection[int]] | None = None,
+    ) -> Iterator[tuple[int, int, Tensor]]:
         """The pictures of `sample` as they come out of the noise: (step, num_steps, x), from step 0, the noise itself.
 
-        x: (n, C, H, W) float32 in [-1, 1]; the last one is what `sample` gives.
+        x: (n, C, H, W) float32 in [-1, 1]; the last one is what `sample` gives. moments: which steps are told, of so many (None: all).
         """
         n = whole("DDPM", "n", n, 1, MAX_COUNT)
         steps = self.num_steps if num_steps is None else check_input("DDPM", "num_steps", num_steps)
         scale = self.guidance if guidance is None else check_input("DDPM", "guidance", guidance)
         classes = self._classes(n, seed, label)
         noise = [torch.randn(self.channels, self.image_size, self.image_size, generator=one) for one in self.generators(n, seed)]
-        return self._moments(torch.stack(noise).to(next(self.parameters())), classes, steps, scale)
+        made = self._moments(torch.stack(noise).to(next(self.parameters())), classes, steps, scale)
+        told = moments(steps) if moments else range(steps + 1)
+        return (moment for moment in made if moment[0] in told)
 
     def labels(self, n: int, seed: int = 0) -> Tensor | None:
         """The classes that `sample` gives n pictures without a label, drawn by the seeds after the noise. Returns (n,) int64, or None."""

@@ -1,7 +1,7 @@
 """A masked transformer over the tokens of pictures, told by words. Chang et al. 2022 (MaskGIT), https://arxiv.org/abs/2202.04200."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -149,13 +149,15 @@ class Tokens(ReadsWords):
         num_steps: int | None = None,
         guidance: float | None = None,
         temperature: float | None = None,
+        moments: Callable[[int], Collection[int]] | None = None,
     ) -> Iterator[tuple[int, int, Tensor]]:
         """The pictures of `sample` as their tokens are found: (step, num_steps, x), from step 0, where all are hidden.
 
         x: (n, C, H, W) float32 in [-1, 1], a hidden token drawn as the code in the middle; the last one is what `sample` gives.
+        moments: which steps are drawn, of so many (None: all).
         """
-        moments = self._moments(n, seed, prompt, num_steps, guidance, temperature)
-        return ((step, total, self._draw(tokens)) for step, total, tokens in moments)
+        made = self._moments(n, seed, prompt, num_steps, guidance, temperature)
+        return ((step, total, self._draw(tokens)) for step, total, tokens in made if moments is None or step in moments(total))
 
     def _moments(
         self, n: int, seed: int, prompt: str | Sequence[str], num_steps: int | None, guidance: float | None, temperature: float | None

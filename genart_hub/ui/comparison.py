@@ -1,7 +1,6 @@
 """Comparison: one request, answered by every model of a ladder, with what each answer cost."""
 
 import html
-import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,10 +19,10 @@ from genart_hub.hub.cards.shown import WISHES
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto, stable_diffusion
 from genart_hub.models.labels import index_of_class
-from genart_hub.streams import steps_of
 from genart_hub.ui import gpu, texts
 from genart_hub.ui.fields import (
     LADDERS,
+    cannot_box,
     caption,
     class_choices,
     class_dropdown,
@@ -38,9 +37,10 @@ from genart_hub.ui.fields import (
     seed_of,
     unchecked,
 )
-from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, plotted
+from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of
 from genart_hub.ui.handlers import Agreements, Opener, Running, guarded, in_turn, new_folder
 from genart_hub.ui.model_cache import TRUSTED_BYTES, ModelCache, host_s_pipeline
+from genart_hub.ui.scatter import CSS, scatter
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import HUB, MODEL
 
@@ -120,7 +120,7 @@ def build(models: ModelCache) -> Opener:
             fresh = {galleries[k]: [(str(path), text) for path, text in zip(paths, captions, strict=True)], table_box: table}
             fresh[facts[k]] = card(lang, model, len(x), seconds, told_costs, measured, big=k == len(names))
             if "frechet" in measured:
-                points.append((math.log10(seconds / len(x)), measured["frechet"][0], name))
+                points.append((seconds / len(x), measured["frechet"][0], name))
             return show(fresh)
 
         def asked_of(model: Any, count: int) -> tuple[dict[str, Any], list[str | None]]:
@@ -138,25 +138,24 @@ def build(models: ModelCache) -> Opener:
             return answer(k, name, model, x, seconds, captions, asked)
 
         def unfold(k: int, name: str, model: Any, count: int) -> Iterator[dict[Any, Any]]:
-            """The first picture from noise on, in a few moments of it; then all of them, at their own speed."""
+            """All pictures at once; of the first, a few moments from noise on."""
             moments, (asked, called) = [], asked_of(model, count)
             yield show({strip_rows[k]: gr.update(visible=True), strip_titles[k]: texts.say(lang, "strip", model=name)})
-            for step, num_steps, x in model.denoise(1, seed, **asked):
+            seconds, drawing = 0.0, iter(model.denoise(count, seed, **asked))
+            while True:
+                begun = time.perf_counter()
+                try:
+                    step, num_steps, x = next(drawing)
+                except StopIteration as done:  # one that draws its moments from latents tells what it took without them
+                    seconds = done.value or seconds
+                    break
+                seconds += time.perf_counter() - begun
+                fresh: dict[Any, Any] = {status: at_step(lang, name, step, num_steps, count)}
                 if step in moments_of(num_steps):
                     picture = images.save_png(images.enlarge(images.to_pil(x[0]), SHOWN_SIDE), folder / f"{k}-step-{step}.png")
                     moments.append((str(picture), texts.say(lang, "moment", step=step, steps=num_steps)))
-                    yield show({strips[k]: list(moments), status: at_step(lang, name, step, num_steps)})
-                else:
-                    yield show({status: at_step(lang, name, step, num_steps)})
-            steps = steps_of(lambda on_step: model.sample(count, seed, **asked, on_step=on_step))
-            try:
-                while True:
-                    step, num_steps = next(steps)
-                    yield show({status: at_step(lang, name, step, num_steps, count)})
-            except StopIteration as done:
-                x, seconds = done.value
-            finally:
-                steps.close()
+                    fresh[strips[k]] = list(moments)
+                yield show(fresh)
             captions = [caption(lang, seed + j, class_name) for j, class_name in enumerate(called)]
             for j in model.blanked:
                 captions[j] += " · " + texts.say(lang, "blanked")
@@ -183,8 +182,7 @@ def build(models: ModelCache) -> Opener:
             captions = [caption(lang, seed + j, name_of_class) for j, name_of_class in enumerate(called)]
             yield told(k, name, model, x, seconds, captions, asked)
         if points:
-            yield show({plot: plotted(lang, points, colours)})  # hidden: one in sight keeps its old legend, and lags
-            yield show({plot_row: gr.update(visible=True)})
+            yield show({plot: scatter(lang, points, colours), plot_row: gr.update(visible=True)})
         if big:
             yield show({columns[-1]: gr.update(visible=True), titles[-1]: big_title(lang, big)})
             own = bool(host_s_own)
@@ -276,11 +274,12 @@ def build(models: ModelCache) -> Opener:
         agreed = gr.Checkbox(value=False, label=t("big_agree"), visible=False)
         confirmed = gr.Textbox(value="", label=t("big"), visible="hidden")
     with gr.Column(visible=False) as plot_row:
-        plot = gr.ScatterPlot(label=t("plot"), height=420, tooltip="all", buttons=["export"], elem_classes="plot")
+        plot = gr.HTML(css_template=CSS, apply_default_css=False)
         gr.Markdown(t("plot_note"), elem_classes="note")
     with gr.Column(visible=False) as table_row:
         table_box = gr.Dataframe(headers=[""] * len(COLUMNS), label=t("figures"), interactive=False, wrap=True, elem_classes="figures")
         gr.Markdown(t("figures_note"), elem_classes="note")
+    cannot = cannot_box(prompt)
     how("comparison_how")
 
     followers = [*columns[: len(names)], label, prompt_column, *strip_rows.values(), plot_row, table_row]
@@ -296,6 +295,7 @@ def build(models: ModelCache) -> Opener:
     go.click(comparing, inputs, outputs, api_name="compare", show_progress="hidden")  # the status line tells it
     prompt.submit(comparing, inputs, outputs, **quiet)
     chips.success(comparing, inputs, outputs, **quiet)
+    cannot.success(comparing, inputs, outputs, **quiet)
     stop.click(running.stop, queue=False, api_name="stop_comparison", show_progress="hidden")
 
     def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:

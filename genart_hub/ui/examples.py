@@ -1,8 +1,11 @@
 """Digits and small colour pictures that were drawn for this app, so that nobody needs a picture at hand."""
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import gradio as gr
 from PIL import Image, ImageDraw
 
 SIDE, PEN = 280, 24
@@ -132,3 +135,32 @@ def _save(pictures: dict[str, Image.Image], folder: Path) -> list[str]:
     for name, picture in pictures.items():
         picture.save(folder / f"{name}.png")
     return [str(folder / f"{name}.png") for name in pictures]
+
+
+PICKS_HTML = """<p class="picks-title">${label.split("|")[0]}</p>
+<div class="picks">${pictures.map((picture, k) => `<button type="button" class="pick" data-place="${k}"
+  aria-label="${label.split("|")[k + 1] || k + 1}" title="${label.split("|")[k + 1] || ""}"
+  ><img alt="" src="${picture}"></button>`).join("")}</div>"""
+PICKS_CSS = """
+.picks-title { margin: 4px 0 6px; font-size: 14px; color: var(--block-label-text-color); }
+.picks { display: flex; flex-wrap: wrap; gap: 8px; }
+.pick { width: 46px; height: 46px; padding: 2px; border: 1px solid var(--border-color-primary); border-radius: 8px; background: white; }
+.pick:hover, .pick:focus-visible { border-color: var(--color-accent); outline: 2px solid var(--color-accent); }
+.pick img { width: 100%; height: 100%; border-radius: 6px; }
+"""
+PICKS_JS = """element.addEventListener("click", (event) => {
+  const button = event.target.closest(".pick");
+  if (button) trigger("pick", {row: props.row, place: Number(button.dataset.place)});
+});"""
+
+
+def picks(names: Any, paths: Sequence[str], row: int) -> gr.HTML:
+    """Pictures to choose from, each a button with a name. Its event `pick` tells the row and the place.
+
+    names: a text of the page, the row's title and the pictures' names with bars between them. paths: of the pictures.
+    """
+    pictures = [f"data:image/png;base64,{base64.b64encode(Path(path).read_bytes()).decode()}" for path in paths]
+    return gr.HTML(
+        "", label=names, html_template=PICKS_HTML, css_template=PICKS_CSS, js_on_load=PICKS_JS, pictures=pictures, row=row,
+        apply_default_css=False, elem_classes="picks-of-examples",
+    )  # fmt: skip

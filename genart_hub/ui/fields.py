@@ -21,7 +21,9 @@ from genart_hub.ui.model_cache import ModelCache, offered
 
 LADDERS = {"emoji": "-emoji", "digits": "-mnist"}
 PROMPTS = ("smiling face with sunglasses", "rocket", "cat, blob style", "红苹果", "雪人", "blue apple")
+BEYOND = ("长城", "Eiffel Tower", "蓝色的狗", "three apples", "cat on a bicycle", "not a cat")  # what the models of words fail at
 UNREAD_SHOWN = 120  # characters
+SCORE_BAR = 5  # characters of the bar of a picture's score
 MOST_DRAWINGS = 64
 
 
@@ -67,7 +69,12 @@ def parsed(value: Any) -> Any:
 def model_box(names: list[str], label: str = "model", value: str | None = None) -> gr.Dropdown:
     """A list of bundled models that also takes any Hub id. value: the one that is chosen at first, else the first one."""
     value = value or (names[0] if names else None)
-    return gr.Dropdown(names, value=value, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True)
+    return gr.Dropdown(whole_names_first(names), value=value, label=texts.t(label), info=texts.t("model_info"), allow_custom_value=True)
+
+
+def whole_names_first(names: Sequence[str]) -> list[str]:
+    """Names in their order, but each behind those that are part of it: a dropdown takes the first that fits what is typed, at Enter."""
+    return sorted(names, key=lambda name: sum(other in name for other in names))
 
 
 def known_of(models: ModelCache, model_name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -185,9 +192,12 @@ def classes_of(model: ImageModel, label: object, n: int, seed: int) -> Tensor | 
     return model.labels(n, seed) if label is None else model.check_label(label, n)
 
 
-def caption(lang: str, seed: int, class_name: str | None = None, score: float | None = None) -> str:
-    """What stands below a picture: its class, its seed, and the discriminator's probability, where there are such."""
-    text = texts.say(lang, "caption", seed=seed) if score is None else texts.say(lang, "caption_score", seed=seed, score=score)
+def caption(lang: str, seed: int, class_name: str | None = None, percent: int | None = None) -> str:
+    """What stands below a picture: its class, its seed, and how many of 100 real pictures its judge takes for less real, as a bar."""
+    text = texts.say(lang, "caption", seed=seed)
+    if percent is not None:
+        full = round(percent * SCORE_BAR / 100)
+        text += f" · {'▰' * full}{'▱' * (SCORE_BAR - full)} {percent}%"
     return text if class_name is None else f"{texts.class_name(lang, class_name)} · {text}"
 
 
@@ -198,6 +208,14 @@ def prompt_box(visible: bool) -> tuple[gr.Textbox, gr.Column, Any]:
         prompt = gr.Textbox(value=texts.t("prompt_default"), label=texts.t("prompt"), info=texts.t("prompt_info"), max_lines=3)
         examples = gr.Examples([[one] for one in PROMPTS], prompt, label=texts.t("example_prompts"), api_visibility="private")
     return prompt, column, examples.load_input_event
+
+
+def cannot_box(prompt: gr.Textbox) -> Any:
+    """What the models of words cannot do, folded away, with prompts that show it. Returns the event of one that was clicked."""
+    with gr.Accordion(texts.t("cannot"), open=False):
+        gr.Markdown(texts.t("cannot_about"))
+        examples = gr.Examples([[one] for one in BEYOND], prompt, label=texts.t("cannot_try"), api_visibility="private")
+    return examples.load_input_event
 
 
 def prompt_note(lang: str, model: ImageModel, prompt: str) -> str:
@@ -242,7 +260,7 @@ def hub_search(*boxes: gr.Dropdown) -> None:
         models = auto.search(query, limit=50, token=False)
         found = [model.id for model in models if model.family not in ("diffusion", "features")]
         note = texts.say(texts.language(request), "found", count=len(found))
-        return *(gr.update(choices=[*offered(), *found]) for _ in boxes), gr.update(info=note)
+        return *(gr.update(choices=whole_names_first([*offered(), *found])) for _ in boxes), gr.update(info=note)
 
     line = gr.Textbox(label=texts.t("search"), placeholder=texts.t("search_hint"))
     line.submit(search, line, [*boxes, line], api_name="search")

@@ -1,18 +1,15 @@
-"""What an answer cost and how good its model is: table rows, cards, the plot."""
+"""What an answer cost and how good its model is: table rows, cards."""
 
-import math
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-import pandas as pd
-
 from genart_hub.evaluate.costs import Costs
 from genart_hub.hub.cards.tables import EVALUATION, read_evaluation
-from genart_hub.hub.described import num_parameters, weight_files
+from genart_hub.hub.described import name_of, num_parameters, weight_files
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models.stable_diffusion import Estimate
 from genart_hub.ui import texts
+from genart_hub.ui.scatter import duration
 
 MOMENTS = 8  # pictures of a strip from noise to picture
 BAR = 20  # characters of the status line's bar
@@ -48,6 +45,15 @@ def evaluation(name: str) -> dict[str, tuple[Any, float | None]]:
     file = (bundled_folder(name) or Path()) / EVALUATION
     found = read_evaluation(file)
     return {measure.metric: (measure.value, measure.real) for measure in found.results.get(name, [])} if found else {}
+
+
+def real_scores(model: Any) -> list[float]:
+    """The quantiles of what a bundled model's discriminator thinks of real pictures; empty where they were not measured."""
+    name = name_of(model)
+    found = read_evaluation((bundled_folder(name) or Path()) / EVALUATION) if model.scores and bundled_folder(name) else None
+    if found is None or found.weights_sha256.get(name, model.source.sha256) != model.source.sha256:
+        return []
+    return found.scores.get(name, [])
 
 
 def told(lang: str, model: Any) -> str:
@@ -96,28 +102,9 @@ def card(lang: str, model: Any, n: int, seconds: float, cost: Costs, measured: d
     return f'<div class="card"><p class="told">{told(lang, model)}</p><table>{lines}</table></div>'
 
 
-def plotted(lang: str, points: list[tuple[float, float, str]], colours: dict[str, str]) -> Any:
-    """Quality against time, a point a model."""
-    x, y, model = (texts.say(lang, key) for key in ("axis_time", "axis_frechet", "column_model"))
-    value = pd.DataFrame(points, columns=[x, y, model])
-    low, high = math.floor(min(point[0] for point in points)) - 0.5, math.ceil(max(point[0] for point in points)) + 0.5
-    axes = {"x": x, "y": y, "color": model, "x_title": x, "y_title": y, "color_title": model}
-    limits = {"x_lim": [low, high], "y_lim": [0, 1.15 * max(point[1] for point in points)]}
-    return gr.ScatterPlot(value, **axes, **limits, color_map=colours)
-
-
 def short(count: int) -> str:
     """A large number, such as 12.3 M."""
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return str(count)
-
-
-def duration(lang: str, seconds: float) -> str:
-    """A time as a person reads it."""
-    if seconds < 0.1:
-        return texts.say(lang, "milliseconds", value=f"{1000 * seconds:.2g}")
-    if seconds < 100:
-        return texts.say(lang, "seconds", value=f"{seconds:.2g}")
-    return texts.say(lang, "minutes", value=f"{seconds / 60:.2g}")

@@ -90,15 +90,26 @@ class Running:
 
 
 def guarded(handler: Callable) -> Callable:
-    """`handler`, with its errors told in the reader's language. A surprise is told too, and its traceback goes to the terminal."""
+    """`handler`, with its errors told in the reader's language. A surprise is told too, and its traceback goes to the terminal.
+
+    A page shows the sentence at the field that it is about, and in a message where there is none; a program gets it as the error.
+    """
 
     def told(error: Exception, arguments: tuple) -> gr.Error:
-        lang = texts.language(next((a for a in arguments if isinstance(a, gr.Request)), None))
+        request = next((a for a in arguments if isinstance(a, gr.Request)), None)
+        lang = texts.language(request)
         if not isinstance(error, GenartError):
             traceback.print_exception(error, file=sys.stderr)
             error = GenartError("unexpected", reason=first_line(error))
-        message = html.escape(texts.sentence(lang, error), quote=False)
-        return gr.Error(message, title=texts.say(lang, "error"), print_exception=False)
+        sentence, title = texts.sentence(lang, error), texts.say(lang, "error")
+        message: Any = html.escape(sentence, quote=False)
+        if request and request.headers.get("x-gradio-user") == "app" and event_id() is not None:
+            fields = [a for a in arguments if not isinstance(a, gr.Request | gr.Progress)]
+            place = place_of(error, list(inspect.signature(inspect.unwrap(handler)).parameters)[: len(fields)], lang)
+            if place is None:
+                gr.Warning(message, title=title)
+            message = [gr.validate(k != place, sentence if k == place else "") for k in range(len(fields))]
+        return gr.Error(message, title=title, print_exception=False)
 
     if inspect.isgeneratorfunction(handler):
 
@@ -123,6 +134,28 @@ def guarded(handler: Callable) -> Callable:
             raise told(error, arguments) from error
 
     return calling
+
+
+ABOUT = {  # the codes of errors that are about an argument of a handler
+    "prompt": ("empty_prompt", "long_prompt", "unknown_words", "needs_prompt"),
+    "label": ("bad_label", "no_classes"),
+    "truncation": ("bad_truncation",),
+    "seeds": ("bad_seeds", "few_keys", "many_seeds"),
+    "frames": ("loop_frames",),
+    "picture": ("no_picture", "bad_picture", "picture_too_large"),
+}
+OF_NO_FIELD = ("unexpected", "too_many_jobs", "too_busy", "nobody_listens", "job_too_long", "too_little_memory", "not_agreed")
+
+
+def place_of(error: GenartError, names: Sequence[str], lang: str) -> int | None:
+    """Which argument of a handler, of those of these names, an error is about: the one that it names, else by its code; else the model."""
+    if error.code in OF_NO_FIELD or not names:
+        return None
+    for k, name in enumerate(names):
+        labels = (name, texts.label_of(lang, name))
+        if error.code in ABOUT.get(name, ()) or error.values.get("name") in labels:
+            return k
+    return 0 if len(names) == 1 else names.index("model_name") if "model_name" in names else None
 
 
 def in_turn(lane: turns.Turns) -> Callable[[Callable], Callable]:

@@ -81,6 +81,11 @@ class ModelCache:
             return {}
         return {"token": False} | gpu.options(TRUSTED_BYTES) if agreed else {"token": False, "cache_dir": readers_cache()}
 
+    def is_loaded(self, name: object) -> bool:
+        """Whether the model of that name is in memory."""
+        with self._lock:
+            return str(name).strip() in self._models
+
     def _known(self, name: str) -> ImageModel | None:
         with self._lock:
             if name in self._models:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ from PIL import Image
 
 from genart_hub import images, latents
 from genart_hub.errors import GenartError, whole
+from genart_hub.evaluate.features import logits_of, network_of
+from genart_hub.files import parse_json
 from genart_hub.hub.described import device_of
+from genart_hub.hub.locate import bundled_folder
+from genart_hub.hub.names import CONFIG
 from genart_hub.metrics import reconstruction_mse
 from genart_hub.models import auto
-from genart_hub.models.base import ImageModel
+from genart_hub.models.base import FeatureNetwork, ImageModel
 from genart_hub.ui import texts
-from genart_hub.ui.examples import save_digits, save_emoji
+from genart_hub.ui.examples import picks, save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
 from genart_hub.ui.folders import own_folder
 from genart_hub.ui.handlers import Opener, guarded, in_turn, new_folder, stem
@@ -24,6 +29,7 @@ from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
 
+FEW_CLASSES = 100  # of a classifier whose word is told
 SHOW_EVERY = 5  # steps between two pictures of an inversion
 MOST_STEPS = 1000
 NO_ANSWERS = (None, None, "", None, "")
@@ -42,8 +48,8 @@ def build(models: ModelCache) -> Opener:
             raise GenartError("not_vae", model=model_name, choices=", ".join(vaes))
         x = prepare(picture, model, tidy)
         lang = texts.language(request)
-        x_hat, label = latents.reconstruct(model, x)
-        figure = texts.say(lang, "error_figure", error=reconstruction_mse(x, x_hat)) + as_class(lang, model, label)
+        x_hat, label = latents.reconstruct(model, x, label=seen_class(model, x) if model.reconstructs_classes else None)
+        figure = texts.say(lang, "error_figure", error=reconstruction_mse(x, x_hat)) + as_class(lang, model, label) + as_seen(lang, x_hat)
         folder = new_folder()
         return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure
 
@@ -55,12 +61,13 @@ def build(models: ModelCache) -> Opener:
         x = prepare(picture, model, tidy)
         folder = new_folder()
         seen = show(x, folder / "seen.png")
-        label = latents.nearest_class(model, x)
+        label = seen_class(model, x)
+        label = latents.nearest_class(model, x) if label is None else label
         for step, z, _ in latents.invert(model, x, steps, label=label):
             if step == 1 or step % SHOW_EVERY == 0 or step == steps:
                 x_hat = latents.frames(model, z, label=label)
                 figure = texts.say(lang, "error_step", step=step, steps=steps, error=reconstruction_mse(x.cpu(), x_hat.cpu()))
-                figure += as_class(lang, model, label)
+                figure += as_class(lang, model, label) + (as_seen(lang, x_hat) if step == steps else "")
                 yield seen, show(x_hat, folder / f"{stem(model)}-{step}.png"), figure
 
     @in_turn(MODEL)
@@ -74,22 +81,34 @@ def build(models: ModelCache) -> Opener:
     def follow(names: list[str]) -> Callable[[str, str], Any]:
         """The other box moves to the first of its models on the ladder of the one that was chosen; one that is there stays.
 
-        The answers of the models that were there go.
+        The answers of the models that were there go, and so does the answer of the one that was there before.
         """
 
         def move(chosen: str, other: str) -> Any:
             ladder = ladder_of(chosen)
             found = None if ladder == ladder_of(other) else on_ladder(names, ladder)
-            return (found, *NO_ANSWERS) if found else gr.skip()
+            if found:
+                return found, *NO_ANSWERS
+            return gr.skip(), gr.skip(), *((None, "", gr.skip(), gr.skip()) if names is gans else (gr.skip(), gr.skip(), None, ""))
 
         return move
 
+    def pick(event: gr.EventData, chosen: str, other: str) -> tuple[str, Any, Any]:
+        """An example, and models of its ladder."""
+        ladder, k = ("digits", "emoji")[int(event._data["row"]) % 2], int(event._data["place"])
+        return examples[ladder][k % len(examples[ladder])], *to_ladder(ladder, chosen, other)
+
+    def to_ladder(ladder: str, chosen: str, other: str) -> list[Any]:
+        """The two boxes on that ladder: a model that stands there stays."""
+        stays = [gr.skip() if ladder_of(name) == ladder else on_ladder(names, ladder) for name, names in ((chosen, vaes), (other, gans))]
+        return [gr.skip() if name is None else name for name in stays]
+
     folder = own_folder()
+    examples = {"digits": save_digits(folder), "emoji": save_emoji(folder)}
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             picture = unopened(gr.Image(label=t("upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=240))
-            gr.Examples([[path] for path in save_digits(folder)], picture, label=t("example_digits"), api_name="example_digit")
-            gr.Examples([[path] for path in save_emoji(folder)], picture, label=t("example_emoji"), api_name="example_emoji")
+            rows = [picks(t(f"example_{ladder}"), paths, row) for row, (ladder, paths) in enumerate(examples.items())]
             with gr.Accordion(t("draw"), open=False):
                 paper = {"background": Image.new("L", (280, 280), "white"), "layers": [], "composite": None}  # else no brush is chosen
                 pad = gr.Sketchpad(
@@ -115,14 +134,21 @@ def build(models: ModelCache) -> Opener:
                 gan_answer, gan_figure = answer("gan_answer")
     how("reconstruction_how")
 
-    go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct")
-    inverting = search.click(invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert")
+    go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct", show_progress_on=vae_answer)
+    inverting = search.click(
+        invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert", show_progress_on=gan_answer
+    )
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
     answers = [seen, vae_answer, vae_figure, gan_answer, gan_figure]  # they go with the picture that they are of
     picture.change(None, None, answers, js=f"() => {json.dumps(NO_ANSWERS)}", cancels=[inverting], queue=False, api_visibility="private")
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
         when_chosen(box, follow(names), [box, other], [other, *answers])
-    use.click(use_drawing, pad, picture, api_name="use_drawing")
+    boxes, quiet = [vae, gan], {"api_visibility": "private", "show_progress": "hidden"}
+    for row in rows:
+        row.pick(pick, boxes, [picture, *boxes], **quiet)
+    used = use.click(use_drawing, pad, picture, api_name="use_drawing", show_progress="hidden")
+    used.success(lambda *chosen: to_ladder("digits", *chosen), boxes, boxes, **quiet)
+    tidy.input(None, None, answers, js=f"() => {json.dumps(NO_ANSWERS)}", cancels=[inverting], queue=False, api_visibility="private")
 
     def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
         """Let a button of another tab open this one with a VAE."""
@@ -137,6 +163,32 @@ def answer(key: str) -> tuple[gr.Image, gr.Markdown]:
         gr.Markdown(t(key), elem_classes="title")
         options = {"format": "png", "interactive": False, "height": 240, "elem_classes": "few-pixels", "buttons": ["download"]}
         return gr.Image(label=t(key), show_label=False, **options), gr.Markdown(elem_classes="figure")
+
+
+@cache
+def classifier(channels: int) -> FeatureNetwork | None:
+    """The bundled classifier of pictures with so many channels and few classes, which can be named."""
+    for name in auto.bundled("features"):
+        config = parse_json(((bundled_folder(name) or Path()) / CONFIG).read_text("utf-8"))
+        if config.get("channels") == channels and max(len(config.get("class_names", ())), config.get("num_classes", 0)) <= FEW_CLASSES:
+            return network_of(name)
+    return None
+
+
+def seen_class(model: ImageModel, x: torch.Tensor) -> torch.Tensor | None:
+    """The classes that a classifier sees, where the model has the same ones; else None. x: (B, C, H, W). Returns (B,)."""
+    network = classifier(model.channels) if model.class_names else None
+    if network is None or list(network.class_names) != list(model.class_names):
+        return None
+    return logits_of(network, x).argmax(dim=1).to(x.device)
+
+
+def as_seen(lang: str, x_hat: torch.Tensor) -> str:
+    """What a classifier sees in an answer."""
+    network = classifier(x_hat.shape[1])
+    if network is None:
+        return ""
+    return texts.say(lang, "error_seen", label=texts.class_name(lang, network.class_names[int(logits_of(network, x_hat)[0].argmax())]))
 
 
 def as_class(lang: str, model: ImageModel, label: torch.Tensor | None) -> str:

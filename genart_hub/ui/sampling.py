@@ -1,19 +1,25 @@
 """Sampling: pictures from seeds, each with its recipe."""
 
+import html
+import inspect
 import secrets
 import zipfile
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from torch import Tensor
 
 from genart_hub import images, remake
-from genart_hub.errors import GenartError, whole
+from genart_hub.errors import GenartError, shorten, whole
+from genart_hub.evaluate.scores import logits, percentile
 from genart_hub.hub.described import name_of
 from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import INPUTS, PRIORS
+from genart_hub.streams import steps_of
 from genart_hub.ui import texts
 from genart_hub.ui.fields import (
     caption,
@@ -29,10 +35,11 @@ from genart_hub.ui.fields import (
     seed_of,
     unchecked,
 )
-from genart_hub.ui.handlers import Opener, guarded, in_turn, new_folder, stem
+from genart_hub.ui.figures import at_step, moments_of, real_scores
+from genart_hub.ui.handlers import Opener, Running, guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown, offered
 from genart_hub.ui.texts import t
-from genart_hub.ui.turns import MODEL, between_steps
+from genart_hub.ui.turns import MODEL
 
 MOST = 64
 COLUMNS = 8
@@ -56,13 +63,16 @@ def build(models: ModelCache) -> Opener:
         guidance: str = "",
         prior: str = "",
         temperature: str = "",
+        opened: int | None = None,
         request: gr.Request | None = None,
-        progress: gr.Progress = gr.Progress(),
-    ) -> tuple[Any, ...]:
-        model = models.painter(model_name)
+    ) -> Iterator[dict[Any, Any]]:
         lang = texts.language(request)
+        if not models.is_loaded(model_name):
+            yield {note: texts.say(lang, "loading", model=html.escape(shorten(models.check(model_name)).strip("'"), quote=False))}
+        model = models.painter(model_name)
+        where = texts.say(lang, "sampling")
         most = MOST if model.image_size <= LARGE or not model.tells_steps else DIFFUSION_MOST
-        n = whole(texts.say(lang, "sampling"), texts.say(lang, "count"), parsed(n), 1, most)
+        n = whole(where, texts.say(lang, "count"), parsed(n), 1, most)
         seed, chosen = seed_of(seed, lang), class_of(label, model)
         prompt = texts.typed(prompt, "prompt_default", lang)
         given = {"truncation": parsed(truncation), "label": chosen, "prompt": prompt}
@@ -72,33 +82,49 @@ def build(models: ModelCache) -> Opener:
             if str(value or "").strip()
         }
         asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
-
-        def on_step(step: int, num_steps: int) -> None:
-            progress((step, num_steps), desc=name_of(model))
-            between_steps()
-
-        x = model.sample(n, seed, **asked, **({"on_step": on_step} if model.tells_steps else {}))
-        asked = {name: INPUTS[name].check(name, value) for name, value in asked.items()}  # as a recipe carries them
-        note = prompt_note(lang, model, prompt) if "prompt" in asked else ""
         classes = classes_of(model, chosen, n, seed)
         names = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]
-        scores: list[float] | None = None
-        if model.scores:
-            scores = (model.score(x) if classes is None else model.score(x, classes)).tolist()
-            note = texts.say(lang, "score_note")
-        folder, gallery = new_folder(), []
+        folder = new_folder()
+        moments = steps_of_sample(model, n, seed, asked)
+        try:
+            while True:
+                step, total, x = next(moments)
+                fresh: dict[Any, Any] = {note: at_step(lang, name_of(model), step, total, n)}
+                if x is not None:
+                    paths = [images.save_png(one, folder / f"step-{step}-{k}.png") for k, one in enumerate(images.to_pil(x))]
+                    fresh[gallery] = [(str(path), caption(lang, seed + k, names[k])) for k, path in enumerate(paths)]
+                yield fresh
+        except StopIteration as done:
+            x = done.value
+        finally:
+            moments.close()
+        asked = {name: INPUTS[name].check(name, value) for name, value in asked.items()}  # as a recipe carries them
+        told = prompt_note(lang, model, prompt) if "prompt" in asked else ""
+        percents: list[int] | None = None
+        if real := real_scores(model):
+            percents = [percentile(value, real) for value in logits(model, x, classes).tolist()]
+            told = texts.say(lang, "score_note")
+        shown = []
         recipe_of = partial(model.recipe, **asked)
         for k, picture in enumerate(images.to_pil(x)):
             path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", recipe_of(seed=seed + k))
-            gallery.append((str(path), caption(lang, seed + k, names[k], scores[k] if scores else None)))
+            shown.append((str(path), caption(lang, seed + k, names[k], percents[k] if percents else None)))
         columns = min(COLUMNS, n)
         recipe = recipe_of(seed=seed, n=n, columns=columns)
-        grid = images.save_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)
-        archive = folder / f"{stem(model)}-{seed}.zip"
-        with zipfile.ZipFile(archive, "w") as packed:
-            for path in [Path(path) for path, _ in gallery] + [grid]:
+        whole_grid = images.save_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)
+        packed_all = folder / f"{stem(model)}-{seed}.zip"
+        with zipfile.ZipFile(packed_all, "w") as packed:
+            for path in [Path(path) for path, _ in shown] + [whole_grid]:
                 packed.write(path, path.name)
-        return gallery, gallery[0][0], str(grid), str(archive), _code(model, n, seed, asked), note
+        one_of = shown[min(opened or 0, n - 1)][0]
+        yield {
+            gallery: shown, one: one_of, grid: str(whole_grid), archive: str(packed_all), code: _code(model, n, seed, asked), note: told,
+        }  # fmt: skip
+
+    running = Running()
+
+    def stopped(request: gr.Request) -> dict[Any, Any]:
+        return {note: texts.say(texts.language(request), "stopped")}
 
     def dice() -> int:
         return secrets.randbelow(2**31)
@@ -124,8 +150,9 @@ def build(models: ModelCache) -> Opener:
         """The fields of what the model takes: the one that a recipe has just named is in memory."""
         return inputs.visible(models.painter(model_name).inputs)
 
-    def choose(gallery: list, event: gr.SelectData) -> str | None:
-        return gallery[event.index][0] if gallery else None
+    def choose(gallery: list, event: gr.SelectData) -> tuple[str | None, int]:
+        """The picture that is opened: it is the one to download, and so is the one in its place after the next draw."""
+        return (gallery[event.index][0] if gallery else None), event.index
 
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
@@ -135,14 +162,17 @@ def build(models: ModelCache) -> Opener:
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
             seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
             roll = gr.Button(t("dice"), size="sm")
-            go = gr.Button(t("generate"), variant="primary", size="lg")
+            with gr.Row():
+                go = gr.Button(t("generate"), variant="primary", size="lg", scale=3)
+                stop = gr.Button(t("stop"), variant="stop", size="lg", scale=1, min_width=80)
             dropped = gr.File(label=t("restore"), type="filepath", height=170)
         with gr.Column(scale=2, min_width=320):
             gallery = gr.Gallery(
                 show_label=False, columns=8, height="auto", format="png", object_fit="contain",
                 interactive=False, elem_classes="few-pixels", buttons=["download", "fullscreen"],
             )  # fmt: skip
-            note = gr.Markdown(elem_classes="note")
+            note = gr.Markdown(elem_classes=["note", "status"])
+            opened = gr.State(None)
             with gr.Row():
                 one = gr.DownloadButton(t("one"), size="sm")
                 grid = gr.DownloadButton(t("grid"), size="sm")
@@ -150,15 +180,21 @@ def build(models: ModelCache) -> Opener:
             code = gr.Code(label=t("code"), language="python", lines=3, interactive=False)
     how("sampling_how")
 
-    asked, outputs = [model, count, seed, *inputs.fields.values()], [gallery, one, grid, archive, code, note]
-    go.click(sample, asked, outputs, api_name="sample")
-    inputs.fields["prompt"].submit(sample, asked, outputs, api_visibility="private")
-    inputs.chips.success(sample, asked, outputs, api_visibility="private")
-    roll.click(dice, None, seed, api_name="dice").then(sample, asked, outputs, api_name="sample_after_dice")
-    restored = dropped.upload(restore, dropped, asked, api_name="restore")
-    shown = restored.success(show_fields, model, list(inputs.shown.values()), api_visibility="private", show_progress="hidden")
-    shown.success(sample, asked, outputs, api_name="sample_after_restore")
-    gallery.select(choose, gallery, one, api_visibility="private", show_progress="hidden")  # a click cannot come by API
+    fields, outputs = [model, count, seed, *inputs.fields.values()], [gallery, one, grid, archive, code, note]
+    asked, drawing = [*fields, opened], running.until_stopped(sample, stopped)
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    telling: dict[str, Any] = {"show_progress_on": note}  # the line below the pictures tells the steps, and who goes first
+    go.click(drawing, asked, outputs, api_name="sample", **telling)
+    inputs.fields["prompt"].submit(drawing, asked, outputs, api_visibility="private", **telling)
+    inputs.chips.success(drawing, asked, outputs, api_visibility="private", **telling)
+    rolled = roll.click(dice, None, seed, api_name="dice", show_progress="hidden")
+    rolled.success(drawing, asked, outputs, api_name="sample_after_dice", **telling)
+    restored = dropped.upload(restore, dropped, fields, api_name="restore", show_progress="hidden")
+    shown = restored.success(show_fields, model, list(inputs.shown.values()), **quiet)
+    shown.success(drawing, asked, outputs, api_name="sample_after_restore", **telling)
+    stop.click(running.stop, queue=False, api_name="stop_sampling", show_progress="hidden")
+    gallery.select(choose, gallery, [one, opened], **quiet)  # a click cannot come by API
+    gallery.preview_close(lambda: None, None, opened, **quiet)
 
     def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
         """Let a button of another tab open this one with a model, and draw."""
@@ -168,12 +204,35 @@ def build(models: ModelCache) -> Opener:
             classes = class_choices(auto.listing(name).get("classes", ()), texts.language(request))
             return gr.Tabs(selected="sampling"), name, gr.update(**classes)
 
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        opened = button.click(chosen, None, [tabs, model, inputs.fields["label"]], **quiet)
-        fields = opened.success(show_fields, model, list(inputs.shown.values()), **quiet)
-        fields.success(sample, asked, outputs, api_visibility="private")
+        here = button.click(chosen, None, [tabs, model, inputs.fields["label"]], **quiet)
+        shown = here.success(show_fields, model, list(inputs.shown.values()), **quiet)
+        shown.success(drawing, asked, outputs, api_visibility="private", **telling)
 
     return open_by
+
+
+def steps_of_sample(model: ImageModel, n: int, seed: int, asked: dict[str, Any]) -> Generator[tuple[int, int, Tensor | None], None, Tensor]:
+    """Draw, and yield (step, num_steps, x) on the way of a model that takes steps: x (n, C, H, W) as far as it has come.
+
+    A large picture is not shown on its way, which would take long: x is None. Returns the pictures of `sample`.
+    """
+    if model.unfolds and model.image_size <= LARGE:
+        fewer = {"moments": moments_of} if "moments" in inspect.signature(model.denoise).parameters else {}
+        for step, total, x in model.denoise(n, seed, **asked, **fewer):
+            if step < total:
+                yield step, total, x
+        return x
+    if not model.tells_steps:
+        return model.sample(n, seed, **asked)
+    steps = steps_of(lambda on_step: model.sample(n, seed, **asked, on_step=on_step))
+    try:
+        while True:
+            step, total = next(steps)
+            yield step, total, None
+    except StopIteration as done:
+        return done.value[0]
+    finally:
+        steps.close()
 
 
 def fields_of(recipe: dict[str, Any], model: ImageModel, file: str) -> dict[str, Any]:

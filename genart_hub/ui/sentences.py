@@ -231,3 +231,97 @@ ERRORS_ZH: dict[str, str] = {
     "not_agreed": "只有读过所需开销并同意的页面才会加载 {name}。请在页面上选择它，并勾选下方的方框。",
     "unexpected": "这里出了问题（{reason}）。请再试一次。",
 }
+
+HUB = ("Choose one of the list, or write author/name of one on Hugging Face.", "请从列表中选一个，或填写 Hugging Face 上的 作者/模型名。")
+UNUSABLE = (
+    "This model cannot be used here: its files are not as this app knows them. Choose another one.",
+    "这个模型不能在这里使用：它的文件不是这个应用认识的样子。请换一个。",
+)
+UNUSABLE_CODES = (
+    "no_config", "bad_config", "config_no_class", "config_too_large", "unknown_class", "wrong_class", "unknown_keys", "newer_version",
+    "config_refused", "no_weights", "weights_unreadable", "weights_not_finite", "weights_mismatch", "not_pipeline", "bad_names",
+    "no_file_beside", "bad_tokenizer", "bad_text_config",
+)  # fmt: skip
+# where the package's sentence speaks of code, of its hosts or of files, what a reader of the page is told
+ON_PAGE: dict[str, tuple[str, str]] = dict.fromkeys(UNUSABLE_CODES, UNUSABLE) | {
+    "seed_too_large": ("{name} {value} is too large a number. Leave a few digits out.", "{name} {value} 太大了，请去掉几位数字。"),
+    "bad_truncation": (
+        "How close to the average (truncation) must be above 0 and at most 1, got {value}.",
+        "离“平均”多近（截断）必须大于 0 且不超过 1，得到的是 {value}。",
+    ),
+    "bad_label": ("There is no class {value}. Choose one of: {choices}.", "没有类别 {value}。请从中选择：{choices}。"),
+    "no_classes": (
+        "{where} has no classes to choose from; got {value}. Choose “any”.",
+        "{where} 没有可以指定的类别，得到的是 {value}。请选“任意”。",
+    ),
+    "needs_prompt": ("Write what the pictures should show: {model} draws from words.", "请写下想画什么：{model} 按文字作画。"),
+    "model_not_found": (f"There is no model {{name}}. {{near}}{HUB[0]}", f"没有模型 {{name}}。{{near}}{HUB[1]}"),
+    "path_refused": (f"{{name}} is no model's name. {HUB[0]}", f"{{name}} 不是模型的名称。{HUB[1]}"),
+    "hub_no_repo": (
+        "Hugging Face has no model {name} that everybody may load. Check the spelling.",
+        "Hugging Face 上没有公开的模型 {name}。请检查拼写。",
+    ),
+    "hub_gated": (
+        "{name} asks for its terms to be accepted, which cannot be done here. Choose another one.",
+        "{name} 需要先接受它的条款，这里无法做到。请换一个。",
+    ),
+    "hub_not_public": (
+        "Hugging Face has no model {name} that everybody may load. Check the spelling.",
+        "Hugging Face 上没有公开的模型 {name}。请检查拼写。",
+    ),
+    "hub_no_revision": (
+        "{name} has no version {revision}. Leave out what stands behind the @.",
+        "{name} 没有版本 {revision}。请去掉 @ 及其后面的部分。",
+    ),
+    "hub_no_file": ("{name} on Hugging Face is no model of this app.", "Hugging Face 上的 {name} 不是这个应用的模型。"),
+    "hub_unreachable": (
+        "{name} is none of the models here, and Hugging Face ({endpoint}) cannot be reached. Check the network, or choose one of the list.",
+        "{name} 不在这里的模型之中，也无法连接 Hugging Face（{endpoint}）。请检查网络，或从列表中选一个。",
+    ),
+    "hub_not_cached": (
+        "{name} is not on this machine yet. Choose it again when there is a network.",
+        "{name} 还不在这台机器上。请联网后再选它。",
+    ),
+    "hub_refused": ("Hugging Face does not give {name} out ({status}). Check the name.", "Hugging Face 拒绝提供 {name}（{status}）。请检查名称。"),
+    "hub_answer": (
+        "What {endpoint} answered for {name} cannot be used ({reason}). Try again later.",
+        "{endpoint} 对 {name} 的回答无法使用（{reason}）。请稍后再试。",
+    ),
+    "hub_no_search": (
+        "Hugging Face ({endpoint}) cannot be reached. Check the network.",
+        "无法连接 Hugging Face（{endpoint}）。请检查网络。",
+    ),
+    "damaged_file": (
+        "{file} of {name} came damaged, and was thrown away. Choose the model again.",
+        "{name} 的 {file} 下载后已损坏，已被删除。请重新选择这个模型。",
+    ),
+    "too_many_bytes": (
+        "{name} is too large for this app: it would take {size:,} bytes. Choose a smaller one.",
+        "{name} 对这个应用来说太大了：需要 {size:,} 字节。请换一个小一些的。",
+    ),
+    "not_finite": (
+        "{model} draws nothing that can be shown: its weights are spoilt. Choose another one.",
+        "{model} 画不出能显示的东西：它的权重已损坏。请换一个。",
+    ),
+    "no_recipe": (
+        "{file} carries no settings. Take a picture that was saved here, not a copy or a screenshot of it.",
+        "{file} 里没有保存设置。请使用从这里保存的原图，而不是它的副本或截图。",
+    ),
+    "bad_recipe": (
+        "The settings in {file} are damaged ({reason}). Make the picture again, and save it anew.",
+        "{file} 里的设置已损坏（{reason}）。请重新生成并保存这张图片。",
+    ),
+    "other_weights": (
+        "This picture was made by another version of {name} than the one here, so it cannot be made again.",
+        "这张图片由另一个版本的 {name} 画成，与这里的不同，因此无法再画出同样的图。",
+    ),
+    "run_elsewhere": ("{file} was made by {name}, which is not here.", "{file} 由 {name} 画成，而这里没有这个模型。"),
+    "several_labels": (
+        "The pictures in {file} are of several classes; here, all have one. Drop one picture of it alone.",
+        "{file} 中的图片分属几个类别，而这里只能指定一个。请拖入其中单独的一张。",
+    ),
+    "no_field": (
+        "{file} was made with settings that this page has no field for ({names}).",
+        "{file} 用到了本页没有的设置（{names}）。",
+    ),
+}  # fmt: skip

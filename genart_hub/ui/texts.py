@@ -5,9 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from genart_hub.errors import GenartError
+from genart_hub.errors import MAX_SEED, MESSAGES, GenartError
 from genart_hub.ui import machine, pages
-from genart_hub.ui.sentences import ERRORS_ZH
+from genart_hub.ui.sentences import ERRORS_ZH, ON_PAGE
 
 CLASSES_ZH = {
     "smileys-emotion": "笑脸与情感",
@@ -81,11 +81,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "in_line": ("In line: {count} before you", "排队中：前面还有 {count} 个"),
     "pictures": ("Pictures", "图片"),
     "caption": ("seed {seed}", "种子 {seed}"),
-    "caption_score": ("seed {seed} · D {score:.2f}", "种子 {seed} · 判别器 {score:.2f}"),
     "score_note": (
-        "D compares: what a discriminator thinks of a picture beside others. One that learned from pairs, as that of a "
-        "DCGAN, knows no probability, and a perfect digit may stand at 0: read its numbers beside each other only.",
-        "“判别器”后的数字只用来比较：判别器觉得这张图与其他图相比如何。用成对图片训练的判别器（例如 DCGAN 的）不给出概率，很完美的数字也可能是 0：请只把这些数字放在一起看。",
+        "The bar: of 100 real pictures, so many look less real than this one to the model's own judge, the discriminator. At 50 the "
+        "judge takes it for an ordinary real picture; near 0 it still sees a difference, even where you see none.",
+        "小条的含义：在 100 张真图里，模型自己的评判者（判别器）觉得有多少张还不如这一张真。50 左右，说明它把这张当成普通的真图；"
+        "接近 0，说明它仍看得出差别，哪怕你看不出来。",
     ),
     "one": ("⬇ Chosen picture (PNG)", "⬇ 选中的图片（PNG）"),
     "grid": ("⬇ Grid (PNG)", "⬇ 网格图（PNG）"),
@@ -118,8 +118,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "webp": ("⬇ WebP", "⬇ WebP"),
     # reconstruction
     "upload": ("Your picture", "你的图片"),
-    "example_digits": ("Digits to try", "试试这些数字"),
-    "example_emoji": ("Pictures in colour to try", "试试这些彩图"),
+    "example_digits": ("Digits to try|0|2|3|4|7|9", "试试这些数字|0|2|3|4|7|9"),
+    "example_emoji": (
+        "Pictures in colour to try|face|heart|apple|tree|house|boat",
+        "试试这些彩图|笑脸|爱心|苹果|树|房子|小船",
+    ),
     "draw": ("Draw a digit", "画一个数字"),
     "use_drawing": ("Use the drawing", "使用这幅画"),
     "tidy": (
@@ -144,6 +147,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "第 {step} / {steps} 步 · 均方误差 {error:.4f}（像素取值 0 到 1）",
     ),
     "error_class": (" · as {label}", " · 按类别“{label}”"),
+    "error_seen": (" · a classifier sees {label} in it", " · 分类器在其中看到“{label}”"),
     # comparison
     "ladder": ("Trained on", "训练图片"),
     "digits": ("digits (MNIST)", "数字（MNIST）"),
@@ -161,6 +165,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "unknown_words": ("It was trained without: {words}. Names near to it: {near}", "训练时没有见过：{words}。相近的名称：{near}"),
     "unknown_words_alone": ("It was trained without: {words}", "训练时没有见过：{words}"),
+    "cannot": ("What they cannot do", "它们做不到什么"),
+    "cannot_about": (
+        "The models that read words learned some 1,200 names of emoji, each a picture of one thing in the middle. So they know no Great "
+        "Wall and no Eiffel Tower; they cannot count, put two things into one picture, or leave something out; and a colour that a thing "
+        "never had can cost them the thing itself. What they draw then is a mixture of what they do know.",
+        "能读懂文字的模型学过约 1200 个表情的名称，每张图里只有一样东西，画在正中。所以它们不认识长城和埃菲尔铁塔，不会数数，"
+        "画不好两样东西的组合，也听不懂“不要”；给一样东西配上它从没有过的颜色，连东西本身也可能画丢。这时画出来的，是它们学过的东西的混合。",
+    ),
+    "cannot_try": ("Prompts that fail on purpose", "故意让它们失败的提示词"),
     "compare": ("Compare", "对比"),
     "compare_hint": (
         "One wish, drawn by every generation of models: choose, then press Compare.",
@@ -177,14 +190,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "stopped": ("Stopped. The pictures so far stay.", "已停止。已生成的图片保留。"),
     "blanked": ("blanked by the safety checker", "被安全检查遮盖"),
     "plot": ("Quality against time", "质量与用时"),
-    "axis_time": (
-        "time a picture takes (powers of ten, in seconds)",
-        "画一张要多久（秒，10 的幂）",
-    ),
+    "axis_time": ("time a picture takes →", "画一张要多久 →"),
     "plot_note": (
-        "To the left: faster; -3 is a thousandth of a second, 0 is one second, 1 is ten. Further down: closer to real pictures.",
-        "越靠左越快：-3 为千分之一秒，0 为一秒，1 为十秒。越靠下，越接近真图。",
+        "To the left: faster; each line is ten times the one before. Further down: closer to real pictures.",
+        "越靠左越快：每条竖线是前一条的十倍。越靠下，越接近真图。",
     ),
+    "plot_point": ("{model}: {time} a picture, distance {distance}", "{model}：每张 {time}，距离 {distance}"),
     "axis_frechet": ("Fréchet distance (lower is better)", "Fréchet 距离（越低越好）"),
     "told_nothing": (
         "draws at random",
@@ -335,7 +346,26 @@ def class_name(lang: str, name: str) -> str:
     return CLASSES_ZH.get(name, name) if lang == "zh" else name
 
 
+CALLED = {"n": "count", "model_name": "model"}  # arguments whose fields' labels have other keys
+
+
+def label_of(lang: str, name: str) -> str:
+    """What the page calls an argument: its field's label, where it has one."""
+    key = CALLED.get(name, name)
+    return say(lang, key) if key in TEXTS else name
+
+
 def sentence(lang: str, error: GenartError) -> str:
-    """An error in `lang`."""
+    """An error in `lang`, as a reader of the page understands it: fields by their labels, no ranges that nobody can read."""
+    k = LANGUAGES.index(lang)
     values = {key: sentence(lang, value) if isinstance(value, GenartError) else value for key, value in error.values.items()}
-    return ERRORS_ZH[error.code].format(**values) if lang == "zh" else str(error)
+    code = error.code
+    if code == "out_of_range" and values["high"] == MAX_SEED:
+        code = "too_small" if str(values["value"]).startswith("-") else "seed_too_large"
+    if code == "bad_recipe":  # a sentence within one
+        values["reason"] = values["reason"].rstrip(".。")
+    template = ON_PAGE[code][k] if code in ON_PAGE else (MESSAGES, ERRORS_ZH)[k][code]
+    if "name" in values and "where" in values:
+        values["name"] = label_of(lang, str(values["name"]))
+        template = template.removeprefix("{where}: ").removeprefix("{where}：")
+    return template.format(**values)

@@ -60,6 +60,15 @@ CSS = """
 .page-question p { font-weight: 600; margin-top: 6px; }
 .essay { font-size: 1.05em; line-height: 1.6; max-width: 46em; }
 .status { min-height: 22px; }
+div.wrap:has(> .validation-error) {
+  position: static !important; height: auto; min-height: 0; padding: 0 !important; align-items: stretch;
+  background: none; backdrop-filter: none;
+}
+div.wrap > .validation-error {
+  position: static; padding: 2px 44px 2px 4px; border: 0; border-radius: 0; background: none;
+  font-size: 14px; line-height: 1.35; font-weight: 600; text-align: left;
+}
+.status .progress-text, .status .eta-bar, .status .progress-bar-wrap { display: none !important; }
 .status p { margin: 0; }
 .answers { align-items: stretch; }
 .answer .few-pixels .grid-wrap, .strip .few-pixels .grid-wrap { min-height: 120px !important; overflow: visible; }
@@ -82,16 +91,11 @@ CSS = """
 .card td b { font-size: 15px; }
 .card td span { font-size: 12px; color: var(--body-text-color-subdued); }
 .figures td, .figures th { font-size: 13px; }
-.plot .plot_marks path { stroke-width: 5.5px; opacity: 1; transform-box: fill-box; }
-.plot .role-legend-symbol path { stroke-width: 5px; opacity: 1; }
-.plot svg.marks { overflow: visible; }
-.plot { padding-bottom: 44px !important; }
 .figures th, .figures th * { word-break: keep-all !important; overflow-wrap: normal !important; }
 @media (max-width: 640px) {
   .path { flex-direction: column-reverse; }
   .strip .few-pixels .grid-container { gap: 3px !important; }
   .strip .few-pixels .caption-label { font-size: 9px; padding: 2px 0; }
-  .plot .role-legend { translate: -48px 0; }
 }
 .drawn-from { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 4px 0 8px; font-size: 14px; }
 .drawn-from dt { color: var(--body-text-color-subdued); }

@@ -22,6 +22,7 @@ from running import DIGITS, EMOJI, PIPELINE
 
 import genart_hub
 from genart_hub.models import auto
+from genart_hub.ui import sentences
 
 
 def test_every_public_endpoint_is_called_in_this_folder(client):
@@ -42,29 +43,29 @@ def test_a_pipeline_has_no_latents_for_the_other_tabs(tiny_app, tiny_clients, tm
 
 def test_a_class_is_no_request_for_a_pipeline(tiny_app, tiny_clients):
     sentence = refused(tiny_app, tiny_clients["en"], PIPELINE, 1, 0, 1, "food-drink", "rocket", api_name="/sample")
-    assert sentence == f"{PIPELINE} has no classes, so it takes no label; got 'food-drink'. Leave the label out."
+    assert sentence == f"{PIPELINE} has no classes to choose from; got 'food-drink'. Choose “any”."
 
 
-@pytest.mark.parametrize(("query", "sentence"), [(None, "could not be reached"), ("a" * 201, "must be a text of at most 200 characters")])
+@pytest.mark.parametrize(("query", "sentence"), [(None, "cannot be reached"), ("a" * 201, "must be a text of at most 200 characters")])
 def test_a_search_for_nothing_or_for_too_much_is_told(app, client, query, sentence):
     assert sentence in refused(app, client, query, api_name="/search")
 
 
 def test_a_search_without_a_hub_says_so(app, clients):
-    assert "could not be reached" in refused(app, clients["en"], "digits", api_name="/search")
+    assert "cannot be reached" in refused(app, clients["en"], "digits", api_name="/search")
     assert "无法连接" in refused(app, clients["zh"], "digits", api_name="/search")
 
 
 BAD_CLASSES = [
-    ("/sample", ("dcgan-mnist", 1, 0, 1, "x"), "DCGAN: there is no class 'x'. Choose one of: 0, 1, 2,",
-     "DCGAN：没有类别 'x'。请从中选择：0, 1, 2,"),
-    ("/sample", ("gan-mnist", 1, 0, 1, "3"), "gan-mnist has no classes, so it takes no label; got '3'.",
-     "gan-mnist 没有类别，不接受标签，得到的是 '3'。"),
-    ("/walk", ("dcgan-emoji", "0, 1", "slerp", 8, 8, True, 1, 7), "DCGAN: there is no class 7. Choose one of: 0 smileys-emotion,",
-     "DCGAN：没有类别 7。请从中选择：0 smileys-emotion,"),
-    ("/compare", (1, 0, 1, "", "emoji", "3x"), "emoji: there is no class '3x'. Choose one of: 0", "表情符号：没有类别 '3x'。请从中选择：0"),
-    ("/compare", (1, 0, 1, "", "cats", ""), "Comparison: Trained on must be one of emoji, digits, got 'cats'.",
-     "对比：训练图片 必须是 emoji, digits 之一，得到的是 'cats'。"),
+    ("/sample", ("dcgan-mnist", 1, 0, 1, "x"), "There is no class 'x'. Choose one of: 0, 1, 2,",
+     "没有类别 'x'。请从中选择：0, 1, 2,"),
+    ("/sample", ("gan-mnist", 1, 0, 1, "3"), "gan-mnist has no classes to choose from; got '3'.",
+     "gan-mnist 没有可以指定的类别，得到的是 '3'。"),
+    ("/walk", ("dcgan-emoji", "0, 1", "slerp", 8, 8, True, 1, 7), "There is no class 7. Choose one of: 0 smileys-emotion,",
+     "没有类别 7。请从中选择：0 smileys-emotion,"),
+    ("/compare", (1, 0, 1, "", "emoji", "3x"), "There is no class '3x'. Choose one of: 0", "没有类别 '3x'。请从中选择：0"),
+    ("/compare", (1, 0, 1, "", "cats", ""), "Trained on must be one of emoji, digits, got 'cats'.",
+     "训练图片 必须是 emoji, digits 之一，得到的是 'cats'。"),
 ]  # fmt: skip
 
 
@@ -78,26 +79,26 @@ SAMPLE = {"model": GAN, "n": 4, "seed": 0, "truncation": 1}
 WALK = {"model": GAN, "seeds": "0, 1", "method": "slerp", "frames": 8, "fps": 8, "loop": True, "truncation": 1}
 COMPARE = {"n": 2, "seed": 0, "truncation": 1, "prompt": ""}
 BUNDLED = ", ".join(genart_hub.bundled())
-HIGH = 2**53 - 1
 
 BAD_FIELDS = [
-    ("/sample", {"n": 0}, "Sampling: How many pictures must be between 1 and 64, got 0.",
-     "采样：图片数量 必须在 1 与 64 之间，得到的是 0。"),
-    ("/sample", {"n": 65}, "Sampling: How many pictures must be between 1 and 64, got 65.",
-     "采样：图片数量 必须在 1 与 64 之间，得到的是 65。"),
-    ("/sample", {"n": "three"}, "Sampling: How many pictures must be a whole number, got 'three'.",
-     "采样：图片数量 必须是整数，得到的是 'three'。"),
-    ("/sample", {"seed": 1.5}, "Sampling: Seed must be a whole number, got 1.5.", "采样：随机种子 必须是整数，得到的是 1.5。"),
-    ("/sample", {"seed": -1}, f"Sampling: Seed must be between 0 and {HIGH}, got -1.",
-     f"采样：随机种子 必须在 0 与 {HIGH} 之间，得到的是 -1。"),
-    ("/sample", {"truncation": 0}, "GAN: truncation must be above 0 and at most 1, got 0.", "GAN：截断必须大于 0 且不超过 1，得到的是 0。"),
-    ("/sample", {"truncation": 2}, "GAN: truncation must be above 0 and at most 1, got 2.", "GAN：截断必须大于 0 且不超过 1，得到的是 2。"),
+    ("/sample", {"n": 0}, "How many pictures must be between 1 and 64, got 0.",
+     "图片数量 必须在 1 与 64 之间，得到的是 0。"),
+    ("/sample", {"n": 65}, "How many pictures must be between 1 and 64, got 65.",
+     "图片数量 必须在 1 与 64 之间，得到的是 65。"),
+    ("/sample", {"n": "three"}, "How many pictures must be a whole number, got 'three'.",
+     "图片数量 必须是整数，得到的是 'three'。"),
+    ("/sample", {"seed": 1.5}, "Seed must be a whole number, got 1.5.", "随机种子 必须是整数，得到的是 1.5。"),
+    ("/sample", {"seed": -1}, "Seed must be at least 0, got -1.", "随机种子 至少为 0，得到的是 -1。"),
+    ("/sample", {"seed": 2**53}, "Seed 9007199254740992 is too large a number. Leave a few digits out.",
+     "随机种子 9007199254740992 太大了，请去掉几位数字。"),
+    ("/sample", {"truncation": 0}, "How close to the average (truncation) must be above 0 and at most 1, got 0.",
+     "离“平均”多近（截断）必须大于 0 且不超过 1，得到的是 0。"),
+    ("/sample", {"truncation": 2}, "How close to the average (truncation) must be above 0 and at most 1, got 2.",
+     "离“平均”多近（截断）必须大于 0 且不超过 1，得到的是 2。"),
     ("/sample", {"model": "no-such-model"},
-     f"No model 'no-such-model'. Tried a bundled model ({BUNDLED}), a folder, and a Hub id of the form owner/name.",
-     f"没有模型 'no-such-model'。已尝试自带模型（{BUNDLED}）、文件夹，以及形如 owner/name 的 Hub 编号。"),
+     f"There is no model 'no-such-model'. {sentences.HUB[0]}", f"没有模型 'no-such-model'。{sentences.HUB[1]}"),
     ("/sample", {"model": "<b>bold"},
-     f"No model '&lt;b&gt;bold'. Tried a bundled model ({BUNDLED}), a folder, and a Hub id of the form owner/name.",
-     f"没有模型 '&lt;b&gt;bold'。已尝试自带模型（{BUNDLED}）、文件夹，以及形如 owner/name 的 Hub 编号。"),
+     f"There is no model '&lt;b&gt;bold'. {sentences.HUB[0]}", f"没有模型 '&lt;b&gt;bold'。{sentences.HUB[1]}"),
     ("/sample", {"model": "features-mnist"}, f"features-mnist makes no pictures. Choose one of: {BUNDLED}.",
      f"features-mnist 不能生成图片。请改选：{BUNDLED}。"),
     ("/walk", {"seeds": "0"}, "A walk needs at least two keys, got 1.", "漫步至少需要两个关键点，得到的是 1 个。"),
@@ -108,14 +109,14 @@ BAD_FIELDS = [
     ("/walk", {"seeds": "1 " * 17}, "At most 16 seeds are taken, got 17.", "最多接受 16 个种子，得到的是 17 个。"),
     ("/walk", {"seeds": "1 2 3", "frames": 2}, "A walk through 3 keys needs at least 3 frames, got 2.",
      "经过 3 个关键点的漫步至少需要 3 帧，得到的是 2。"),
-    ("/walk", {"frames": 241}, "Interpolation: Frames must be between 2 and 240, got 241.",
-     "插值：帧数 必须在 2 与 240 之间，得到的是 241。"),
-    ("/walk", {"fps": 0}, "Interpolation: Frames per second must be between 1 and 50, got 0.0.",
-     "插值：每秒帧数 必须在 1 与 50 之间，得到的是 0.0。"),
-    ("/walk", {"method": "cubic"}, "Interpolation: Path must be one of slerp, lerp, got 'cubic'.",
-     "插值：路径 必须是 slerp, lerp 之一，得到的是 'cubic'。"),
-    ("/compare", {"n": 17}, "Comparison: How many pictures must be between 1 and 16, got 17.",
-     "对比：图片数量 必须在 1 与 16 之间，得到的是 17。"),
+    ("/walk", {"frames": 241}, "Frames must be between 2 and 240, got 241.",
+     "帧数 必须在 2 与 240 之间，得到的是 241。"),
+    ("/walk", {"fps": 0}, "Frames per second must be between 1 and 50, got 0.0.",
+     "每秒帧数 必须在 1 与 50 之间，得到的是 0.0。"),
+    ("/walk", {"method": "cubic"}, "Path must be one of slerp, lerp, got 'cubic'.",
+     "路径 必须是 slerp, lerp 之一，得到的是 'cubic'。"),
+    ("/compare", {"n": 17}, "How many pictures must be between 1 and 16, got 17.",
+     "图片数量 必须在 1 与 16 之间，得到的是 17。"),
 ]  # fmt: skip
 
 
@@ -130,16 +131,15 @@ def test_a_bad_field_is_told_in_the_reader_s_language(app, clients, endpoint, fi
     "path", ["/etc/passwd", "../weights/gan-mnist", "./weights", f"weights/{GAN}", "genart_hub/ui", "~/models", "C:\\models"]
 )
 def test_the_page_opens_no_path(app, clients, path):
-    english = "The app loads bundled models and Hub ids of the form owner/name, not "
-    assert refused(app, clients["en"], path, 1, 0, 1, api_name="/sample").startswith(english)
-    assert refused(app, clients["zh"], path, 1, 0, 1, api_name="/sample").startswith("应用只加载自带模型和形如 owner/name 的 Hub 编号")
+    assert refused(app, clients["en"], path, 1, 0, 1, api_name="/sample").endswith(f" is no model's name. {sentences.HUB[0]}")
+    assert refused(app, clients["zh"], path, 1, 0, 1, api_name="/sample").endswith(f" 不是模型的名称。{sentences.HUB[1]}")
 
 
 def test_a_hub_id_without_a_network_names_the_endpoint(app, clients):
     english = refused(app, clients["en"], "someone/some-gan", 1, 0, 1, api_name="/sample")
     chinese = refused(app, clients["zh"], "someone/some-gan", 1, 0, 1, api_name="/sample")
-    assert english.startswith(f"someone/some-gan is no folder here, and the Hub at {app.hub} could not be reached.")
-    assert chinese.startswith(f"someone/some-gan 不是这里的文件夹，也无法连接 Hub（{app.hub}）。")
+    assert english.startswith(f"someone/some-gan is none of the models here, and Hugging Face ({app.hub}) cannot be reached.")
+    assert chinese.startswith(f"someone/some-gan 不在这里的模型之中，也无法连接 Hugging Face（{app.hub}）。")
 
 
 def test_a_gan_does_not_reconstruct_in_one_step(app, clients, tmp_path):
@@ -213,18 +213,19 @@ def test_an_odd_picture_is_seen_as_it_looks(client, uploads, name, level):
 
 
 BAD_RECIPES = [
-    (None, "p.png carries no genart_hub recipe.", "p.png 不含 genart_hub 配方。"),
-    ({"model": "../../etc/passwd", "seed": 0}, "The app loads bundled models and Hub ids",
-     "应用只加载自带模型和形如 owner/name 的 Hub 编号"),
-    ({"model": f"weights/{GAN}", "seed": 0}, "The app loads bundled models and Hub ids", "应用只加载自带模型和形如 owner/name 的 Hub 编号"),
-    ({"model": GAN, "seed": 0, "weights_sha256": "0" * 64}, f"The picture was made with other weights of {GAN} (000000000000 there, ",
-     f"这张图片由 {GAN} 的另一份权重生成"),
-    ({"model": GAN, "seed": -3}, "p.png: its recipe is damaged (recipe: seed must be", "p.png：其中的配方已损坏（recipe：seed 必须在"),
-    ({"model": GAN, "seed": 0, "truncation": "much"}, "p.png: its recipe is damaged (recipe: truncation",
-     "p.png：其中的配方已损坏（recipe：truncation"),
-    ({"model": GAN, "seed": 0, "n": 65}, "Sampling: How many pictures must be between 1 and 64, got 65.",
-     "采样：图片数量 必须在 1 与 64 之间，得到的是 65。"),
-    ({"model": GAN, "seed": 0, "n": 10**9}, "p.png: its recipe is damaged (recipe: n must be", "p.png：其中的配方已损坏（recipe：n 必须在"),
+    (None, "p.png carries no settings.", "p.png 里没有保存设置。"),
+    ({"model": "../../etc/passwd", "seed": 0}, "'../../etc/passwd' is no model's name.", "'../../etc/passwd' 不是模型的名称。"),
+    ({"model": f"weights/{GAN}", "seed": 0}, f"'weights/{GAN}' is no model's name.", f"'weights/{GAN}' 不是模型的名称。"),
+    ({"model": GAN, "seed": 0, "weights_sha256": "0" * 64}, f"This picture was made by another version of {GAN} than the one here",
+     f"这张图片由另一个版本的 {GAN} 画成"),
+    ({"model": GAN, "seed": -3}, "The settings in p.png are damaged (Seed must be at least 0, got -3).",
+     "p.png 里的设置已损坏（随机种子 至少为 0，得到的是 -3）。"),
+    ({"model": GAN, "seed": 0, "truncation": "much"}, "The settings in p.png are damaged (How close to the average",
+     "p.png 里的设置已损坏（离“平均”多近（截断）"),
+    ({"model": GAN, "seed": 0, "n": 65}, "How many pictures must be between 1 and 64, got 65.",
+     "图片数量 必须在 1 与 64 之间，得到的是 65。"),
+    ({"model": GAN, "seed": 0, "n": 10**9}, "The settings in p.png are damaged (How many pictures must be",
+     "p.png 里的设置已损坏（图片数量 必须在"),
 ]  # fmt: skip
 
 

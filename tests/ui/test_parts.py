@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import string
 import threading
 import time
@@ -20,7 +21,7 @@ from genart_hub import images, streams, ui
 from genart_hub.errors import MESSAGES, GenartError
 from genart_hub.hub import locate
 from genart_hub.models import MODELS, stable_diffusion
-from genart_hub.ui import examples, fields, figures, folders, handlers, model_cache, sentences, texts, theme
+from genart_hub.ui import examples, fields, figures, folders, handlers, model_cache, scatter, sentences, texts, theme
 
 # ---- uploads ----
 
@@ -158,7 +159,7 @@ def test_a_class_that_the_model_lacks_is_refused(tiny, name, code):
 def test_a_caption_tells_the_class_then_the_seed_then_the_discriminator():
     assert fields.caption("en", 5) == "seed 5"
     assert fields.caption("en", 5, "food-drink") == "food-drink · seed 5"
-    assert fields.caption("zh", 5, "food-drink", 0.5) == "食物与饮料 · 种子 5 · 判别器 0.50"
+    assert fields.caption("zh", 5, "food-drink", 62) == "食物与饮料 · 种子 5 · ▰▰▰▱▱ 62%"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +273,27 @@ def test_a_time_is_told_in_the_unit_that_fits(seconds, english, chinese):
     assert (figures.duration("en", seconds), figures.duration("zh", seconds)) == (english, chinese)
 
 
+TICKS = {"en": "1 ms, 10 ms, 100 ms, 1 s, 10 s", "zh": "1 毫秒, 10 毫秒, 100 毫秒, 1 秒, 10 秒"}
+
+
+@pytest.mark.parametrize(("lang", "ticks"), TICKS.items())
+def test_the_axis_of_time_has_a_line_at_each_power_of_ten_and_points_lie_between_them(lang, ticks):
+    colours = {"a": "#111111", "b": "#222222", "<i>": "#333333"}
+    drawn = scatter.scatter(lang, [(0.001, 2.0, "a"), (0.1, 4.0, "b"), (3.0, 10.0, "<i>")], colours)
+    assert re.findall(r'class="x" style="left:[\d.]+%">(.*?)<', drawn) == ticks.split(", ")
+    places = re.findall(r'class="point" style="left:([\d.]+)%;bottom:([\d.]+)%;background:(#\d+)', drawn)
+    assert [colour for *_, colour in places] == ["#111111", "#222222", "#333333"]
+    assert [float(left) for left, *_ in places] == pytest.approx([0, 50, 86.93], abs=0.01)
+    heights = [float(up) for _, up, _ in places]
+    assert heights[2] == pytest.approx(5 * heights[0], abs=0.05)
+    assert "<i>" not in drawn.replace("<i style", "")
+
+
+@pytest.mark.parametrize(("most", "step"), [(0.9, 0.2), (5, 1), (12, 5), (47, 10), (300, 100)])
+def test_the_lines_across_are_few_and_round(most, step):
+    assert scatter.step_of(most) == pytest.approx(step)
+
+
 @pytest.mark.parametrize(("download", "free", "seconds"), [(2_740_000_000, 8_000_000_000, 95.0), (0, 3_000_000_000, None)])
 def test_what_a_big_pipeline_takes_is_told_in_both_languages(download, free, seconds):
     estimate = stable_diffusion.Estimate("me/big", download, 4_500_000_000, seconds, free)
@@ -352,6 +374,57 @@ def test_a_surprise_is_told_in_a_sentence_and_printed_to_the_terminal(capsys, st
     assert "(out of &lt;memory&gt;)" in told.value.message.replace("（", "(").replace("）", ")")
     assert "second line" not in told.value.message
     assert "RuntimeError: out of <memory>" in capsys.readouterr().err
+
+
+class FromPage(Request):
+    """A request of a page, whose events have names."""
+
+    def __init__(self, accepted: str):
+        self.headers = {"accept-language": accepted, "x-gradio-user": "app"}
+
+
+def drawing(model_name: str, n: int, seed: int, prompt: str, label: str, request: gr.Request):
+    raise model_name
+
+
+@pytest.mark.parametrize(
+    ("error", "place", "sentence"),
+    [
+        (GenartError("empty_prompt"), 3, "提示词是空的。请写下图片应该画什么。"),
+        (GenartError("bad_label", where="DCGAN", value="'x'", choices="0, 1"), 4, "没有类别 'x'。请从中选择：0, 1。"),
+        (GenartError("too_large", where="采样", name="图片数量", high=64, value="65"), 1, "图片数量 最多为 64，得到的是 65。"),
+        (GenartError("out_of_range", where="GAN", name="seed", low=0, high=2**53 - 1, value="-1"), 2, "随机种子 至少为 0，得到的是 -1。"),
+        (GenartError("hub_gated", name="a/<b>"), 0, "a/<b> 需要先接受它的条款，这里无法做到。请换一个。"),
+    ],
+)
+def test_a_page_gets_the_sentence_at_the_field_that_it_is_about(monkeypatch, error, place, sentence):
+    monkeypatch.setattr(handlers, "event_id", lambda: "an event")
+    with pytest.raises(gr.Error) as told:
+        handlers.guarded(drawing)(error, 1, 2, "", "", FromPage("zh"))
+    assert [one["is_valid"] for one in told.value.message] == [k != place for k in range(5)]
+    assert told.value.message[place]["message"] == sentence
+
+
+def test_a_page_gets_what_is_about_no_field_in_a_message_with_a_title_in_its_language(monkeypatch):
+    warned = []
+    monkeypatch.setattr(handlers, "event_id", lambda: "an event")
+    monkeypatch.setattr(gr, "Warning", lambda *arguments, **options: warned.append((arguments, options)))
+    with pytest.raises(gr.Error) as told:
+        handlers.guarded(drawing)(GenartError("too_busy", count=3), 1, 2, "", "", FromPage("zh"))
+    assert warned == [(("应用已有 3 个请求要处理。请过一分钟再试。",), {"title": "没有成功"})]
+    assert all(one["is_valid"] for one in told.value.message)
+
+
+def test_no_sentence_for_a_page_speaks_of_code():
+    for code, pair in sentences.ON_PAGE.items():
+        assert code in MESSAGES or code == "seed_too_large"
+        assert placeholders(pair[0]) == placeholders(pair[1]), code
+        assert not re.search(r"[=`_]|--|token|HF_|pickle|config", re.sub(r"\{\w+[^}]*\}", "", pair[0])), code
+
+
+def test_a_name_stands_behind_those_that_are_part_of_it():
+    names = fields.whole_names_first(["dcgan-mnist", "me/gan-mnist", "gan-mnist", "vae"])
+    assert all(names.index(part) < names.index(name) for name in names for part in names if part in name and part != name)
 
 
 def test_an_error_of_the_reader_leaves_the_terminal_quiet(capsys):

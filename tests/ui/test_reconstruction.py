@@ -9,6 +9,7 @@ from over_http import GAN, VAE, apple, digit, drawing, mean_squared_error, same_
 from PIL import Image
 
 from genart_hub import images, latents
+from genart_hub.ui.examples import save_digits
 
 
 def figure(text: str) -> float:
@@ -61,6 +62,15 @@ def test_a_conditional_model_tells_as_which_class_it_saw_the_picture(tiny_model,
     for name, endpoint, steps in (("cvae-mnist", "/reconstruct", ()), ("dcgan-mnist", "/invert", (10,))):
         *_, figure = tiny_clients[lang].submit(handle_file(picture), name, True, *steps, api_name=endpoint).result()
         assert figure.endswith(sentence.format(latents.nearest_class(tiny_model(name), x).item()))
+
+
+@pytest.mark.parametrize(("place", "name"), [(2, "3"), (5, "9")])
+def test_a_drawn_digit_is_searched_for_and_named_as_what_a_classifier_sees(clients, tmp_path, place, name):
+    picture = handle_file(save_digits(tmp_path)[place])
+    *_, figure = clients["zh"].submit(picture, "dcgan-mnist", True, 60, api_name="/invert").result()
+    assert figure.endswith(f" · 按类别“{name}” · 分类器在其中看到“{name}”")
+    *_, figure = clients["en"].predict(picture, VAE, True, api_name="/reconstruct")
+    assert figure.endswith(f" · a classifier sees {name} in it")
 
 
 @pytest.mark.parametrize("endpoint", ["/reconstruct", "/invert"])

@@ -1,5 +1,6 @@
 """The Sampling tab's endpoints, called over HTTP."""
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -24,16 +25,19 @@ def test_picture_k_of_sample_carries_seed_plus_k(client):
     assert images.read_recipe(one)["seed"] == 41
 
 
-@pytest.mark.parametrize(("lang", "seed", "score"), [("en", "seed", "D"), ("zh", "种子", "判别器")])
-def test_a_gan_s_captions_carry_its_discriminator_s_probability(clients, lang, seed, score):
-    gallery, *_, note = clients[lang].predict(GAN, 2, 5, 1, api_name="/sample")
+@pytest.mark.parametrize(("lang", "seed"), [("en", "seed"), ("zh", "种子")])
+def test_a_gan_s_captions_tell_where_its_judge_puts_a_picture_among_real_ones(clients, lang, seed):
+    gallery, *_, note = clients[lang].predict(GAN, 8, 5, 1, api_name="/sample")
     model = genart_hub.from_pretrained(GAN)
-    expected = torch.sigmoid(model.discriminate(model.sample(2, seed=5))).tolist()
-    for k, shown in enumerate(gallery):
-        match = re.fullmatch(rf"{seed} (\d+) · {score} (\d\.\d\d)", shown["caption"])
+    real = json.loads(model.source.companion("evaluation.json").read_text("utf-8"))["scores"][GAN]
+    for k, (shown, logit) in enumerate(zip(gallery, model.discriminate(model.sample(8, seed=5)).tolist(), strict=True)):
+        match = re.fullmatch(rf"{seed} (\d+) · (▰*)(▱*) (\d+)%", shown["caption"])
         assert int(match[1]) == 5 + k
-        assert float(match[2]) == pytest.approx(expected[k], abs=0.0051)
-    assert note
+        assert int(match[4]) == pytest.approx(100 * sum(value < logit for value in real) / len(real), abs=1)
+        assert len(match[2]) == round(int(match[4]) / 20)
+        assert len(match[2] + match[3]) == 5
+    assert "D " not in "".join(shown["caption"] for shown in gallery)
+    assert "50" in note
 
 
 def test_a_vae_s_captions_carry_the_seed_alone(client):
@@ -96,6 +100,18 @@ def test_sampling_a_pipeline_draws_the_prompt_and_writes_it_down(tiny_model, tin
     assert not note
 
 
+def test_the_pictures_of_a_model_of_steps_are_shown_on_their_way_and_end_as_those_of_sample(tiny_model, tiny_clients):
+    tiny_clients["zh"].predict(api_name="/stop_sampling")  # nothing runs
+    results = list(tiny_clients["zh"].submit(PIPELINE, 2, 7, 1, "", "火箭", api_name="/sample"))
+    assert any(f"{PIPELINE} · 2 张图片 · 第 " in str(result[-1]) for result in results)
+    ways = [result[0] for result in results if isinstance(result[0], list) and "step-" in str(result[0][0]["image"])]
+    assert ways
+    assert all(len(way) == 2 for way in ways)
+    x = tiny_model(PIPELINE).sample(2, 7, prompt="火箭")
+    for picture, shown in zip(images.to_pil(x), results[-1][0], strict=True):
+        assert same_picture(picture, Image.open(shown["image"]))
+
+
 def test_a_dropped_picture_brings_its_prompt_back(tiny_clients):
     _, one, grid, *_ = tiny_clients["zh"].predict(PIPELINE, 2, 5, 1, "", "蓝色的狗", api_name="/sample")
     for path, n in ((one, 1), (grid, 2)):
@@ -114,10 +130,10 @@ def test_steps_and_guidance_are_asked_for_and_come_back(tiny_model, tiny_clients
 def test_a_picture_with_settings_that_have_no_field_here_is_told(tiny_model, tiny_app, tiny_clients, tmp_path):
     recipe = tiny_model(PIPELINE).recipe(0, 2, prompt=["cat", "dog"], negative_prompt="red")
     file = handle_file(picture_with(recipe, tmp_path / "p.png"))
-    told = "p.png was made with settings that the app has no field for (prompt, negative_prompt)."
+    told = "p.png was made with settings that this page has no field for (prompt, negative_prompt)."
     assert refused(tiny_app, tiny_clients["en"], file, api_name="/restore").startswith(told)
     assert refused(tiny_app, tiny_clients["zh"], file, api_name="/restore").startswith(
-        "p.png 用到了应用里没有的设置（prompt, negative_prompt）。"
+        "p.png 用到了本页没有的设置（prompt, negative_prompt）。"
     )
 
 
@@ -138,12 +154,18 @@ def test_any_class_is_drawn_from_each_picture_s_seed(tiny_model, tiny_clients):
         assert shown["caption"].startswith(f"{label} · seed ")
 
 
-@pytest.mark.parametrize(("lang", "caption"), [("en", "animals-nature · seed 4 · D "), ("zh", "动物与自然 · 种子 4 · 判别器 ")])
+@pytest.mark.parametrize(("lang", "caption"), [("en", "animals-nature · seed 4 · "), ("zh", "动物与自然 · 种子 4 · ")])
 def test_a_caption_tells_the_class_and_the_discriminator_is_told_it_too(tiny_model, tiny_clients, lang, caption):
     gallery, *_ = tiny_clients[lang].predict("dcgan-emoji", 1, 4, 1, "animals-nature", api_name="/sample")
     model = tiny_model("dcgan-emoji")
-    score = model.score(model.sample(1, 4, label="animals-nature"), "animals-nature").item()
-    assert gallery[0]["caption"] == f"{caption}{score:.2f}"
+    logit = model.discriminate(model.sample(1, 4, label="animals-nature"), torch.tensor([2])).item()
+    assert gallery[0]["caption"].startswith(caption)
+    assert int(gallery[0]["caption"].split()[-1].rstrip("%")) == pytest.approx(100 * min(max(logit + 0.5, 0), 1), abs=1)
+
+
+def test_a_model_whose_real_pictures_nobody_scored_shows_no_score(tiny_clients):
+    gallery, *_, note = tiny_clients["en"].predict("dcgan-mnist", 1, 4, 1, "3", api_name="/sample")
+    assert (gallery[0]["caption"], note) == ("3 · seed 4", "")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +197,7 @@ def test_a_dropped_picture_brings_its_class_back(tiny_model, tiny_clients, name,
 def test_a_picture_of_several_classes_is_told_and_one_of_the_same_class_comes_back(tiny_model, tiny_app, tiny_clients, tmp_path):
     model = tiny_model("dcgan-mnist")
     file = handle_file(picture_with(model.recipe(0, 2, label=["3", "4"]), tmp_path / "p.png"))
-    assert refused(tiny_app, tiny_clients["en"], file, api_name="/restore").startswith("p.png has a class for each picture; ")
-    assert refused(tiny_app, tiny_clients["zh"], file, api_name="/restore").startswith("p.png 的每张图片各有类别，")
+    assert refused(tiny_app, tiny_clients["en"], file, api_name="/restore").startswith("The pictures in p.png are of several classes; ")
+    assert refused(tiny_app, tiny_clients["zh"], file, api_name="/restore").startswith("p.png 中的图片分属几个类别，")
     file = handle_file(picture_with(model.recipe(0, 2, label=["3", "3"]), tmp_path / "q.png"))
     assert tiny_clients["en"].predict(file, api_name="/restore")[4]["value"] == "3"

@@ -41,6 +41,7 @@ class Evaluation:
     results: dict[str, list[Measure]]
     weights_sha256: dict[str, str | None] = field(default_factory=dict)  # empty: of a version that did not note them
     training: dict[str, dict[str, Any]] = field(default_factory=dict)  # training.json of each
+    scores: dict[str, list[float]] = field(default_factory=dict)  # the quantiles of what a discriminator thinks of real pictures
 
     @property
     def own(self) -> list[Measure]:
@@ -72,7 +73,8 @@ def read_evaluation(file: Path) -> Evaluation | None:
     except (TypeError, AttributeError) as error:
         value = shorten(found["results"])
         raise GenartError("bad_config", file=str(file), reason=GenartError("reason_field", field="results", value=value)) from error
-    return Evaluation(found.get("command") or "", results, found.get("weights_sha256") or {}, found.get("training") or {})
+    beside = {name: found.get(name) or {} for name in ("weights_sha256", "training", "scores")}
+    return Evaluation(found.get("command") or "", results, **beside)
 
 
 # ---- a card's two halves, and what a stranger's edit leaves of them ----

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -128,13 +128,14 @@ class StableDiffusion(ImageModel):
         guidance: float | None = None,
         negative_prompt: str | None = None,
         size: int | tuple[int, int] | None = None,
+        moments: Callable[[int], Collection[int]] | None = None,
     ) -> Iterator[tuple[int, int, Tensor]]:
         """The pictures of `sample` as they come out of the noise: (step, num_steps, x), from step 0, the noise itself.
 
         x: (n, 3, H, W) float32 in [-1, 1], the latents of that moment through the autoencoder; the last one is what `sample` gives.
-        No step is made before it is asked for, and none after the generator is closed or dropped.
+        No step is made before it is asked for, or after the generator is closed. moments: which steps are drawn, of so many (None: all).
         """
-        return self._denoise(*self._text_to_image(Request(n, seed, prompt, num_steps, guidance, negative_prompt, size)))
+        return self._denoise(*self._text_to_image(Request(n, seed, prompt, num_steps, guidance, negative_prompt, size)), moments)
 
     @knows_diffusers_words
     def img2img(
@@ -212,10 +213,7 @@ class StableDiffusion(ImageModel):
     def sample_embedded(
         self, embedded: Tensor, seed: int = 0, *, num_steps: int | None = None, guidance: float | None = None
     ) -> Tensor:  # fmt: skip
-        """The pictures of what `embed` gave, or of something between, all from the same noise. embedded: (N, L, D).
-
-        Returns (N, 3, H, W) float32 in [-1, 1].
-        """
+        """The pictures of what `embed` gave, (N, L, D), or of something between, of one noise. Returns (N, 3, H, W) float32 in [-1, 1]."""
         pipe, options = self._text_to_image(Request(1, seed, "of one noise", num_steps, guidance))
         state = options["generator"][0].get_state()  # with the noise drawn, as in `sample`
         options |= {"prompt": None, "prompt_embeds": embedded, "latents": options["latents"].expand(len(embedded), -1, -1, -1)}
@@ -368,15 +366,16 @@ class StableDiffusion(ImageModel):
         self.blanked = tuple(k for k, blank in enumerate(getattr(made, "nsfw_content_detected", None) or ()) if blank)
         return made.images.float().cpu() * 2 - 1
 
-    def _denoise(self, pipe: Any, options: dict[str, Any]) -> Iterator[tuple[int, int, Tensor]]:
+    def _denoise(self, pipe: Any, options: dict[str, Any], moments: Any) -> Generator[tuple[int, int, Tensor], None, float]:
         with _silent():
             pipe.scheduler.set_timesteps(options["num_inference_steps"])
         total = len(pipe.scheduler.timesteps)
+        drawn = moments(total) if moments else range(total)
         yield 0, total, self._decode(options["latents"])
 
         def unfold(tell: Callable[..., None]) -> Tensor:
             def on_latents(step: int, total: int, latents: Tensor) -> None:
-                if step < total:
+                if step < total and step in drawn:
                     tell(step, pipe.scheduler.scale_model_input(latents, pipe.scheduler.timesteps[step]))
 
             return self._run(pipe, options, on_latents)
@@ -387,8 +386,9 @@ class StableDiffusion(ImageModel):
                     step, latents = next(steps)
                     yield step, total, self._decode(latents)
             except StopIteration as done:
-                x, _ = done.value
+                x, seconds = done.value
         yield total, total, x
+        return seconds  # that the steps took, without the moments that were drawn
 
     @torch.no_grad()
     def _decode(self, latents: Tensor) -> Tensor:
