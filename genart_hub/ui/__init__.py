@@ -20,8 +20,9 @@ from starlette.middleware import Middleware
 
 from genart_hub import images
 from genart_hub.models import auto
-from genart_hub.ui import comparison, interpolation, machine, path, reconstruction, sampling, sheet, texts, theme
+from genart_hub.ui import address, comparison, interpolation, machine, path, reconstruction, sampling, sheet, texts, theme
 from genart_hub.ui.gate import SESSIONS, Gate
+from genart_hub.ui.head import Head
 from genart_hub.ui.model_cache import ModelCache
 
 TABS = {"comparison": comparison, "path": path, "sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction}
@@ -32,16 +33,22 @@ def build() -> gr.Blocks:
     auto.plug()
     models = ModelCache()
     with gr.Blocks(title="genart_hub", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        bar = address.bar()
         gr.Markdown(texts.t("heading"))
         gr.Markdown(texts.t("intro"), elem_classes="note")
-        built: dict[str, Any] = {}
+        built: dict[str, address.Built] = {}
+        items: dict[str, gr.Tab] = {}
         with gr.Tabs() as tabs:
             for name, tab in TABS.items():
-                with gr.Tab(texts.t(name), id=name):
+                with gr.Tab(texts.t(name), id=name) as items[name]:
                     built[name] = tab.build(models)
-        for name, button in built["path"].items():
+        for name, button in built["path"].buttons.items():
             station = path.STATIONS[name]
-            built[station.tab](button, tabs, station.model)
+            opener = built[station.tab].open_by
+            assert opener is not None
+            assert station.model is not None
+            opener(button, tabs, station.model)
+        address.wire(bar, tabs, items, built)
         sheet.build(models, [block for block in page.blocks.values() if isinstance(block, gr.Gallery)])
     return page
 
@@ -62,6 +69,6 @@ def launch(**options: Any) -> None:
         enable_monitoring=False,
         run_history=False,
         footer_links=["api", "settings"],
-        app_kwargs={"middleware": [Middleware(Gate, page=page), Middleware(theme.LanguageRule)]},
+        app_kwargs={"middleware": [Middleware(Gate, page=page), Middleware(Head, page=page, tabs=tuple(TABS))]},
         **options,
     )

@@ -2,7 +2,7 @@
 
 import html
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto, stable_diffusion
 from genart_hub.models.labels import index_of_class
 from genart_hub.ui import gpu, texts
+from genart_hub.ui.address import Built
 from genart_hub.ui.fields import (
     LADDERS,
     cannot_box,
@@ -38,7 +39,7 @@ from genart_hub.ui.fields import (
     unchecked,
 )
 from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of
-from genart_hub.ui.handlers import Agreements, Opener, Running, guarded, in_turn, new_folder
+from genart_hub.ui.handlers import Agreements, Running, guarded, in_turn, new_folder
 from genart_hub.ui.model_cache import TRUSTED_BYTES, ModelCache, host_s_pipeline
 from genart_hub.ui.scatter import CSS, scatter
 from genart_hub.ui.texts import t
@@ -59,7 +60,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def build(models: ModelCache) -> Opener:
+def build(models: ModelCache) -> Built:
     """The tab."""
     names = sorted(auto.bundled(), key=history_of)
     listed = {name: auto.listing(name) for name in names}
@@ -203,9 +204,9 @@ def build(models: ModelCache) -> Opener:
 
     @in_turn(MODEL)
     @guarded
-    def show_ladder(ladder: str, offer: str, request: gr.Request) -> tuple[Any, ...]:
+    def show_ladder(ladder: str, offer: str, chosen: str, request: gr.Request) -> tuple[Any, ...]:
         shown = [gr.update(visible=ladder_of(name) == ladder) for name in names]
-        classes = gr.update(**class_choices(known_classes(listed, ladder), texts.language(request)))
+        classes = gr.update(**class_choices(known_classes(listed, ladder), texts.language(request), chosen))
         hidden = [gr.update(visible=False)] * (len(strips) + 2)
         return *shown, classes, gr.update(visible=reads_a_prompt(ladder, offer)), *hidden
 
@@ -284,7 +285,7 @@ def build(models: ModelCache) -> Opener:
 
     followers = [*columns[: len(names)], label, prompt_column, *strip_rows.values(), plot_row, table_row]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    ladder.change(show_ladder, [ladder, offer], followers, **quiet)
+    ladder.change(show_ladder, [ladder, offer, label], followers, **quiet)
     told = [offer_note, agreed, confirmed, columns[-1], prompt_column]
     offer.change(show_offer, [offer, ladder], told, api_name="tell_big", show_progress="hidden")
     agreed.input(confirm, [agreed, offer], [confirmed, columns[-1], titles[-1]], api_name="agree_to_big", show_progress="hidden")
@@ -303,7 +304,11 @@ def build(models: ModelCache) -> Opener:
         opened = button.click(lambda: (gr.Tabs(selected="comparison"), ladder_of(name)), None, [tabs, ladder], **quiet)
         opened.success(comparing, inputs, outputs, **quiet)
 
-    return open_by
+    def classes(values: Mapping[str, Any]) -> tuple[str, ...]:
+        return known_classes(listed, values["dataset"])
+
+    addressed = {"dataset": ladder, "prompt": prompt, "label": label, "n": count, "seed": seed, "truncation": truncation}
+    return Built(open_by, addressed, go, classes)
 
 
 def history_of(name: str) -> tuple[int, int, str]:

@@ -77,15 +77,17 @@ def whole_names_first(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: sum(other in name for other in names))
 
 
-def known_of(models: ModelCache, model_name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def known_of(models: ModelCache, model_name: str, load: bool = True) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The classes and the inputs of a model; nothing of one that cannot be had, which is told when it is asked for pictures.
 
-    A bundled one is not loaded for that.
+    A bundled one is not loaded for that, and no other one without `load`.
     """
     try:
         if bundled_folder(models.check(model_name)):
             listed = auto.listing(model_name.strip())
             return tuple(listed["classes"]), tuple(listed["inputs"])
+        if not load:
+            return (), ()
         model = models.painter(model_name)
         return model.class_names, model.inputs
     except (GenartError, KeyError):

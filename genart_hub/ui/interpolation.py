@@ -5,8 +5,9 @@ import gradio as gr
 from genart_hub import images, latents
 from genart_hub.errors import choice, number, whole
 from genart_hub.ui import texts
+from genart_hub.ui.address import Built, classes_of_model
 from genart_hub.ui.fields import class_box, class_of, classes_of, how, model_box, parsed, unchecked
-from genart_hub.ui.handlers import Opener, guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown, offered_from_latents
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL, between_steps
@@ -14,7 +15,7 @@ from genart_hub.ui.turns import MODEL, between_steps
 MOST_FRAMES = 240
 
 
-def build(models: ModelCache) -> Opener:
+def build(models: ModelCache) -> Built:
     """The tab."""
 
     @in_turn(MODEL)
@@ -69,4 +70,8 @@ def build(models: ModelCache) -> Opener:
         opened = button.click(lambda: (gr.Tabs(selected="interpolation"), name), None, [tabs, model], api_visibility="private")
         opened.success(walk, asked, outputs, api_visibility="private")
 
-    return open_by
+    addressed = {
+        "model": model, "seeds": seeds, "label": label, "method": method, "frames": frames, "fps": fps, "loop": loop,
+        "truncation": truncation,
+    }  # fmt: skip
+    return Built(open_by, addressed, go, classes_of_model)

@@ -19,6 +19,7 @@ from genart_hub.models.vae import VAE
 from genart_hub.models.vqvae import VQVAE
 from genart_hub.train.vae import vae_step
 from genart_hub.ui import machine, pages
+from genart_hub.ui.address import Built
 from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import PAGES, t
 
@@ -76,8 +77,8 @@ def samples_of(model: str | None) -> Image.Image | None:
     return images.open_picture(file).convert("RGB") if file and file.is_file() else None
 
 
-def build(models: ModelCache) -> dict[str, gr.Button]:
-    """The tab. Returns the buttons that open another one, by the page's name: `ui.build` wires them when all tabs are there."""
+def build(models: ModelCache) -> Built:
+    """The tab, with the buttons that open another one, by the page's name: `ui.build` wires them when all tabs are there."""
     names = [page.name for page in pages.read("en")]
     last, opening, columns = len(names) - 1, {}, []
     with gr.Row(elem_classes="path"):
@@ -116,4 +117,4 @@ def build(models: ModelCache) -> dict[str, gr.Button]:
     chosen.change(show, chosen, [*columns, before, after], **quiet)
     before.click(lambda k: max(int(k) - 1, 0), chosen, chosen, **quiet)
     after.click(lambda k: min(int(k) + 1, last), chosen, chosen, **quiet)
-    return opening
+    return Built(fields={"step": chosen}, buttons=opening)

@@ -21,10 +21,11 @@ from genart_hub.metrics import reconstruction_mse
 from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, ImageModel
 from genart_hub.ui import texts
+from genart_hub.ui.address import Built
 from genart_hub.ui.examples import picks, save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
 from genart_hub.ui.folders import own_folder
-from genart_hub.ui.handlers import Opener, guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
@@ -35,7 +36,7 @@ MOST_STEPS = 1000
 NO_ANSWERS = (None, None, "", None, "")
 
 
-def build(models: ModelCache) -> Opener:
+def build(models: ModelCache) -> Built:
     """The tab."""
     vaes = auto.reconstructing()
     gans = [name for name in auto.from_latents() if name not in vaes]
@@ -154,7 +155,7 @@ def build(models: ModelCache) -> Opener:
         """Let a button of another tab open this one with a VAE."""
         button.click(lambda: (gr.Tabs(selected="reconstruction"), name), None, [tabs, vae], api_visibility="private")
 
-    return open_by
+    return Built(open_by, {"model": vae, "gan": gan, "steps": steps})
 
 
 def answer(key: str) -> tuple[gr.Image, gr.Markdown]:

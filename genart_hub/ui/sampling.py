@@ -4,7 +4,7 @@ import html
 import inspect
 import secrets
 import zipfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import INPUTS, PRIORS
 from genart_hub.streams import steps_of
 from genart_hub.ui import texts
+from genart_hub.ui.address import Built, classes_of_model
 from genart_hub.ui.fields import (
     caption,
     class_choices,
@@ -29,6 +30,7 @@ from genart_hub.ui.fields import (
     how,
     hub_search,
     input_fields,
+    known_of,
     model_box,
     parsed,
     prompt_note,
@@ -36,7 +38,7 @@ from genart_hub.ui.fields import (
     unchecked,
 )
 from genart_hub.ui.figures import at_step, moments_of, real_scores
-from genart_hub.ui.handlers import Opener, Running, guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import Running, guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown, offered
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
@@ -47,7 +49,7 @@ BY_DEFAULT = (("truncation", 1), ("prior", PRIORS[-1]))
 LARGE, DIFFUSION_MOST = 128, 4  # a pipeline of more px than that takes minutes a picture on a CPU
 
 
-def build(models: ModelCache) -> Opener:
+def build(models: ModelCache) -> Built:
     """The tab."""
 
     @in_turn(MODEL)
@@ -208,7 +210,11 @@ def build(models: ModelCache) -> Opener:
         shown = here.success(show_fields, model, list(inputs.shown.values()), **quiet)
         shown.success(drawing, asked, outputs, api_visibility="private", **telling)
 
-    return open_by
+    def follow(values: Mapping[str, Any]) -> dict[Any, Any]:
+        return dict(zip(inputs.shown.values(), inputs.visible(known_of(models, values["model"], load=False)[1]), strict=True))
+
+    addressed = {"model": model, "n": count, "seed": seed} | inputs.fields
+    return Built(open_by, addressed, go, classes_of_model, follow)
 
 
 def steps_of_sample(model: ImageModel, n: int, seed: int, asked: dict[str, Any]) -> Generator[tuple[int, int, Tensor | None], None, Tensor]:

@@ -1,4 +1,4 @@
-"""Every text of the app in English and Chinese, and the one rule that chooses: a browser whose first language is zh* gets Chinese."""
+"""Every text of the app in English and Chinese, and the rule that chooses: what the address names, else Chinese for a browser of zh*."""
 
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     "path_before": ("← Back", "← 上一页"),
     "path_after": ("Next →", "下一页 →"),
     "how": ("How does it work?", "它是怎样工作的？"),
+    "tab": ("tab", "标签页"),
+    "address_refused": (
+        "Part of this address could not be used ({names}); the page stands as usual there.",
+        "这个地址里有一部分无法使用（{names}），已按默认显示。",
+    ),
+    "address_fetched": (
+        "{model} is not on this machine; it is fetched from Hugging Face when you press the button.",
+        "本机没有 {model}；点击按钮后才会从 Hugging Face 下载。",
+    ),
+    "link_description": (
+        "From the VAE (2013) and the GAN (2014) to Stable Diffusion: small models draw the same wish side by side, live.",
+        "从变分自编码器（2013）、生成对抗网络（2014）到 Stable Diffusion：几代小模型当场画同一个愿望，并排给你看。",
+    ),
     # sampling
     "model": ("Model", "模型"),
     "model_info": (
@@ -321,9 +334,17 @@ def t(key: str) -> Any:
 
 
 def language(request: gr.Request | None) -> str:
-    """ "zh" where the first language of the reader's browser is zh*, else "en"."""
-    accepted = (request.headers.get("accept-language") or "") if request else ""
-    return "zh" if accepted.strip().lower().startswith("zh") else "en"
+    """The language that the page's address names, which each call of the page carries, else that of the reader's browser."""
+    if request is None:
+        return LANGUAGES[0]
+    return spoken((getattr(request, "query_params", None) or {}).get("lang"), request.headers.get("accept-language"))
+
+
+def spoken(named: str | None, accepted: str | None) -> str:
+    """`named` where it is a language of the page, else "zh" where the first one of a browser that accepts these is zh*, else "en"."""
+    if named in LANGUAGES:
+        return str(named)
+    return "zh" if (accepted or "").strip().lower().startswith("zh") else "en"
 
 
 def typed(value: Any, key: str, lang: str) -> Any:

@@ -1,7 +1,6 @@
 """How the app looks: a theme of its own in light and dark, few pixels shown sharp, and nothing loaded from elsewhere."""
 
 import gradio as gr
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FONTS = ["Inter", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "system-ui", "sans-serif"]
 MONO = ["JetBrains Mono", "Consolas", "Menlo", "monospace"]
@@ -108,42 +107,3 @@ div.wrap > .validation-error {
 .note p { color: var(--body-text-color-subdued); font-size: var(--text-sm); }
 footer .built-with { display: none; }
 """
-
-# Gradio gives Chinese to zh-CN and zh-TW only; the rule here is any zh*. Its own `head` comes too late to tell it so.
-LANGUAGE_SCRIPT = b"""<script>
-(() => {
-  const language = navigator.language || "";
-  if (!/^zh/i.test(language) || language === "zh-CN" || language === "zh-TW") return;
-  const known = /hant|hk|mo|tw/i.test(language) ? "zh-TW" : "zh-CN";
-  Object.defineProperty(navigator, "language", { get: () => known });
-  Object.defineProperty(navigator, "languages", { get: () => [known] });
-})();
-</script>"""
-
-
-class LanguageRule:
-    """ASGI middleware: LANGUAGE_SCRIPT becomes the first thing in the page's head."""
-
-    def __init__(self, app: ASGIApp):
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].rstrip("/") != scope.get("root_path", "").rstrip("/"):
-            await self.app(scope, receive, send)
-            return
-        start: Message = {}
-        body = b""
-
-        async def collect(message: Message) -> None:
-            nonlocal start, body
-            if message["type"] == "http.response.start":
-                start = message
-            elif message["type"] == "http.response.body":
-                body += message.get("body", b"")
-                if not message.get("more_body"):
-                    page = body.replace(b"<head>", b"<head>" + LANGUAGE_SCRIPT, 1)
-                    headers = [(key, value) for key, value in start["headers"] if key.lower() != b"content-length"]
-                    await send({**start, "headers": [*headers, (b"content-length", str(len(page)).encode())]})
-                    await send({"type": "http.response.body", "body": page})
-
-        await self.app(scope, receive, collect)

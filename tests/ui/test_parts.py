@@ -21,7 +21,7 @@ from genart_hub import images, streams, ui
 from genart_hub.errors import MESSAGES, GenartError
 from genart_hub.hub import locate
 from genart_hub.models import MODELS, stable_diffusion
-from genart_hub.ui import examples, fields, figures, folders, handlers, model_cache, scatter, sentences, texts, theme
+from genart_hub.ui import examples, fields, figures, folders, handlers, model_cache, scatter, sentences, texts
 
 # ---- uploads ----
 
@@ -309,8 +309,9 @@ def test_what_a_big_pipeline_takes_is_told_in_both_languages(download, free, sec
 
 
 class Request(gr.Request):
-    def __init__(self, accepted: str | None):
+    def __init__(self, accepted: str | None, **address: str):
         self.headers = {} if accepted is None else {"accept-language": accepted}
+        self.query_params = address
 
 
 @pytest.mark.parametrize(
@@ -322,6 +323,11 @@ class Request(gr.Request):
 )  # fmt: skip
 def test_a_browser_whose_first_language_is_chinese_gets_chinese(accepted, lang):
     assert texts.language(Request(accepted)) == lang
+
+
+@pytest.mark.parametrize(("named", "lang"), [("zh", "zh"), ("en", "en"), ("python", "zh"), ("<b>", "zh"), ("", "zh")])
+def test_the_address_goes_before_the_browser(named, lang):
+    assert texts.language(Request("zh-CN", lang=named)) == lang
 
 
 def test_without_a_request_the_language_is_english():
@@ -380,7 +386,8 @@ class FromPage(Request):
     """A request of a page, whose events have names."""
 
     def __init__(self, accepted: str):
-        self.headers = {"accept-language": accepted, "x-gradio-user": "app"}
+        super().__init__(accepted)
+        self.headers["x-gradio-user"] = "app"
 
 
 def drawing(model_name: str, n: int, seed: int, prompt: str, label: str, request: gr.Request):
@@ -434,43 +441,6 @@ def test_an_error_of_the_reader_leaves_the_terminal_quiet(capsys):
     with pytest.raises(gr.Error, match="There is no picture yet"):
         handlers.guarded(fails)(Request("en"))
     assert not capsys.readouterr().err
-
-
-# ---- the page's head ----
-
-
-def answer(path: str, method: str = "GET", root_path: str = "", kind: str = "http") -> list[dict]:
-    """What LanguageRule sends on for an app whose every answer is one page in two pieces."""
-    pieces = [b"<html><head><title>x</title>", b"</head></html>"]
-
-    async def app(scope, receive, send):
-        length = str(sum(map(len, pieces))).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length), (b"x-kept", b"yes")]})
-        for k, piece in enumerate(pieces):
-            await send({"type": "http.response.body", "body": piece, "more_body": k == 0})
-
-    sent = []
-
-    async def collect(message):
-        sent.append(message)
-
-    asyncio.run(theme.LanguageRule(app)({"type": kind, "method": method, "path": path, "root_path": root_path}, None, collect))
-    return sent
-
-
-@pytest.mark.parametrize(("path", "root_path"), [("/", ""), ("/space", "/space"), ("/space/", "/space")])
-def test_the_page_hears_the_language_rule_before_anything_else(path, root_path):
-    start, body = answer(path, root_path=root_path)
-    assert body["body"].startswith(b"<html><head>" + theme.LANGUAGE_SCRIPT + b"<title>")
-    assert body["body"].endswith(b"</head></html>")
-    assert dict(start["headers"]) == {b"x-kept": b"yes", b"content-length": str(len(body["body"])).encode()}
-
-
-@pytest.mark.parametrize(("path", "method", "kind"), [("/config", "GET", "http"), ("/", "POST", "http"), ("/", "GET", "websocket")])
-def test_everything_but_the_page_goes_through_untouched(path, method, kind):
-    start, first, last = answer(path, method, kind=kind)
-    assert first["body"] + last["body"] == b"<html><head><title>x</title></head></html>"
-    assert start["headers"][0] == (b"content-length", b"42")
 
 
 # ---- folders ----
