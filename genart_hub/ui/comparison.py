@@ -206,9 +206,11 @@ def build(models: ModelCache) -> Built:
     @guarded
     def show_ladder(ladder: str, offer: str, chosen: str, request: gr.Request) -> tuple[Any, ...]:
         shown = [gr.update(visible=ladder_of(name) == ladder) for name in names]
-        classes = gr.update(**class_choices(known_classes(listed, ladder), texts.language(request), chosen))
+        classes = class_choices(known_classes(listed, ladder), texts.language(request), chosen)
+        if not chosen:  # an address may have given one since
+            del classes["value"]
         hidden = [gr.update(visible=False)] * (len(strips) + 2)
-        return *shown, classes, gr.update(visible=reads_a_prompt(ladder, offer)), *hidden
+        return *shown, gr.update(**classes), gr.update(visible=reads_a_prompt(ladder, offer)), *hidden
 
     @in_turn(HUB)
     @guarded

@@ -134,6 +134,13 @@ def test_a_link_with_a_wish_fills_it_in_and_draws(visit, tiny_app):
     expect(page).to_have_url(re.compile(r"\?tab=comparison&prompt="))
 
 
+def test_a_link_to_digits_of_a_class_keeps_the_class(visit, tiny_app):
+    page = visit(url=f"{tiny_app.url}/?dataset=digits&label=3&n=2", tab=None)
+    expect(page.locator(".caption-label:visible").filter(has_text=re.compile("^3 · "))).to_have_count(4)  # two models know classes
+    expect(box(page, "en", "label")).to_have_value("3")
+    expect(page).to_have_url(re.compile("dataset=digits.*label=3"))
+
+
 @pytest.mark.parametrize(
     "query",
     [
