@@ -295,10 +295,10 @@ def build(models: ModelCache) -> Built:
     of_strips = [*strips.values(), *strip_titles.values(), *strip_rows.values()]
     outputs = [*galleries, *facts, *of_strips, columns[-1], titles[-1], plot, plot_row, table_row, table_box, status]
     comparing = running.until_stopped(compare, stopped)
-    go.click(comparing, inputs, outputs, api_name="compare", show_progress="hidden")  # the status line tells it
-    prompt.submit(comparing, inputs, outputs, **quiet)
-    chips.success(comparing, inputs, outputs, **quiet)
-    cannot.success(comparing, inputs, outputs, **quiet)
+    telling: dict[str, Any] = {"show_progress_on": status}  # which also says who goes first
+    go.click(comparing, inputs, outputs, api_name="compare", **telling)
+    for event in (prompt.submit, chips.success, cannot.success):
+        event(comparing, inputs, outputs, api_visibility="private", **telling)
     stop.click(running.stop, queue=False, api_name="stop_comparison", show_progress="hidden")
 
     def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:

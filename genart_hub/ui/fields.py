@@ -16,6 +16,7 @@ from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import PRIORS
 from genart_hub.ui import gate, texts, turns
+from genart_hub.ui.completion import completion
 from genart_hub.ui.handlers import guarded, in_turn
 from genart_hub.ui.model_cache import ModelCache, offered
 
@@ -207,7 +208,8 @@ def prompt_box(visible: bool) -> tuple[gr.Textbox, gr.Column, Any]:
     """A line for what a text-to-image model shall draw, with examples below it, the column that holds both, and the event of an example
     that was clicked."""  # fmt: skip
     with gr.Column(visible=visible, min_width=240) as column:
-        prompt = gr.Textbox(value=texts.t("prompt_default"), label=texts.t("prompt"), info=texts.t("prompt_info"), max_lines=3)
+        prompt = gr.Textbox(value=texts.t("prompt_default"), label=texts.t("prompt"), info=texts.t("prompt_info"), max_lines=1)
+        completion()
         examples = gr.Examples([[one] for one in PROMPTS], prompt, label=texts.t("example_prompts"), api_visibility="private")
     return prompt, column, examples.load_input_event
 

@@ -63,7 +63,7 @@ def build(models: ModelCache) -> Built:
     how("interpolation_how")
 
     asked, outputs = [model, seeds, method, frames, fps, loop, truncation, label], [animation, gif, webp]
-    go.click(walk, asked, outputs, api_name="walk")
+    go.click(walk, asked, outputs, api_name="walk", show_progress_on=animation)
 
     def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
         """Let a button of another tab open this one with a model, and walk."""

@@ -45,6 +45,7 @@ from genart_hub.ui.turns import MODEL
 
 MOST = 64
 COLUMNS = 8
+MOST_COMING = 16  # pictures that are shown on their way
 BY_DEFAULT = (("truncation", 1), ("prior", PRIORS[-1]))
 LARGE, DIFFUSION_MOST = 128, 4  # a pipeline of more px than that takes minutes a picture on a CPU
 
@@ -93,7 +94,8 @@ def build(models: ModelCache) -> Built:
                 step, total, x = next(moments)
                 fresh: dict[Any, Any] = {note: at_step(lang, name_of(model), step, total, n)}
                 if x is not None:
-                    paths = [images.save_png(one, folder / f"step-{step}-{k}.png") for k, one in enumerate(images.to_pil(x))]
+                    coming = images.to_pil(x[:MOST_COMING])
+                    paths = [images.save_png(one, folder / f"step-{step}-{k}.png") for k, one in enumerate(coming)]
                     fresh[gallery] = [(str(path), caption(lang, seed + k, names[k])) for k, path in enumerate(paths)]
                 yield fresh
         except StopIteration as done:

@@ -67,7 +67,9 @@ div.wrap > .validation-error {
   position: static; padding: 2px 44px 2px 4px; border: 0; border-radius: 0; background: none;
   font-size: 14px; line-height: 1.35; font-weight: 600; text-align: left;
 }
-.status .progress-text, .status .eta-bar, .status .progress-bar-wrap { display: none !important; }
+.block.names { display: none; }
+.status .generating { border: 0 !important; }
+.progress-text, .status .eta-bar, .status .progress-bar-wrap { display: none !important; }
 .status p { margin: 0; }
 .answers { align-items: stretch; }
 .answer .few-pixels .grid-wrap, .strip .few-pixels .grid-wrap { min-height: 120px !important; overflow: visible; }

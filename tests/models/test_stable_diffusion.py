@@ -101,6 +101,14 @@ def test_what_on_step_raises_ends_the_call_and_comes_out(pipeline):
 # ---- from noise to picture ----
 
 
+def test_denoise_draws_the_moments_that_are_asked_for_and_ends_as_sample(pipeline):
+    film = list(pipeline.denoise(2, 3, prompt="red", num_steps=4, moments=lambda total: {0, 2, total}))
+    assert [step for step, *_ in film] == [0, 2, 4]
+    every = list(pipeline.denoise(2, 3, prompt="red", num_steps=4))
+    assert torch.equal(film[1][2], every[2][2])
+    assert torch.equal(film[2][2], pipeline.sample(2, 3, prompt="red", num_steps=4))
+
+
 def test_denoise_goes_from_pure_noise_to_the_picture_of_sample(pipeline):
     moments = list(pipeline.denoise(2, 3, prompt="red", num_steps=4))
     assert [(step, num_steps) for step, num_steps, _ in moments] == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]

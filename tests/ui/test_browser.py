@@ -581,6 +581,26 @@ def test_answers_go_with_their_picture_and_with_their_ladder(visit, tiny_app):
         expect(answer(page, "en", "seen").locator("img")).to_have_count(0)
 
 
+def test_names_that_the_models_know_are_offered_while_one_types(visit):
+    page = visit(tab="comparison")
+    prompt = page.get_by_label(texts.say("en", "prompt")).locator("visible=true").first
+    prompt.fill("")
+    prompt.press_sequentially("rocke")
+    offered = page.locator(".names datalist option")
+    expect(offered.first).to_have_attribute("value", "rocket")
+    assert prompt.evaluate("(input) => input.list && input.list.options.length > 0")
+    prompt.fill("红苹")
+    expect(offered.first).to_have_attribute("value", "红苹果")
+
+
+def test_prompts_that_fail_on_purpose_are_folded_away_and_draw(visit, tiny_app):
+    page, lang = visit("zh-CN", url=tiny_app.url, tab="comparison"), "zh"
+    page.get_by_role("button", name=texts.say(lang, "cannot")).click()
+    page.get_by_role("button", name="cat on a bicycle", exact=True).locator("visible=true").click()
+    expect(page.get_by_label(texts.say(lang, "prompt")).locator("visible=true").first).to_have_value("cat on a bicycle")
+    expect(page.locator(".strip:visible .thumbnail-lg img")).to_have_count(8)
+
+
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_every_picture_to_try_has_a_name_and_brings_the_models_of_its_ladder(visit, tiny_app, locale):
     page, lang = visit(locale, url=tiny_app.url, tab="reconstruction"), lang_of(locale)

@@ -21,7 +21,7 @@ from genart_hub import images, streams, ui
 from genart_hub.errors import MESSAGES, GenartError
 from genart_hub.hub import locate
 from genart_hub.models import MODELS, stable_diffusion
-from genart_hub.ui import examples, fields, figures, folders, handlers, model_cache, scatter, sentences, texts
+from genart_hub.ui import completion, examples, fields, figures, folders, handlers, model_cache, scatter, sentences, texts
 
 # ---- uploads ----
 
@@ -427,6 +427,17 @@ def test_no_sentence_for_a_page_speaks_of_code():
         assert code in MESSAGES or code == "seed_too_large"
         assert placeholders(pair[0]) == placeholders(pair[1]), code
         assert not re.search(r"[=`_]|--|token|HF_|pickle|config", re.sub(r"\{\w+[^}]*\}", "", pair[0])), code
+
+
+@pytest.mark.parametrize(("typed", "first"), [("rock", ["rock", "rocket"]), ("ROCK", ["rock", "rocket"]), (" 苹", ["红苹果", "青苹果"])])
+def test_names_are_offered_for_what_is_typed_those_that_begin_with_it_first(typed, first):
+    assert completion.complete(typed)[: len(first)] == first
+    assert len(completion.complete("a")) == completion.MOST
+
+
+@pytest.mark.parametrize("typed", ["", " ", "x" * 61, None, 3, ["cat"], "qqq"])
+def test_nothing_is_offered_for_what_is_no_beginning_of_a_name(typed):
+    assert completion.complete(typed) == []
 
 
 def test_a_name_stands_behind_those_that_are_part_of_it():
