@@ -49,7 +49,7 @@ def build() -> gr.Blocks:
             assert station.model is not None
             opener(button, tabs, station.model)
         address.wire(bar, tabs, items, built)
-        sheet.build(models, [block for block in page.blocks.values() if isinstance(block, gr.Gallery)])
+        sheet.build(models, tabs, built, [block for block in page.blocks.values() if isinstance(block, gr.Gallery)])
     return page
 
 

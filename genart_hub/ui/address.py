@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -34,6 +35,7 @@ class Built:
 
     open_by: lets a button of another tab open it. fields: by their names in the address. go: the button that draws. classes: those that
     there are to choose from, for what the fields hold. follow: further updates for that. buttons: those that open other tabs, by page.
+    take: lets a button of another place bring the picture of a file, and answers it.
     """
 
     open_by: Opener | None = None
@@ -42,6 +44,7 @@ class Built:
     classes: Callable[[Mapping[str, Any]], Sequence[str]] = lambda values: ()
     follow: Callable[[Mapping[str, Any]], dict[Any, Any]] = lambda values: {}
     buttons: Mapping[str, gr.Button] = field(default_factory=dict)
+    take: Callable[[gr.Button, gr.Tabs, gr.State], None] | None = None
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -147,6 +150,11 @@ def _unusable(name: str, value: str) -> bool:
     except GenartError:
         return True
     return False
+
+
+def link(tab: str, lang: str, **values: Any) -> str:
+    """The address of a tab with these values in its fields, to stand behind the page's own."""
+    return "?" + urlencode({"tab": tab} | {name: value for name, value in values.items() if value is not None} | {"lang": lang})
 
 
 def note_of(lang: str, state: State) -> str:

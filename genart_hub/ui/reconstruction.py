@@ -155,7 +155,19 @@ def build(models: ModelCache) -> Built:
         """Let a button of another tab open this one with a VAE."""
         button.click(lambda: (gr.Tabs(selected="reconstruction"), name), None, [tabs, vae], api_visibility="private")
 
-    return Built(open_by, {"model": vae, "gan": gan, "steps": steps})
+    def take(button: gr.Button, tabs: gr.Tabs, file: gr.State) -> None:
+        """Let a button bring a picture of this app, whose recipe says which set of pictures it belongs to, and rebuild it."""
+
+        @guarded
+        def bring(path: str, *chosen: str) -> tuple[Any, ...]:
+            ladder = ladder_of(images.read_recipe(path)["model"])
+            return gr.Tabs(selected="reconstruction"), path, *to_ladder(ladder or "emoji", *chosen)
+
+        brought = button.click(bring, [file, *boxes], [tabs, picture, *boxes], **quiet)
+        asked = brought.success(lambda: None, None, None, queue=False, **quiet)
+        asked.success(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_visibility="private")
+
+    return Built(open_by, {"model": vae, "gan": gan, "steps": steps}, take=take)
 
 
 def answer(key: str) -> tuple[gr.Image, gr.Markdown]:

@@ -1,7 +1,7 @@
 """The side sheet: one picture, large, with what it was drawn from, the pictures around it, and files to take away."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,10 @@ import gradio as gr
 from torch import Tensor
 
 from genart_hub import images, latents, remake
+from genart_hub.errors import MAX_SEED
+from genart_hub.models import auto
 from genart_hub.ui import texts
+from genart_hub.ui.address import Built, link
 from genart_hub.ui.handlers import guarded, in_turn, new_folder
 from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import t
@@ -17,11 +20,24 @@ from genart_hub.ui.turns import MODEL
 
 SHOWN, LARGE = 384, 512  # px
 AROUND = 4  # pictures
+SCRIPT = """
+// Esc closes the sheet, and what had the focus before has it again.
+const sheet = element.closest(".sheet");
+let before = null;
+const opened = () => sheet.classList.contains("open");
+new MutationObserver(() => {
+  if (opened()) before ??= document.activeElement;
+  else if (before) { before.focus?.(); before = null; }
+}).observe(sheet, { attributes: true, attributeFilter: ["class"] });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && opened()) sheet.querySelector(".toggle-button").click();
+});
+"""
 TALLEST = 3.0  # a bar of that many standard deviations fills half of the height
 
 
-def build(models: ModelCache, galleries: Sequence[gr.Gallery]) -> gr.Sidebar:
-    """The sheet, which a click on a picture of the galleries opens."""
+def build(models: ModelCache, tabs: gr.Tabs, built: Mapping[str, Built], galleries: Sequence[gr.Gallery]) -> gr.Sidebar:
+    """The sheet, which a click on a picture of the galleries opens. built: the tabs, by name."""
 
     @in_turn(MODEL)
     @guarded
@@ -33,24 +49,31 @@ def build(models: ModelCache, galleries: Sequence[gr.Gallery]) -> gr.Sidebar:
         recipe = remake.read(file)
         model = models.painter(models.check(remake.name_of(recipe)))
         asked = remake.request_of(recipe, model, Path(file).name)
+        if (label := asked.get("label")) is not None and (classes := model.check_label(label, 1)) is not None:
+            asked["label"] = model.class_names[int(classes[0])]
         picture = images.open_picture(file)
         shown, large = (str(images.save_png(images.enlarge(picture, side), folder / f"{side}px.png")) for side in (SHOWN, LARGE))
         z = latents.of_seed(model, recipe["seed"], **asked)
         near = [] if z is None else images.to_pil(latents.around(model, recipe["seed"], AROUND, **asked))
-        facts = told(lang, recipe, asked) + ("" if z is None else bars(lang, z))
-        return gr.Sidebar(open=True), shown, facts, gr.update(visible=bool(near)), near, large, file
+        facts = told(lang, recipe, asked) + ("" if z is None else bars(lang, z)) + links(lang, recipe, asked)
+        return gr.Sidebar(open=True), shown, facts, gr.update(visible=bool(near)), near, large, file, file
 
     with gr.Sidebar(position="right", open=False, width=440, elem_classes="sheet") as sheet:
         one = {"interactive": False, "show_label": False, "elem_classes": "few-pixels", "buttons": []}
         picture = gr.Image(height=SHOWN, label=t("sheet"), **one)
-        facts = gr.HTML(padding=False)
+        facts = gr.HTML(padding=False, js_on_load=SCRIPT)
         with gr.Column(visible=False, elem_classes="strip") as row:
             gr.Markdown(t("sheet_around"), elem_classes="note")
             near = gr.Gallery(label=t("sheet_around"), columns=AROUND, height="auto", allow_preview=False, **one)
         with gr.Row():
             large = gr.DownloadButton(t("sheet_large"), size="sm")
             with_recipe = gr.DownloadButton(t("sheet_recipe"), size="sm")
-    outputs = [sheet, picture, facts, row, near, large, with_recipe]
+        rebuild, held = gr.Button(t("sheet_rebuild"), size="sm"), gr.State()
+    outputs = [sheet, picture, facts, row, near, large, with_recipe, held]
+    take = built["reconstruction"].take
+    assert take is not None
+    take(rebuild, tabs, held)
+    rebuild.click(lambda: gr.Sidebar(open=False), None, sheet, queue=False, api_visibility="private", show_progress="hidden")
     for gallery in galleries:
         gallery.select(open_sheet, gallery, outputs, api_visibility="private", show_progress="hidden")
     return sheet
@@ -62,6 +85,18 @@ def told(lang: str, recipe: dict[str, Any], asked: dict[str, Any]) -> str:
     facts |= {texts.say(lang, name): texts.class_name(lang, str(value)) for name, value in asked.items() if name in texts.TEXTS}
     lines = (f"<dt>{html.escape(str(name))}</dt><dd>{html.escape(str(value))}</dd>" for name, value in facts.items())
     return f'<dl class="drawn-from">{"".join(lines)}</dl>'
+
+
+def links(lang: str, recipe: dict[str, Any], asked: dict[str, Any]) -> str:
+    """The address of the picture and, where the model has a latent space, of a walk from it, in HTML."""
+    name, seed = remake.name_of(recipe), recipe["seed"]
+    fields = {key: asked[key] for key in ("label", "prompt", "truncation", "num_steps", "guidance", "temperature", "prior") if key in asked}
+    places = {"sheet_link": link("sampling", lang, model=name, n=1, seed=seed, **fields)}
+    if name in auto.from_latents():
+        seeds = ", ".join(str(min(seed + k, MAX_SEED - 3 + k)) for k in range(4))
+        places["sheet_walk"] = link("interpolation", lang, model=name, seeds=seeds, label=asked.get("label"))
+    lines = (f'<a href="{html.escape(address)}">{html.escape(texts.say(lang, key))}</a>' for key, address in places.items())
+    return f'<nav class="sheet-links">{"".join(lines)}</nav>'
 
 
 def bars(lang: str, z: Tensor) -> str:

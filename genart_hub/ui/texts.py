@@ -115,6 +115,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "z：画它所用的 {count} 个数，每个是一根向上或向下的条。同一个 z 总得到同一张图。",
     ),
     "sheet_large": ("⬇ 512 px", "⬇ 512 像素"),
+    "sheet_link": ("🔗 Its address", "🔗 它的网址"),
+    "sheet_walk": ("↝ Walk from here", "↝ 从这里漫步"),
+    "sheet_rebuild": ("Rebuild it with a VAE", "用变分自编码器重建它"),
     "sheet_recipe": ("⬇ PNG with its settings inside", "⬇ 带设置的 PNG"),
     # interpolation
     "seeds": ("Seeds of the keys", "关键点的种子"),

@@ -102,6 +102,8 @@ div.wrap > .validation-error {
 .drawn-from dt { color: var(--body-text-color-subdued); }
 .drawn-from dd { margin: 0; overflow-wrap: anywhere; }
 .sheet .strip .few-pixels .grid-container { grid-template-columns: repeat(4, 1fr) !important; }
+.sheet:not(.open) .toggle-button { display: none; }
+.sheet-links { display: flex; flex-wrap: wrap; gap: 6px 18px; margin: 0 0 8px; font-size: 14px; }
 .bars { margin: 0 0 8px; }
 .bars svg { width: 100%; height: 72px; border-radius: 8px; background: #f5ebff; fill: #8a4fd0; }
 .bars figcaption { font-size: 12px; line-height: 1.4; color: var(--body-text-color-subdued); }

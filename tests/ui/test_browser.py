@@ -461,6 +461,29 @@ def test_a_click_on_a_picture_opens_its_sheet(visit, locale, viewport):
         sheet.get_by_text(texts.say(lang, "sheet_large")).first.click()
     with Image.open(download.value.path()) as large:
         assert large.size == (512, 512)
+    walk = sheet.get_by_role("link", name=texts.say(lang, "sheet_walk"))
+    assert {"tab=interpolation", "seeds=2%2C+3%2C+4%2C+5", f"lang={lang}"} <= set(walk.get_attribute("href").removeprefix("?").split("&"))
+    sheet.get_by_role("button", name=texts.say(lang, "sheet_rebuild")).click()
+    expect(page.get_by_role("tab", name=texts.say(lang, "reconstruction"), exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".figure:visible").first).to_have_text(re.compile(r"0\.\d{4}"))
+    expect(sheet).not_to_have_class(re.compile(r"\bopen\b"))
+
+
+def test_escape_closes_the_sheet_and_its_address_opens_the_same_picture(visit):
+    page = visit()
+    press(page, "en", "generate")
+    expect(pictures(page)).to_have_count(16)
+    page.locator(".thumbnail-lg:visible").nth(3).click()
+    sheet = page.locator(".sheet")
+    address = sheet.get_by_role("link", name=texts.say("en", "sheet_link"))
+    expect(address).to_be_visible()
+    href = address.get_attribute("href")
+    assert "&n=1&seed=3&" in href
+    page.keyboard.press("Escape")
+    expect(sheet).not_to_have_class(re.compile(r"\bopen\b"))
+    again = visit(url=page.url.partition("?")[0] + href, tab=None)
+    expect(pictures(again)).to_have_count(1)
+    expect(again.get_by_text(re.compile("seed 3")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
