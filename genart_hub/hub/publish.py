@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
 from genart_hub.hub.answers import hub_errors
-from genart_hub.hub.cards import markdown, pipelines, shown, tables
+from genart_hub.hub.cards import markdown, notebook, pipelines, shown, tables
 from genart_hub.hub.cards.pipelines import components
 from genart_hub.hub.names import (
     CONFIG,
@@ -60,11 +60,12 @@ class Publishable:
         dataset: str | None = None,
         overwrite_card: bool = False,
     ) -> str:
-        """Publish as "owner/name", with a card, in one commit, or in none where nothing changed. Returns the commit's address.
+        """Publish as "owner/name", with a card and a notebook, in one commit, or in none where nothing changed. Returns its address.
 
         license: such as "apache-2.0"; the model's own card may have it. private: None leaves an existing repository as it is.
         revision: the branch, made where there is none. dataset: one that the package can attribute (see cards.DATASETS).
-        A card that somebody edited on the Hub keeps its text unless overwrite_card; only its metadata is brought up to date.
+        A card that somebody edited on the Hub keeps its text unless overwrite_card; only its metadata is brought up to date. So does a
+        notebook that is there.
         """
         check_repo_id(repo_id)
         check_publishing(private, revision, commit_message)
@@ -72,6 +73,7 @@ class Publishable:
         with tempfile.TemporaryDirectory(prefix="genart-hub-") as temporary:
             folder = Path(temporary)
             files = self._write_published(folder, repo_id, license, dataset)
+            notebook.write_notebook(folder, self, repo_id)
             api = hub_api(token)
             with hub_errors(repo_id, revision=revision, publishing=True):
                 existing = _made_ready(api, repo_id, private, revision, _check_pipeline if PIPELINE in files else _check_library)
@@ -79,12 +81,14 @@ class Publishable:
                 if markdown.CARD in existing and not overwrite_card and card.is_file():
                     theirs = _read_text(api, repo_id, markdown.CARD, revision)
                     card.write_text(markdown.merge(card.read_text(encoding="utf-8"), theirs), encoding="utf-8")
+                if notebook.NOTEBOOK in existing and not overwrite_card:  # it may be somebody's by now
+                    (folder / notebook.NOTEBOOK).unlink()
                 commit = api.upload_folder(
                     repo_id=repo_id,
                     folder_path=folder,
                     revision=revision,
                     commit_message=commit_message or f"Upload with genart_hub {__version__}",
-                    allow_patterns=list(files),
+                    allow_patterns=[*files, notebook.NOTEBOOK],
                 )
         return str(commit)
 

@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 
 from genart_hub import images
 from genart_hub.models import auto
-from genart_hub.ui import address, comparison, interpolation, machine, path, reconstruction, sampling, sheet, texts, theme
+from genart_hub.ui import address, comparison, interpolation, machine, path, programs, reconstruction, sampling, sheet, texts, theme
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.head import Head
 from genart_hub.ui.model_cache import ModelCache
@@ -32,7 +32,7 @@ def build() -> gr.Blocks:
     """The page, without serving it."""
     auto.plug()
     models = ModelCache()
-    with gr.Blocks(title="genart_hub", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+    with programs.Page(title="genart_hub", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         bar = address.bar()
         gr.Markdown(texts.t("heading"))
         gr.Markdown(texts.t("intro"), elem_classes="note")
@@ -50,6 +50,8 @@ def build() -> gr.Blocks:
             opener(button, tabs, station.model)
         address.wire(bar, tabs, items, built)
         sheet.build(models, tabs, built, [block for block in page.blocks.values() if isinstance(block, gr.Gallery)])
+        programs.build(models)
+    page.publish()
     return page
 
 
@@ -67,6 +69,7 @@ def launch(**options: Any) -> None:
         max_threads=100,
         state_session_capacity=SESSIONS,
         enable_monitoring=False,
+        mcp_server=programs.mcp_server(),
         run_history=False,
         footer_links=["api", "settings"],
         app_kwargs={"middleware": [Middleware(Gate, page=page), Middleware(Head, page=page, tabs=tuple(TABS))]},

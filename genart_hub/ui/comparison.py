@@ -296,7 +296,7 @@ def build(models: ModelCache) -> Built:
     outputs = [*galleries, *facts, *of_strips, columns[-1], titles[-1], plot, plot_row, table_row, table_box, status]
     comparing = running.until_stopped(compare, stopped)
     telling: dict[str, Any] = {"show_progress_on": status}  # which also says who goes first
-    go.click(comparing, inputs, outputs, api_name="compare", **telling)
+    go.click(comparing, inputs, outputs, api_name="compare_on_page", **telling)
     for event in (prompt.submit, chips.success, cannot.success):
         event(comparing, inputs, outputs, api_visibility="private", **telling)
     stop.click(running.stop, queue=False, api_name="stop_comparison", show_progress="hidden")

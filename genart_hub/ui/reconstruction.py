@@ -20,7 +20,7 @@ from genart_hub.hub.names import CONFIG
 from genart_hub.metrics import reconstruction_mse
 from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, ImageModel
-from genart_hub.ui import texts
+from genart_hub.ui import programs, texts
 from genart_hub.ui.address import Built
 from genart_hub.ui.examples import picks, save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
@@ -135,10 +135,13 @@ def build(models: ModelCache) -> Built:
                 gan_answer, gan_figure = answer("gan_answer")
     how("reconstruction_how")
 
-    go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_name="reconstruct", show_progress_on=vae_answer)
+    go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_visibility="private", show_progress_on=vae_answer)
     inverting = search.click(
-        invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_name="invert", show_progress_on=gan_answer
+        invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_visibility="private", show_progress_on=gan_answer
     )
+    sent = programs.file_or(examples["digits"][3], format="png")
+    programs.offer(reconstruct, [sent, vae, tidy], [seen, vae_answer, vae_figure], "reconstruct")
+    programs.offer(invert, [sent, gan, tidy, steps], [seen, gan_answer, gan_figure], "invert")
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
     answers = [seen, vae_answer, vae_figure, gan_answer, gan_figure]  # they go with the picture that they are of
     picture.change(None, None, answers, js=f"() => {json.dumps(NO_ANSWERS)}", cancels=[inverting], queue=False, api_visibility="private")

@@ -82,7 +82,7 @@ def build(models: ModelCache) -> Built:
         given |= {
             name: parsed(value)
             for name, value in (("num_steps", num_steps), ("guidance", guidance), ("prior", prior), ("temperature", temperature))
-            if str(value or "").strip()
+            if value is not None and str(value).strip()
         }
         asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
         classes = classes_of(model, chosen, n, seed)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from hub_server import patched_client
+from huggingface_hub import HfApi
 from on_loopback import push
 from PIL import Image
 from refusals import code_of
@@ -39,8 +40,50 @@ def test_a_pushed_model_comes_back_bitwise_and_in_one_commit(client, gan):
         "README.md",
         "config.json",
         "model.safetensors",
+        "notebook.ipynb",
         "samples.png",
     }
+
+
+def cells_of(client, name: str) -> list[str]:
+    found = json.loads(client.read(name, "notebook.ipynb"))
+    assert (found["nbformat"], found["cells"][0]["cell_type"]) == (4, "markdown")
+    return ["".join(cell["source"]) for cell in found["cells"] if cell["cell_type"] == "code"]
+
+
+def run_cells(cells: list[str]) -> object:
+    """The value of the last expression, as a notebook shows it; the first cell must find the package installed."""
+    installing, *others = cells
+    command = [sys.executable, "-m", *installing.removeprefix("%").split(), "--no-index", "--no-deps"]
+    assert subprocess.run(command, capture_output=True, timeout=300).returncode == 0
+    names: dict = {}
+    *statements, last = "\n\n".join(others).split("\n")
+    exec("\n".join(statements), names)
+    return eval(last, names)
+
+
+def test_the_notebook_installs_loads_and_samples(client, gan):
+    push(gan)
+    cells = cells_of(client, "me/gan")
+    assert len(cells) == 3
+    shown = run_cells(cells)
+    assert shown.tobytes() == images.grid(gan.sample(16, seed=0)).tobytes()
+
+
+def test_the_notebook_of_a_model_of_words_asks_in_words_and_that_of_a_classifier_tells_what_it_is(client, pipeline, classifier):
+    push(pipeline, "me/sd", license="mit")
+    assert 'model.sample(16, seed=0, prompt="' in cells_of(client, "me/sd")[-1]
+    push(classifier, "me/classifier")
+    assert "Classifier" in run_cells(cells_of(client, "me/classifier"))
+
+
+def test_a_notebook_that_is_there_stays(client, gan):
+    push(gan)
+    HfApi(token="write").upload_file(path_or_fileobj=b"mine", path_in_repo="notebook.ipynb", repo_id="me/gan")
+    push(gan)
+    assert client.read("me/gan", "notebook.ipynb") == b"mine"
+    push(gan, overwrite_card=True)
+    assert client.read("me/gan", "notebook.ipynb") != b"mine"
 
 
 def test_the_organisation_keeps_its_name(client, gan):

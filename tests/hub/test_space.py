@@ -268,6 +268,6 @@ def test_the_deployed_tree_starts_alone_in_an_environment_of_what_it_requires(cl
         assert driver.predict("gan-mnist", "0, 1", "slerp", 8, 24, True, 1, api_name="/walk")[0]
         answered = []
         for ladder in ("emoji", "digits"):
-            *_, figures, _ = driver.predict(2, 0, 1, "red apple", ladder, api_name="/compare")
+            *_, figures, _ = driver.predict(2, 0, 1, "red apple", ladder, api_name="/compare_on_page")
             answered += [row[0] for row in figures["data"]]
         assert sorted(answered) == sorted(genart_hub.bundled())

@@ -131,7 +131,7 @@ def test_a_bundled_one_stands_in_every_tab_that_it_fits(tokens, tmp_path):
     with running_app(tmp_path / "app", weights, GENART_PLUGINS=own_models.__file__) as app:
         client = connect(app, "en", tmp_path)
         _, answer, figure = client.predict(handle_file(picture), "tokens-mnist", True, api_name="/reconstruct")
-        compared, *_ = client.predict(2, 5, 1, "", "digits", "dog", "", api_name="/compare")
+        compared, *_ = client.predict(2, 5, 1, "", "digits", "dog", "", api_name="/compare_on_page")
     assert np.array_equal(Image.open(answer), images.enlarge(images.to_pil(x_hat[0])))
     assert f"{(x - x_hat).square().mean() / 4:.4f}" in figure
     for shown, expected in zip(compared, images.to_pil(model.sample(2, 5, label="dog")), strict=True):

@@ -58,7 +58,7 @@ TINY_NAMES = ["vae-mnist", EMOJI[0], *DIGITS[1:3], EMOJI[1], DIGITS[3], PIPELINE
 
 
 def compared(client, *request) -> tuple[dict, dict, dict, str]:
-    return answers_of(client.predict(*request, api_name="/compare"), TINY_NAMES)
+    return answers_of(client.predict(*request, api_name="/compare_on_page"), TINY_NAMES)
 
 
 def refused(app, client, *arguments, api_name: str) -> str:

@@ -560,6 +560,21 @@ def test_a_text_renamed_to_png_is_told_at_the_picture(visit, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("locale", "sentence"),
+    [
+        ("en-US", "There is no picture yet. Upload one, draw one, or pick an example."),
+        ("zh-CN", "还没有图片。请上传、画一幅，或选择一个示例。"),
+    ],
+)
+@pytest.mark.parametrize("key", ["reconstruct", "invert"])
+def test_no_picture_is_told(visit, locale, sentence, key):
+    page, lang = visit(locale), lang_of(locale)
+    open_tab(page, lang, "reconstruction")
+    press(page, lang, key)
+    expect(page.get_by_text(sentence).first).to_be_visible()
+
+
 def test_a_drawing_becomes_the_picture_and_is_reconstructed(visit, tmp_path):
     page = visit()
     open_tab(page, "en", "reconstruction")

@@ -35,7 +35,7 @@ HEADERS = {
 
 def test_every_bundled_model_of_the_digits_answers_the_comparison(client):
     galleries, cards, table, status = answers_of(
-        client.predict(4, 20, 1, "", "digits", api_name="/compare"), sorted(genart_hub.bundled(), key=comparison.history_of)
+        client.predict(4, 20, 1, "", "digits", api_name="/compare_on_page"), sorted(genart_hub.bundled(), key=comparison.history_of)
     )
     for name in BUNDLED_DIGITS:
         gallery = galleries[name]
@@ -48,7 +48,7 @@ def test_every_bundled_model_of_the_digits_answers_the_comparison(client):
 
 
 def test_the_comparison_s_numbers_are_those_of_the_models(client):
-    *_, table, _ = client.predict(4, 0, 1, "", "digits", api_name="/compare")
+    *_, table, _ = client.predict(4, 0, 1, "", "digits", api_name="/compare_on_page")
     assert table["headers"] == HEADERS["en"]
     for name, seconds, rate, parameters, pixels, megabytes, _, memory, told, frechet in table["data"]:
         model = genart_hub.from_pretrained(name)
@@ -66,7 +66,7 @@ def test_the_comparison_s_numbers_are_those_of_the_models(client):
 
 
 def test_the_comparison_streams_a_model_at_a_time_in_the_reader_s_language(clients):
-    results = list(clients["zh"].submit(2, 0, 1, "", "digits", api_name="/compare"))
+    results = list(clients["zh"].submit(2, 0, 1, "", "digits", api_name="/compare_on_page"))
     counts = [len(result[-2]["data"]) for result in results if "data" in result[-2]]
     assert counts == sorted(counts)  # on a busy machine, updates that come one upon the other are left out
     assert counts[-1] == len(BUNDLED_DIGITS)
@@ -79,7 +79,7 @@ def client_with_pipeline(app_with_pipeline, tmp_path_factory):
 
 
 def test_a_pipeline_of_the_host_answers_too_with_four_pictures_at_most(client_with_pipeline, pipeline_folder):
-    outputs = client_with_pipeline.predict(6, 3, 1, "a red apple", api_name="/compare")
+    outputs = client_with_pipeline.predict(6, 3, 1, "a red apple", api_name="/compare_on_page")
     galleries, cards, table, status = answers_of(outputs, TINY_NAMES)
     assert [shown["caption"] for shown in galleries["big"]] == ["seed 3", "seed 4", "seed 5", "seed 6"]
     expected = images.to_pil(genart_hub.from_pretrained(str(pipeline_folder)).sample(4, seed=3, prompt="a red apple"))
@@ -94,7 +94,7 @@ def test_a_pipeline_of_the_host_answers_too_with_four_pictures_at_most(client_wi
 
 
 def test_a_pipeline_without_a_prompt_says_so_and_the_others_still_answer(client_with_pipeline):
-    *_, table, status = client_with_pipeline.predict(2, 0, 1, " ", "digits", api_name="/compare")
+    *_, table, status = client_with_pipeline.predict(2, 0, 1, " ", "digits", api_name="/compare_on_page")
     assert [row[0] for row in table["data"]] == DIGITS
     assert status == "tiny-sd could not answer: The prompt is empty. Write what the picture should show."
 
@@ -115,7 +115,7 @@ def test_a_prompt_that_was_left_alone_is_the_one_that_is_shown(client_with_pipel
 def rockets(tiny_clients) -> tuple:
     """All that a comparison of the prompt "rocket" gives; somebody pressed Stop before, when nothing ran."""
     tiny_clients["en"].predict(api_name="/stop_comparison")
-    return tiny_clients["en"].predict(3, 5, 1, "rocket", "emoji", api_name="/compare")
+    return tiny_clients["en"].predict(3, 5, 1, "rocket", "emoji", api_name="/compare_on_page")
 
 
 def test_a_bundled_pipeline_answers_the_prompt_beside_the_models_of_its_ladder_and_no_others(tiny_model, rockets):
@@ -135,7 +135,7 @@ def test_a_bundled_pipeline_answers_the_prompt_beside_the_models_of_its_ladder_a
 
 
 def test_the_steps_unfold_in_a_strip_that_grows_from_noise_to_the_finished_picture(tiny_model, tiny_clients):
-    results = list(tiny_clients["zh"].submit(2, 5, 1, "火箭", "emoji", api_name="/compare"))
+    results = list(tiny_clients["zh"].submit(2, 5, 1, "火箭", "emoji", api_name="/compare_on_page"))
     place = 2 * (len(TINY_NAMES) + 1)  # the strip of the only bundled pipeline stands after the pictures and the cards
     lengths = [len(result[place]) for result in results if isinstance(result[place], list)]
     assert list(dict.fromkeys(lengths)) == [0, 1, 2, 3, 4, 5, 6, 7, 8]
@@ -204,12 +204,12 @@ def test_a_big_pipeline_that_cannot_be_reached_is_told_and_there_is_nothing_to_a
     ):
         assert told in tiny_clients[lang].predict(big, "emoji", api_name="/tell_big")[0]
         assert refused(tiny_app, tiny_clients[lang], True, big, api_name="/agree_to_big").startswith(refusal)
-        assert refused(tiny_app, tiny_clients[lang], 1, 0, 1, "rocket", "digits", "", big, api_name="/compare").startswith(refusal)
+        assert refused(tiny_app, tiny_clients[lang], 1, 0, 1, "rocket", "digits", "", big, api_name="/compare_on_page").startswith(refusal)
 
 
 @pytest.mark.parametrize("big", ["someone/else", "/etc/passwd", PIPELINE])
 def test_only_the_big_pipelines_that_are_offered_are_loaded(tiny_app, tiny_clients, big):
-    sentence = refused(tiny_app, tiny_clients["en"], 1, 0, 1, "rocket", "emoji", "", big, api_name="/compare")
+    sentence = refused(tiny_app, tiny_clients["en"], 1, 0, 1, "rocket", "emoji", "", big, api_name="/compare_on_page")
     assert sentence.startswith("Add the full-size Stable Diffusion (optional download) must be one of ")
     assert sentence.endswith(f"nota-ai/bk-sdm-tiny, got '{big}'.")
 

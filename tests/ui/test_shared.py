@@ -158,20 +158,23 @@ COMPARISON = (1, 0, 1, "rocket", "emoji", "", BIG)
 
 def test_a_big_pipeline_is_downloaded_for_a_page_that_was_told_its_size_and_agreed(app, hub_of_app, page):
     reader, other = page(), page()
-    for early in (lambda: reader.predict(*COMPARISON, api_name="/compare"), lambda: reader.predict(True, BIG, api_name="/agree_to_big")):
+    for early in (
+        lambda: reader.predict(*COMPARISON, api_name="/compare_on_page"),
+        lambda: reader.predict(True, BIG, api_name="/agree_to_big"),
+    ):
         with pytest.raises(AppError, match="only for a page that has read what it takes and agreed"):
             early()
     assert "would be downloaded" in reader.predict(BIG, "emoji", api_name="/tell_big")[0]
     assert not list(app.log.parent.glob("hf/hub/**/*.safetensors"))
     with pytest.raises(AppError, match="read what it takes"):
-        reader.predict(*COMPARISON, api_name="/compare")
+        reader.predict(*COMPARISON, api_name="/compare_on_page")
     reader.predict(True, BIG, api_name="/agree_to_big")
-    assert reader.predict(*COMPARISON, api_name="/compare")[-2]["data"][-1][0] == "bk-sdm-tiny"
+    assert reader.predict(*COMPARISON, api_name="/compare_on_page")[-2]["data"][-1][0] == "bk-sdm-tiny"
     with pytest.raises(AppError, match="read what it takes"):
-        other.predict(*COMPARISON, api_name="/compare")
+        other.predict(*COMPARISON, api_name="/compare_on_page")
     reader.predict(False, BIG, api_name="/agree_to_big")
     with pytest.raises(AppError, match="read what it takes"):
-        reader.predict(*COMPARISON, api_name="/compare")
+        reader.predict(*COMPARISON, api_name="/compare_on_page")
     assert {request.token for request in hub_of_app.requests} <= {None}
 
 
