@@ -108,7 +108,13 @@ def answers(url: str) -> bool:
 
 def connect(app: App, lang: str, folder: Path) -> Client:
     """A client with a browser's language; its downloads must not lie where the server keeps its files."""
-    return Client(app.url, download_files=folder, headers={"accept-language": LANGUAGES[lang]}, verbose=False)
+    client = Client(app.url, download_files=folder, headers={"accept-language": LANGUAGES[lang]}, verbose=False)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{app.url}/gradio_api/info?all_endpoints=true") as answer:
+        known = json.load(answer)["named_endpoints"]
+    for endpoint in client.endpoints.values():  # what the page calls for itself has defaults too
+        if endpoint.parameters_info is None and endpoint.api_name in known:
+            endpoint.parameters_info = known[endpoint.api_name]["parameters"]
+    return client
 
 
 def save_tiny_weights(folder: Path) -> Path:

@@ -98,16 +98,16 @@ def test_a_prompt_is_drawn_over_a_picture_as_much_as_the_strength_says(tiny_clie
 @pytest.mark.parametrize(
     ("endpoint", "asked", "sentence"),
     [
-        ("/denoise", {"model_name": GAN}, f"denoise: model must be one of {PIPELINE}, got '{GAN}'."),
-        ("/denoise", {"num_steps": 1001}, "num_steps must be between 1 and 1000, got 1001."),
-        ("/denoise", {"guidance": -1}, "guidance must be between 0 and 50, got -1"),
-        ("/img2img", {"model_name": GAN}, f"img2img: model must be one of {PIPELINE}, got '{GAN}'."),
-        ("/img2img", {"strength": 2}, "img2img: strength must be between 0.01 and 1, got 2"),
-        ("/img2img", {"n": 5}, "img2img: n must be between 1 and 4, got 5."),
-        ("/compare", {"n": 17}, "Comparison: How many pictures must be between 1 and 16, got 17."),
-        ("/compare", {"ladder": "cats"}, "Comparison: Trained on must be one of emoji, digits, got 'cats'."),
-        ("/compare", {"label": "3x"}, "emoji: there is no class '3x'."),
-        ("/sample", {"model_name": PIPELINE, "n": 1, "num_steps": 0}, "num_steps must be between 1 and 1000, got 0."),
+        ("/denoise", {"model_name": GAN}, f"odel must be one of {PIPELINE}, got '{GAN}'."),
+        ("/denoise", {"num_steps": 1001}, "Steps from noise to picture must be between 1 and 1000, got 1001."),
+        ("/denoise", {"guidance": -1}, "(guidance) must be between 0 and 50, got -1"),
+        ("/img2img", {"model_name": GAN}, f"odel must be one of {PIPELINE}, got '{GAN}'."),
+        ("/img2img", {"strength": 2}, "strength must be between 0.01 and 1, got 2"),
+        ("/img2img", {"n": 5}, "How many pictures must be between 1 and 4, got 5."),
+        ("/compare", {"n": 17}, "How many pictures must be between 1 and 16, got 17."),
+        ("/compare", {"ladder": "cats"}, "Trained on must be one of emoji, digits, got 'cats'."),
+        ("/compare", {"label": "3x"}, "here is no class '3x'."),
+        ("/sample", {"model_name": PIPELINE, "n": 1, "num_steps": 0}, "Steps from noise to picture must be between 1 and 1000, got 0."),
     ],
 )
 def test_what_cannot_be_is_told_in_a_sentence(tiny_clients, endpoint, asked, sentence):
@@ -171,7 +171,7 @@ def test_the_endpoints_are_mcp_tools(tiny_weights, tmp_path):
     assert not drawn.isError
     assert any(one.type == "image" and one.mimeType == "image/png" for one in drawn.content)
     assert refused.isError
-    assert "No model 'no-such-model'" in refused.content[0].text
+    assert "There is no model 'no-such-model'." in refused.content[0].text
 
 
 def order_of(tools) -> list[str]:
