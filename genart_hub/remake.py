@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from genart_hub import images
+from genart_hub import images, latents
 from genart_hub.errors import MAX_SEED, GenartError, shorten, whole
 from genart_hub.files import sha256_of
 from genart_hub.hub.cards.tables import TRAINING, read_json
@@ -108,5 +108,17 @@ def remake(path: str | os.PathLike, load: Callable[[str], ImageModel] = auto.fro
     height, width = size if isinstance(size, tuple) else (size or model.image_size,) * 2
     if recipe["n"] * (height + 2) * (width + 2) * recipe["scale"] ** 2 > images.MAX_PIXELS:
         raise GenartError("bad_recipe", file=Path(path).name, reason=GenartError("reason_pixels"))
-    x = model.sample(recipe["n"], recipe["seed"], **request)
+    along = "directions" in recipe
+    x = _along(recipe, model, request, Path(path).name) if along else model.sample(recipe["n"], recipe["seed"], **request)
     return images.sheet(x, recipe["columns"], recipe["scale"]), x, recipe
+
+
+def _along(recipe: dict[str, Any], model: ImageModel, request: dict[str, Any], file: str) -> Tensor:
+    """The pictures of a recipe that carries directions of the latent space."""
+    model = auto.check_latent(model)
+    try:
+        found, strengths = latents.directions.of_recipe(recipe["directions"], model.latent_dim)
+        whole("recipe", "n", recipe["n"], len(found) * len(strengths), len(found) * len(strengths))
+    except GenartError as error:
+        raise GenartError("bad_recipe", file=file, reason=error) from error
+    return latents.directions.traversal(model, found, strengths, recipe["seed"], **request)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import genart_hub
-from genart_hub.cli import evaluation, generate, leaderboard, publishing, training
+from genart_hub.cli import directions, evaluation, generate, leaderboard, publishing, training
 from genart_hub.errors import GenartError
 from genart_hub.models import auto
 
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=genart_hub.__version__)
     root.add_argument("--plugin", action="append", default=[], metavar="MODULE", help="import this module first, which registers classes")
     commands = root.add_subparsers(required=True, metavar="command")
-    for group in (generate, training, evaluation, leaderboard, publishing):
+    for group in (generate, directions, training, evaluation, leaderboard, publishing):
         group.add(commands)
     return root
 

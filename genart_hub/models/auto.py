@@ -20,6 +20,7 @@ from genart_hub.hub.locate import MAX_BYTES, bundled_folder, bundled_names, is_p
 from genart_hub.hub.names import CONFIG, check_variant
 from genart_hub.models import MODELS, stable_diffusion
 from genart_hub.models.base import Generative, ImageModel
+from genart_hub.models.prompted import Prompted
 
 FAMILIES = ("gan", "vae", "diffusion", "features")
 Model = TypeVar("Model", bound=HubModel)
@@ -83,6 +84,11 @@ def bundled(family: str | None = None) -> list[str]:
 def from_latents() -> list[str]:
     """The names of the bundled models that make a picture from a point of a latent space."""
     return [name for name in bundled_names() if _is_a(name, Generative)]
+
+
+def with_latents() -> list[str]:
+    """The names of the bundled models that have a latent space, those that read words among them."""
+    return [name for name in bundled_names() if _is_a(name, Generative) or _is_a(name, Prompted)]
 
 
 def reconstructing() -> list[str]:
@@ -188,6 +194,13 @@ def check_image_model(model: Any) -> ImageModel:
 def check_generative(model: Any) -> Generative:
     """`model`, if it makes pictures from latents; else an error that names bundled ones that do."""
     return _checked(model, Generative, "not_generative", from_latents)
+
+
+def check_latent(model: Any) -> ImageModel:
+    """`model`, if it has latents, those that read words among them; else an error that names bundled ones that do."""
+    if not isinstance(model, Generative | Prompted):
+        raise GenartError("not_generative", model=name_of(model), choices=", ".join(with_latents()))
+    return model
 
 
 def _checked(model: Any, base: type[Base], code: str, choices: Callable[[], list[str]]) -> Base:

@@ -165,6 +165,7 @@ class ImageModel(Described, Publishable):
 
     if TYPE_CHECKING:  # what some of them have beside: GANs, VAEs, diffusion models
         image_size: int
+        latent_dim: int
         latents: Callable[..., Tensor]
         generate: Callable[..., Tensor]
         discriminate: Callable[..., Tensor]

@@ -139,6 +139,8 @@ def build(models: ModelCache) -> Built:
         if png is None:
             return (gr.skip(),) * (3 + len(inputs.fields))
         recipe, file = remake.read(png), Path(png).name
+        if "directions" in recipe:
+            raise GenartError("directions_grid", file=file)
         name = models.check(remake.name_of(recipe))
         model = models.painter(name)
         recipe |= remake.check_weights(model, recipe)

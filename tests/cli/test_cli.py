@@ -433,7 +433,7 @@ def test_ctrl_c_ends_with_status_130(capsys, folder, monkeypatch):
     assert capsys.readouterr().err == "genart-hub: stopped.\n"
 
 
-@pytest.mark.parametrize("command", ["list", "info", "sample", "walk", "reconstruct", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["list", "info", "sample", "walk", "directions", "reconstruct", "train", "evaluate"])
 def test_every_command_explains_itself(capsys, command):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])

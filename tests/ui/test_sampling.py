@@ -13,7 +13,7 @@ from PIL import Image
 from running import PIPELINE
 
 import genart_hub
-from genart_hub import images
+from genart_hub import images, latents
 from genart_hub.ui import texts
 
 
@@ -135,6 +135,15 @@ def test_a_picture_with_settings_that_have_no_field_here_is_told(tiny_model, tin
     assert refused(tiny_app, tiny_clients["zh"], file, api_name="/restore").startswith(
         "p.png 用到了本页没有的设置（prompt, negative_prompt）。"
     )
+
+
+def test_a_grid_of_directions_is_no_picture_of_samples(tiny_app, tiny_clients, tmp_path):
+    model = genart_hub.from_pretrained(GAN)
+    recipe = latents.directions.recipe(model, latents.directions.sefa(model, 1), [-1.0, 0.0, 1.0], seed=0)
+    file = handle_file(picture_with(recipe, tmp_path / "p.png"))
+    told = "p.png shows directions of a latent space, and this tab draws samples. Make it again with genart-hub sample --from p.png."
+    assert refused(tiny_app, tiny_clients["en"], file, api_name="/restore").startswith(told)
+    assert "genart-hub sample --from p.png" in refused(tiny_app, tiny_clients["zh"], file, api_name="/restore")
 
 
 def test_a_class_by_its_name_is_the_one_that_is_drawn_and_written_down(tiny_model, tiny_clients):
