@@ -3,12 +3,26 @@
 from genart_hub.latents import directions
 from genart_hub.latents.directions import Directions, edit
 from genart_hub.latents.inversion import invert, nearest_class, reconstruct
-from genart_hub.latents.paths import FRAMES, METHODS, frames, keys_of, lerp, parse_seeds, prompt_walk, seed_walk, slerp, walk
+from genart_hub.latents.paths import (
+    FRAMES,
+    METHODS,
+    around,
+    frames,
+    keys_of,
+    lerp,
+    of_seed,
+    parse_seeds,
+    prompt_walk,
+    seed_walk,
+    slerp,
+    walk,
+)
 
 __all__ = [
     "FRAMES",
     "METHODS",
     "Directions",
+    "around",
     "directions",
     "edit",
     "frames",
@@ -16,6 +30,7 @@ __all__ = [
     "keys_of",
     "lerp",
     "nearest_class",
+    "of_seed",
     "parse_seeds",
     "prompt_walk",
     "reconstruct",
