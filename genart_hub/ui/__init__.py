@@ -20,7 +20,21 @@ from starlette.middleware import Middleware
 
 from genart_hub import images
 from genart_hub.models import auto
-from genart_hub.ui import address, comparison, interpolation, machine, path, programs, reconstruction, sampling, sheet, texts, theme
+from genart_hub.ui import (
+    address,
+    comparison,
+    interpolation,
+    machine,
+    opening,
+    path,
+    programs,
+    reconstruction,
+    sampling,
+    sheet,
+    stage,
+    texts,
+    theme,
+)
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.head import Head
 from genart_hub.ui.model_cache import ModelCache
@@ -63,7 +77,7 @@ def launch(**options: Any) -> None:
     keep_clear(Path(os.environ["GRADIO_TEMP_DIR"]))
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE,
+        css=theme.CSS + machine.STYLE + stage.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,
@@ -72,6 +86,6 @@ def launch(**options: Any) -> None:
         mcp_server=programs.mcp_server(),
         run_history=False,
         footer_links=["api", "settings"],
-        app_kwargs={"middleware": [Middleware(Gate, page=page), Middleware(Head, page=page, tabs=tuple(TABS))]},
+        app_kwargs={"middleware": [Middleware(Gate, page=page), Middleware(opening.Sheets), Middleware(Head, page=page, tabs=tuple(TABS))]},
         **options,
     )

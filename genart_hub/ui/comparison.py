@@ -19,7 +19,7 @@ from genart_hub.hub.cards.shown import WISHES
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto, stable_diffusion
 from genart_hub.models.labels import index_of_class
-from genart_hub.ui import gpu, texts
+from genart_hub.ui import gpu, sprites, stage, texts
 from genart_hub.ui.address import Built
 from genart_hub.ui.fields import (
     LADDERS,
@@ -38,7 +38,7 @@ from genart_hub.ui.fields import (
     seed_of,
     unchecked,
 )
-from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of
+from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, told_key
 from genart_hub.ui.handlers import Agreements, Running, guarded, in_turn, new_folder
 from genart_hub.ui.model_cache import TRUSTED_BYTES, ModelCache, host_s_pipeline
 from genart_hub.ui.scatter import CSS, scatter
@@ -49,7 +49,7 @@ MOST = 16
 DIFFUSION_MOST = 4  # a big pipeline on a laptop's CPU takes minutes a picture
 TIMED_SECONDS, MOST_TIMED = 0.1, 20
 HISTORY = ("vae", "gan", "text-vae", "text-gan", "tokens", "ddpm", "diffusion")  # 2013 to 2022
-FIRST = 4  # pictures of a column before anything was asked
+FIRST = 4  # pictures of a column before anything was asked, and of an answer where nobody chooses another count
 SHOWN_SIDE = 256  # px; a strip's pictures are enlarged, so that they stay sharp
 COLOURS = ("#6366f1", "#f43f5e", "#f59e0b", "#10b981", "#0ea5e9", "#a855f7")
 
@@ -68,6 +68,10 @@ def build(models: ModelCache) -> Built:
     unfolding = [name for name in names if auto.class_of(name).unfolds]
     ladders = [ladder for ladder in LADDERS if on_ladder(names, ladder)]
     host_s_own, agreements = host_s_pipeline(), Agreements()
+
+    def on_stage(k: int, playing: bool) -> dict[Any, Any]:
+        """Column k with its canvas, or with its gallery in that place."""
+        return {stands[k]: gr.update(visible=playing), benches[k]: gr.update(visible=not playing)}
 
     @in_turn(MODEL)
     @guarded
@@ -102,7 +106,9 @@ def build(models: ModelCache) -> Built:
         table = {"headers": [texts.say(lang, key) for key in COLUMNS], "data": rows}  # Gradio translates no headers
         shown: dict[Any, Any] = {galleries[k]: None for k in range(len(galleries)) if k == len(names) or names[k] in answering}
         shown |= {facts[k]: "" for k in range(len(facts))} | {plot_row: gr.update(visible=False)}
-        shown |= {table_box: table, table_row: gr.update(visible=True)}
+        shown |= {table_box: table, numbers: gr.update(visible=True)}
+        for k in range(len(galleries)):
+            shown |= on_stage(k, k in unfolded)
         shown |= dict.fromkeys(strips.values()) | {row: gr.update(visible=False) for row in strip_rows.values()}
         shown[status] = texts.say(lang, "working")
         yield dict(shown)
@@ -119,7 +125,8 @@ def build(models: ModelCache) -> Built:
             told_costs, measured = gpu.costs_of(model, **costs_of_it), evaluation(name) if k < len(names) else {}
             rows.append(figures(lang, name, model, len(x), seconds, told_costs, measured))
             fresh = {galleries[k]: [(str(path), text) for path, text in zip(paths, captions, strict=True)], table_box: table}
-            fresh[facts[k]] = card(lang, model, len(x), seconds, told_costs, measured, big=k == len(names))
+            fresh |= on_stage(k, False)
+            fresh[facts[k]] = card(lang, name, model, len(x), seconds, told_costs, measured, big=k == len(names))
             if "frechet" in measured:
                 points.append((seconds / len(x), measured["frechet"][0], name))
             return show(fresh)
@@ -151,10 +158,11 @@ def build(models: ModelCache) -> Built:
                     seconds = done.value or seconds
                     break
                 seconds += time.perf_counter() - begun
-                fresh: dict[Any, Any] = {status: at_step(lang, name, step, num_steps, count)}
+                pictures = images.to_pil(x[:FIRST])
+                fresh: dict[Any, Any] = {stages[k]: stage.still(pictures), status: at_step(lang, name, step, num_steps, count)}
                 if step in moments_of(num_steps):
-                    picture = images.save_png(images.enlarge(images.to_pil(x[0]), SHOWN_SIDE), folder / f"{k}-step-{step}.png")
-                    moments.append((str(picture), texts.say(lang, "moment", step=step, steps=num_steps)))
+                    file = images.save_png(images.enlarge(pictures[0], SHOWN_SIDE), folder / f"{k}-step-{step}.png")
+                    moments.append((str(file), texts.say(lang, "moment", step=step, steps=num_steps)))
                     fresh[strips[k]] = list(moments)
                 yield show(fresh)
             captions = [caption(lang, seed + j, class_name) for j, class_name in enumerate(called)]
@@ -170,6 +178,7 @@ def build(models: ModelCache) -> Built:
             except (GenartError, RuntimeError, MemoryError, OSError) as error:  # PyTorch's out of memory is a RuntimeError
                 reason = error if isinstance(error, GenartError) else GenartError("unexpected", reason=first_line(error))
                 notes.append(html.escape(texts.say(lang, "diffusion_failed", model=name, reason=texts.sentence(lang, reason)), quote=False))
+                yield show(on_stage(k, False))
 
         for k, name in enumerate(names):
             if name not in answering:
@@ -209,7 +218,7 @@ def build(models: ModelCache) -> Built:
         classes = class_choices(known_classes(listed, ladder), texts.language(request), chosen)
         if not chosen:  # an address may have given one since
             del classes["value"]
-        hidden = [gr.update(visible=False)] * (len(strips) + 2)
+        hidden = [gr.update(visible=False)] * (len(strips) + 1)
         return *shown, gr.update(**classes), gr.update(visible=reads_a_prompt(ladder, offer)), *hidden
 
     @in_turn(HUB)
@@ -236,13 +245,14 @@ def build(models: ModelCache) -> Built:
         return (offer if agreed else ""), gr.update(visible=bool(agreed)), big_title(texts.language(request), offer)
 
     first = ladders[0] if ladders else None
-    with gr.Row():
+    with gr.Row(elem_classes="wish"):
         ladder = unchecked(gr.Radio([(t(one), one) for one in ladders], value=first, label=t("ladder"), visible=len(ladders) > 1))
+        prompt, prompt_column, chips = prompt_box(reads_a_prompt(first, ""))
         label = class_dropdown(known_classes(listed, first))
-    prompt, prompt_column, chips = prompt_box(reads_a_prompt(first, ""))
     with gr.Row(elem_classes="acts"):
         go = gr.Button(t("compare"), variant="primary", size="lg", scale=4)
         stop = gr.Button(t("stop"), variant="stop", size="lg", scale=1, min_width=100)
+        stage.control()
     note = t("big_waits") if host_s_own else t("compare_hint")
     status = gr.Markdown(note, elem_classes=["note", "status"])
     with gr.Row(elem_classes="answers"):
@@ -250,23 +260,33 @@ def build(models: ModelCache) -> Built:
             "columns": 4, "height": "auto", "format": "png", "object_fit": "contain", "interactive": False,
             "elem_classes": "few-pixels", "buttons": ["fullscreen"], "show_label": False,
         }  # fmt: skip
-        galleries, columns, facts, titles = [], [], [], []
-        for name in [*names, Path(host_s_own).name or "Stable Diffusion"]:
-            is_big = name not in names
+        galleries, columns, titles, stages, stands, benches = [], [], [], {}, [], []
+        for k, name in enumerate([*names, Path(host_s_own).name or "Stable Diffusion"]):
+            is_big = k == len(names)
             visible = bool(host_s_own) if is_big else ladder_of(name) == first
-            with gr.Column(min_width=250, visible=visible, elem_classes="answer") as column:
+            sprite = None if is_big else sprites.sprite_of(name)
+            with gr.Column(min_width=160, visible=visible, elem_classes="answer") as column:
                 columns.append(column)
-                title = big_title(None, name) if is_big else f"### {name}\n{kind(listed[name]['family'])}"
-                titles.append(gr.Markdown(title, elem_classes="title"))
-                galleries.append(gr.Gallery([] if is_big else first_pictures(name), label=name, **options))
-                facts.append(gr.HTML(elem_classes="facts", padding=False))
+                titles.append(
+                    gr.Markdown(big_title(None, name) if is_big else f"### {name}\n{kind(listed[name]['family'])}", elem_classes="title")
+                )
+                gr.Markdown(
+                    t("told_text" if is_big else told_key(listed[name]["inputs"], listed[name]["classes"])), elem_classes="told-note"
+                )
+                with gr.Column(visible=sprite is not None) as stand:
+                    stands.append(stand)
+                    stages[k] = stage.canvas(name, sprite)
+                with gr.Column(visible=sprite is None) as bench:
+                    benches.append(bench)
+                    galleries.append(gr.Gallery([] if is_big or sprite else first_pictures(name), label=name, **options))
+    unfolded = [*(names.index(name) for name in unfolding), len(names)]
     strips, strip_rows, strip_titles = {}, {}, {}
-    for k in [*(names.index(name) for name in unfolding), len(names)]:
+    for k in unfolded:
         with gr.Column(visible=False, elem_classes="strip") as strip_rows[k]:
             strip_titles[k] = gr.Markdown(elem_classes="title")
             strips[k] = gr.Gallery(label=t("strip_label"), **options | {"columns": MOMENTS})
     with gr.Row():
-        count = unchecked(gr.Slider(1, MOST, value=8, step=1, label=t("count")))
+        count = unchecked(gr.Slider(1, MOST, value=FIRST, step=1, label=t("count")))
         seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
         truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation")))
     with gr.Accordion(t("big"), open=False, visible=not host_s_own):
@@ -276,24 +296,26 @@ def build(models: ModelCache) -> Built:
         offer_note = gr.Markdown(elem_classes="note")
         agreed = gr.Checkbox(value=False, label=t("big_agree"), visible=False)
         confirmed = gr.Textbox(value="", label=t("big"), visible="hidden")
-    with gr.Column(visible=False) as plot_row:
-        plot = gr.HTML(css_template=CSS, apply_default_css=False)
-        gr.Markdown(t("plot_note"), elem_classes="note")
-    with gr.Column(visible=False) as table_row:
+    with gr.Accordion(t("numbers"), open=False, visible=False) as numbers:
+        with gr.Row(elem_classes="cards"):
+            facts = [gr.HTML(elem_classes="facts", padding=False) for _ in columns]
+        with gr.Column(visible=False) as plot_row:
+            plot = gr.HTML(css_template=CSS, apply_default_css=False)
+            gr.Markdown(t("plot_note"), elem_classes="note")
         table_box = gr.Dataframe(headers=[""] * len(COLUMNS), label=t("figures"), interactive=False, wrap=True, elem_classes="figures")
         gr.Markdown(t("figures_note"), elem_classes="note")
     cannot = cannot_box(prompt)
     how("comparison_how")
 
-    followers = [*columns[: len(names)], label, prompt_column, *strip_rows.values(), plot_row, table_row]
+    followers = [*columns[: len(names)], label, prompt_column, *strip_rows.values(), numbers]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     ladder.change(show_ladder, [ladder, offer, label], followers, **quiet)
     told = [offer_note, agreed, confirmed, columns[-1], prompt_column]
     offer.change(show_offer, [offer, ladder], told, api_name="tell_big", show_progress="hidden")
     agreed.input(confirm, [agreed, offer], [confirmed, columns[-1], titles[-1]], api_name="agree_to_big", show_progress="hidden")
     inputs = [count, seed, truncation, prompt, ladder, label, confirmed]
-    of_strips = [*strips.values(), *strip_titles.values(), *strip_rows.values()]
-    outputs = [*galleries, *facts, *of_strips, columns[-1], titles[-1], plot, plot_row, table_row, table_box, status]
+    of_strips = [*strips.values(), *strip_titles.values(), *strip_rows.values(), *(stages[k] for k in unfolded), *stands, *benches]
+    outputs = [*galleries, *facts, *of_strips, columns[-1], titles[-1], plot, plot_row, numbers, table_box, status]
     comparing = running.until_stopped(compare, stopped)
     telling: dict[str, Any] = {"show_progress_on": status}  # which also says who goes first
     go.click(comparing, inputs, outputs, api_name="compare_on_page", **telling)

@@ -1,5 +1,7 @@
 """What an answer cost and how good its model is: table rows, cards."""
 
+import html
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,12 @@ def real_scores(model: Any) -> list[float]:
 
 def told(lang: str, model: Any) -> str:
     """What the model can be told of the picture that is wanted."""
-    return texts.say(lang, "told_text" if "prompt" in model.inputs else "told_class" if model.class_names else "told_nothing")
+    return texts.say(lang, told_key(model.inputs, model.class_names))
+
+
+def told_key(inputs: Sequence[str], classes: Sequence[str]) -> str:
+    """The text for what a model of these inputs and classes can be told."""
+    return "told_text" if "prompt" in inputs else "told_class" if classes else "told_nothing"
 
 
 def megabytes_of(model: Any) -> float:
@@ -83,8 +90,8 @@ def figures(lang: str, name: str, model: Any, n: int, seconds: float, cost: Cost
     ]
 
 
-def card(lang: str, model: Any, n: int, seconds: float, cost: Costs, measured: dict, big: bool = False) -> str:
-    """The same for a person: a few lines of HTML below the pictures."""
+def card(lang: str, name: str, model: Any, n: int, seconds: float, cost: Costs, measured: dict, big: bool = False) -> str:
+    """The same for a person: a few lines of HTML."""
     rows = [
         ("card_time", duration(lang, seconds / n), texts.say(lang, "card_rate", rate=f"{float(f'{n / seconds:.3g}'):,g}")),
         ("card_size", short(num_parameters(model)), texts.say(lang, "card_disk", megabytes=f"{megabytes_of(model):,.1f}")),
@@ -95,11 +102,13 @@ def card(lang: str, model: Any, n: int, seconds: float, cost: Costs, measured: d
         value, floor = measured["frechet"]
         beside = "" if floor is None else texts.say(lang, "card_floor", floor=f"{floor:.3g}")
         rows.append(("card_frechet", f"{value:.3g}", beside))
-    rows += [(f"card_{name}", f"{measured[name][0]:.0%}", texts.say(lang, f"card_{name}_is")) for name in METRICS if name in measured]
+    rows += [
+        (f"card_{metric}", f"{measured[metric][0]:.0%}", texts.say(lang, f"card_{metric}_is")) for metric in METRICS if metric in measured
+    ]
     if big:
         rows.append(("card_frechet", "–", texts.say(lang, "card_not_measured")))
     lines = "".join(f"<tr><th>{texts.say(lang, key)}</th><td><b>{value}</b> <span>{beside}</span></td></tr>" for key, value, beside in rows)
-    return f'<div class="card"><p class="told">{told(lang, model)}</p><table>{lines}</table></div>'
+    return f'<div class="card"><h4>{html.escape(name)}</h4><p class="told">{told(lang, model)}</p><table>{lines}</table></div>'
 
 
 def short(count: int) -> str:

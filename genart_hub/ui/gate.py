@@ -23,7 +23,9 @@ API = re.compile(r"/gradio_api/(.*)")
 CALLS = re.compile(r"(queue/join|call/.+|run/.+|api/.+|component_server)/?")  # each can begin a page's state
 STREAM = re.compile(r"call/(?:v2/)?[^/]+/([^/]+)")
 CLOSED = re.compile(r"(deep_link|process_recording|dev/reload|(undo-)?vibe-|proxy=|file[=/]https?:|profiling|runs|run-history)")
-FREE = re.compile(r"/(assets|static|svelte|theme\.css|favicon\.ico|manifest\.json|pwa_icon|gradio_api/(file|theme|heartbeat|queue/data))")
+FREE = re.compile(
+    r"/(assets|static|sprites|svelte|theme\.css|favicon\.ico|manifest\.json|pwa_icon|gradio_api/(file|theme|heartbeat|queue/data))"
+)
 
 
 class Allowance:

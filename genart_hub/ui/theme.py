@@ -53,7 +53,7 @@ CSS = """
 .title h3 + p { font-weight: 400; font-size: var(--text-sm); color: var(--body-text-color-subdued); }
 .title h3 + p { margin-top: 0; }
 .title .prose { line-height: 1.2; }
-.facts, .facts .html-container { padding: 0 !important; }
+.facts, .facts .html-container, .html-container:has(.stage, .stage-control) { padding: 0 !important; }
 .answer > .block.few-pixels { flex: 1 1 auto; }
 .page-title p { font-size: 1.35em; font-weight: 700; }
 .page-question p { font-weight: 600; margin-top: 6px; }
@@ -73,7 +73,18 @@ div.wrap > .validation-error {
 .status p { margin: 0; }
 .answers { align-items: stretch; }
 .answer .few-pixels .grid-wrap, .strip .few-pixels .grid-wrap { min-height: 120px !important; overflow: visible; }
-.answer .few-pixels .grid-container { grid-template-columns: repeat(4, 1fr) !important; gap: 8px !important; }
+.answers { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(160px, 46%), 1fr)); }
+.answer .few-pixels .grid-container { grid-template-columns: repeat(2, 1fr) !important; gap: 8px !important; }
+.answer .few-pixels .grid-container:has(:nth-child(5)) { grid-template-columns: repeat(3, 1fr) !important; }
+.acts { flex-wrap: nowrap !important; align-items: center; }
+.acts > .block:has(.stage-control) { flex: 0 0 44px; }
+.wish > * { flex: 1 1 200px !important; }
+.wish > .column { flex: 3 1 320px !important; }
+.answer { gap: 6px !important; }
+.told-note p { margin: 0; text-align: center; font-size: 12px; color: var(--body-text-color-subdued); }
+.cards { display: grid !important; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); }
+.cards > .block:not(:has(.card)) { display: none; }
+.card h4 { margin: 0 0 4px; font-size: 15px; }
 .strip .few-pixels .grid-container { grid-template-columns: repeat(8, 1fr) !important; gap: 8px !important; }
 .strip .few-pixels .grid-wrap { min-height: 60px !important; }
 .card {
@@ -95,6 +106,8 @@ div.wrap > .validation-error {
 .figures th, .figures th * { word-break: keep-all !important; overflow-wrap: normal !important; }
 @media (max-width: 640px) {
   .path { flex-direction: column-reverse; }
+  .column:has(> .answers) > .status, .answers { order: -1; }
+  .acts { position: sticky; bottom: 0; z-index: 10; padding: 8px 0; background: var(--body-background-fill); }
   .strip .few-pixels .grid-container { gap: 3px !important; }
   .strip .few-pixels .caption-label { font-size: 9px; padding: 2px 0; }
 }

@@ -1,7 +1,9 @@
 """Apps that run while the tests call them, over the bundled weights and over tiny ones, and their clients."""
 
+import os
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from gradio_client import Client
@@ -86,3 +88,52 @@ def clients(app, tmp_path_factory) -> dict[str, Client]:
 def client(clients) -> Client:
     """The English one."""
     return clients["en"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from browsing import FLAGS, playwright
+
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not found:
+        assert not os.environ.get("CI"), "no chromium, chromium-browser or google-chrome on the PATH"
+        pytest.skip("no chromium, chromium-browser or google-chrome on the PATH")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, args=FLAGS.split())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(app, browser):
+    """visit(locale, scheme, viewport, url, tab, **options of the context): a fresh page. Whatever goes wrong behind it fails the test at
+    its end. tab: the one that is opened, or None for the one that comes first."""  # fmt: skip
+    from browsing import DESK, WAIT, choose_tab, lang_of
+
+    contexts, wrong = [], []
+
+    def complain(request):
+        if urlsplit(request.url).scheme in ("http", "https", "ws", "wss") and urlsplit(request.url).hostname != "127.0.0.1":
+            wrong.append(f"request to {request.url}")
+
+    def visit(
+        locale: str = "en-US", scheme: str = "light", viewport: dict = DESK, url: str = app.url, tab: str | None = "sampling", **options
+    ):
+        context = browser.new_context(locale=locale, color_scheme=scheme, viewport=viewport, **options)
+        context.set_default_timeout(WAIT)
+        context.add_init_script("performance.setResourceTimingBufferSize(10_000)")
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(f"console: {message.text}") if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
+        page.on("request", complain)
+        page.goto(url)
+        page.get_by_role("tab").first.wait_for()
+        if tab:
+            choose_tab(page, lang_of(locale), tab)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not wrong

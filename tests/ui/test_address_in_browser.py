@@ -3,13 +3,12 @@
 import re
 
 import pytest
+from browsing import DESK, PHONE, answered, box, choose, expect, open_tab, pictures, press
 from running import LANGUAGES
-from test_browser import DESK, PHONE, answered, box, browser, choose, expect, open_tab, pictures, press, visit
 
 from genart_hub.ui import address, pages, texts
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser", "visit"]  # fixtures
 
 SAMPLING = "/?tab=sampling&model=gan-mnist&seed=7"
 REFUSAL = {"en": "must be at least 0", "zh": "至少为 0"}

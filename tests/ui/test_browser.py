@@ -1,12 +1,28 @@
 """The app as a person meets it: a real browser, both languages, light and dark, a desk and a phone."""
 
-import os
 import re
-import shutil
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import pytest
+from browsing import (
+    DESK,
+    PHONE,
+    TABS,
+    answer,
+    answered,
+    block,
+    box,
+    choose,
+    choose_tab,
+    downloaded,
+    example,
+    expect,
+    is_drawn,
+    lang_of,
+    open_numbers,
+    open_tab,
+    pictures,
+    press,
+)
 from PIL import Image
 from running import DIGITS, EMOJI, PIPELINE
 
@@ -15,124 +31,7 @@ from genart_hub import images
 from genart_hub.ui import comparison, texts
 from genart_hub.ui.sentences import HUB
 
-playwright = pytest.importorskip("playwright.sync_api") if not os.environ.get("CI") else __import__("playwright.sync_api").sync_api
-expect = playwright.expect
-
 pytestmark = pytest.mark.browser
-
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-TABS = ("comparison", "path", "sampling", "interpolation", "reconstruction")
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-WAIT = 120_000  # ms, for a machine that has other things to do
-HEARD = "performance.getEntriesByType('resource').filter(one => one.name.includes('/queue/data')).length"  # streams that have ended
-expect.set_options(timeout=WAIT)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not found:
-        assert not os.environ.get("CI"), "no chromium, chromium-browser or google-chrome on the PATH"
-        pytest.skip("no chromium, chromium-browser or google-chrome on the PATH")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=FLAGS.split())
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(app, browser):
-    """visit(locale, scheme, viewport, url): a fresh page. Whatever goes wrong behind it fails the test at its end."""
-    contexts, wrong = [], []
-
-    def complain(request):
-        if urlsplit(request.url).scheme in ("http", "https", "ws", "wss") and urlsplit(request.url).hostname != "127.0.0.1":
-            wrong.append(f"request to {request.url}")
-
-    def visit(locale: str = "en-US", scheme: str = "light", viewport: dict = DESK, url: str = app.url, tab: str | None = "sampling"):
-        context = browser.new_context(locale=locale, color_scheme=scheme, viewport=viewport)
-        context.set_default_timeout(WAIT)
-        context.add_init_script("performance.setResourceTimingBufferSize(10_000)")
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(f"console: {message.text}") if message.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
-        page.on("request", complain)
-        page.goto(url)
-        page.get_by_role("tab").first.wait_for()
-        if tab:
-            choose_tab(page, lang_of(locale), tab)
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert not wrong
-
-
-def lang_of(locale: str) -> str:
-    return "zh" if locale.startswith("zh") else "en"
-
-
-def open_tab(page, lang: str, name: str) -> None:
-    page.get_by_role("tab", name=texts.say(lang, name), exact=True).click()
-
-
-def press(page, lang: str, key: str) -> None:
-    page.get_by_role("button", name=texts.say(lang, key), exact=True).click()
-
-
-def pictures(page):
-    """The thumbnails on the open tab."""
-    return page.locator(".thumbnail-lg:visible img")
-
-
-def block(page, lang: str, key: str):
-    """The picture block of that label."""
-    return page.locator(".block:visible").filter(has=page.locator(f'label:has-text("{texts.say(lang, key)}")'))
-
-
-def answer(page, lang: str, key: str):
-    """The column of that title: its picture and its figure."""
-    return page.locator(".column:visible").filter(has=page.locator(f'.title:has-text("{texts.say(lang, key)}")')).last
-
-
-def downloaded(page, lang: str, key: str) -> str:
-    """The name of the file that this button hands out."""
-    with page.expect_download() as download:
-        press(page, lang, key)
-    assert download.value.path().stat().st_size > 0
-    return download.value.suggested_filename
-
-
-def box(page, lang: str, key: str):
-    """The open tab's field of that label, where the list of a dropdown is its own."""
-    return page.get_by_role("combobox", name=texts.say(lang, key)).locator("visible=true").first
-
-
-def choose(page, lang: str, key: str, option: str) -> None:
-    """Choose an option of a dropdown on the open tab."""
-    box(page, lang, key).click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-@contextmanager
-def answered(page):
-    """Wait until all is answered that the page asks for by what is done within: it has stopped listening."""
-    before = page.evaluate(HEARD)
-    yield
-    page.wait_for_function(f"{HEARD} > {before}")
-
-
-def example(page, k: int):
-    """The k-th picture to try, of the digits first."""
-    return page.locator("button.pick:visible").nth(k)
-
-
-def is_drawn(image) -> bool:
-    """An <img> that the browser has decoded."""
-    return image.evaluate("async (image) => { await image.decode(); return image.naturalWidth > 0 }")
-
 
 # ---- the page ----
 
@@ -161,15 +60,6 @@ def test_no_tab_scrolls_sideways_or_shows_a_key_instead_of_a_text_in_light_and_i
         assert "__i18n__" not in shown
         assert "[object Object]" not in shown
         assert not re.search(r"\bga_\w+", shown)
-
-
-def choose_tab(page, lang: str, name: str) -> None:
-    """Open a tab that may stand in the overflow menu of a narrow page."""
-    tab = page.get_by_role("tab", name=texts.say(lang, name), exact=True).locator("visible=true")
-    if not tab.count():
-        page.locator(".overflow-menu > button").click()
-        tab = page.locator(".overflow-dropdown button", has_text=texts.say(lang, name))
-    tab.first.click()
 
 
 # ---- one walk through the four tabs ----
@@ -210,7 +100,8 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme, weights, request):
     open_tab(page, lang, "comparison")
     press(page, lang, "compare")
     names = [name for name in genart_hub.bundled() if name.endswith("-emoji")] if weights == "app" else [*EMOJI, PIPELINE]
-    expect(page.locator(".answer:visible .thumbnail-lg img")).to_have_count(8 * len(names))
+    expect(page.locator(".answer:visible .thumbnail-lg img")).to_have_count(comparison.FIRST * len(names))
+    open_numbers(page, lang)
     expect(page.locator(".card:visible")).to_have_count(len(names))
     expect(page.locator(".plot:visible .point")).to_have_count(len(names) if weights == "app" else 2)  # those measured
     for header in HEADERS[lang]:
@@ -221,6 +112,7 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme, weights, request):
         page.get_by_role("radio", name=texts.say(lang, "digits")).check()
         expect(page.locator(".plot:visible, .figures:visible")).to_have_count(0)
         press(page, lang, "compare")
+        open_numbers(page, lang)
         expect(page.locator(".plot:visible .legend li")).to_have_text(
             [
                 re.compile(f"^{name}: ")
@@ -339,6 +231,7 @@ def test_the_other_ladder_shows_its_models_and_its_classes(visit, tiny_app):
     page, lang = visit(url=tiny_app.url), "en"
     open_tab(page, lang, "comparison")
     press(page, lang, "compare")
+    open_numbers(page, lang)
     expect(page.locator(".plot:visible")).to_have_count(1)
     titles, prompt = page.locator(".answer .title:visible h3"), page.get_by_role("textbox", name=texts.say(lang, "prompt"))
     expect(titles).to_have_text([*EMOJI, PIPELINE])
@@ -349,8 +242,8 @@ def test_the_other_ladder_shows_its_models_and_its_classes(visit, tiny_app):
     expect(prompt.locator("visible=true")).to_have_count(0)
     choose(page, lang, "label", "7")
     press(page, lang, "compare")
-    expect(pictures(page)).to_have_count(8 * len(DIGITS))
-    expect(page.locator(".caption-label:visible", has_text="7 · ")).to_have_count(16)
+    expect(pictures(page)).to_have_count(comparison.FIRST * len(DIGITS))
+    expect(page.locator(".caption-label:visible", has_text="7 · ")).to_have_count(2 * comparison.FIRST)
 
 
 @pytest.mark.parametrize(("locale", "viewport"), [("en-US", DESK), ("zh-CN", PHONE)], ids=["desk", "phone"])
@@ -361,11 +254,12 @@ def test_an_example_prompt_unfolds_in_one_row_of_pictures(visit, tiny_app, local
     expect(page.get_by_role("textbox", name=texts.say(lang, "prompt")).locator("visible=true")).to_have_value("雪人")
     strip = page.locator(".strip:visible .thumbnail-lg img")
     expect(strip).to_have_count(8)
+    open_numbers(page, lang)
     expect(page.locator(".plot:visible .point")).to_have_count(2)
     places = [strip.nth(k).bounding_box() for k in range(8)]
     assert len({round(place["y"]) for place in places}) == 1
     assert [place["x"] for place in places] == sorted(place["x"] for place in places)
-    sides = {round(page.locator(".answer:visible .thumbnail-lg img").nth(k).bounding_box()["width"]) for k in (0, 8, 16)}
+    sides = {round(page.locator(".answer:visible .thumbnail-lg img").nth(k).bounding_box()["width"]) for k in (0, 4, 8)}
     assert len(sides) == 1  # all models' pictures at one scale
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert "[object Object]" not in page.inner_text("body")
