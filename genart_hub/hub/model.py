@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
 from genart_hub.files import num_elements, replacing, save_tensors, saving, sweep
-from genart_hub.hub.cards import markdown, models, tables
+from genart_hub.hub.cards import ablation, markdown, models, tables
 from genart_hub.hub.described import described, num_parameters
 from genart_hub.hub.loading import _parameters, aliases_of, blank, load_folder, signature_of
 from genart_hub.hub.locate import MAX_BYTES, Location, Source, locate, read_config
@@ -97,7 +97,7 @@ class HubModel(Publishable):
                 names.append(tables.TRAINING)
             if self.source.holds(tensors) and (file := self.source.file):  # else its figures are of other weights
                 shutil.copy(file, folder / WEIGHTS)  # the very file that was measured, whichever version wrote it, in its precision
-                names += [tables.EVALUATION, markdown.NEAREST]
+                names += [tables.EVALUATION, markdown.NEAREST, ablation.ABLATION, ablation.CURVES]
             for name in names:
                 if file := self.source.companion(name):
                     shutil.copy(file, folder / name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from genart_hub import __version__
 from genart_hub.errors import GenartError, shorten
 from genart_hub.hub.answers import hub_errors
-from genart_hub.hub.cards import markdown, notebook, pipelines, shown, tables
+from genart_hub.hub.cards import ablation, markdown, notebook, pipelines, shown, tables
 from genart_hub.hub.cards.pipelines import components
 from genart_hub.hub.names import (
     CONFIG,
@@ -111,7 +111,7 @@ def _made_ready(api: "HfApi", repo_id: str, private: bool | None, revision: str 
 
 PUBLISHED = (
     CONFIG, WEIGHTS, "model.*.safetensors", markdown.CARD, markdown.SAMPLES, shown.UNSEEN, shown.WISHES, markdown.NEAREST, tables.TRAINING,
-    tables.EVALUATION,
+    tables.EVALUATION, ablation.ABLATION, ablation.CURVES,
 )  # fmt: skip
 
 

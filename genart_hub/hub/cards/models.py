@@ -1,11 +1,13 @@
 """Model cards that carry evidence: what the model is, its pictures, measured results with their protocol, training, data, limits."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
 
 from genart_hub.files import sha256_of
+from genart_hub.hub.cards.ablation import ablation
 from genart_hub.hub.cards.datasets import DATASETS, Dataset
 from genart_hub.hub.cards.markdown import NEAREST, SAMPLES, install, known_of, place, replace_card, sealed
 from genart_hub.hub.cards.shown import SHOWN, Shown, gallery, widget
@@ -40,7 +42,7 @@ def write_card(
     evaluation = evaluation and evaluation.of_weights(sha256, folder / EVALUATION)
     described(model).write_pictures(folder, name, dataset)
     about, dtypes, nearest = DATASETS.get(dataset or ""), stored(folder / "model.safetensors"), (folder / NEAREST).is_file()
-    text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest, title=title)
+    text = card(model, name, license, sha256, training, evaluation, about, dtypes, nearest, title=title, more=ablation(folder))
     return replace_card(folder, text, there)
 
 
@@ -75,10 +77,11 @@ def card(
     nearest: bool = False,
     *,
     title: str | None = None,
+    more: Sequence[str] = (),
 ) -> str:
     """The text of a card: metadata, then what a reader wants to know, in the order in which it is asked.
 
-    nearest: whether the picture of the nearest training pictures lies beside it.
+    nearest: whether the picture of the nearest training pictures lies beside it. more: sections that follow the results.
     """
     measures = evaluation.own if evaluation else []
     parts, words = [f"# {title or name}", _about(model, dataset)], shown_of(model, dataset)
@@ -92,6 +95,7 @@ def card(
     if evaluation:
         parts.append(results_table(evaluation))
         parts += [*_of_even_classes(measures), *memorisation(measures, nearest)]
+    parts += more
     parts.append(_training(model, sha256, training, dtypes or []))
     if dataset:
         parts += [f"## Data\n\n{dataset.attribution}", f"## Limits\n\n{dataset.limits}"]
