@@ -227,7 +227,7 @@ def test_the_app_moves_nothing_for_a_reader_who_wants_less_motion_until_he_plays
 
 
 @browsing
-def test_a_model_that_takes_steps_fades_in_its_own_place(visit, slow_app):
+def test_a_model_that_takes_steps_fades_in_its_own_place(slow_app, visit):
     page = visit(url=slow_app.url, tab=None)
     expect(page.locator(".answer:visible")).to_have_count(len(EMOJI) + 1)
     press(page, "en", "compare")
