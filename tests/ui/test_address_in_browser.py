@@ -128,7 +128,7 @@ def test_a_link_to_a_page_of_the_path_opens_it(visit, app):
 
 def test_a_link_with_a_wish_fills_it_in_and_draws(visit, tiny_app):
     page = visit(url=f"{tiny_app.url}/?prompt=%3Cb%3Eblue+apple%3C/b%3E&n=2", tab=None)
-    expect(page.locator(".card:visible").first).to_be_visible()
+    expect(page.locator(".answer:visible .thumbnail-lg img").first).to_be_visible()
     expect(field(page, "en", "prompt")).to_have_value("<b>blue apple</b>")
     expect(page).to_have_url(re.compile(r"\?tab=comparison&prompt="))
 

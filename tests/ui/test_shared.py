@@ -144,7 +144,7 @@ def page(app, tmp_path):
 def test_a_reader_gets_the_public_model_and_finds_it_and_no_other(app, hub_of_app, page):
     client, before = page(), len(hub_of_app.requests)
     assert len(client.predict("me/open", 2, 0, 1, api_name="/sample")[0]) == 2
-    with pytest.raises(AppError, match="me/secret is no public model of the Hub"):
+    with pytest.raises(AppError, match="no model me/secret that everybody may load"):
         client.predict("me/secret", 2, 0, 1, api_name="/sample")
     choices = [value for value, _ in client.predict("", api_name="/search")[0]["choices"]]
     assert "me/open" in choices
