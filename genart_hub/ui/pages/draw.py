@@ -1,7 +1,9 @@
 """The pictures on the pages of the path, made by the bundled models: `python -m genart_hub.ui.pages.draw`.
 
 They stand in `pages/pictures`; the same models give the same pictures again. Two are taken from elsewhere: what a broken training draws,
-where `--broken` names its run, and the nearest training pictures from a model's card.
+where `--broken` names its run, and the nearest training pictures from a model's card. The run that broke is of
+
+    genart-hub train gan --data mnist/train.parquet --preset article --epochs 3 --lr 1e-3 --out broken
 """
 
 import argparse
