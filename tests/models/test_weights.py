@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 import genart_hub
 from genart_hub.hub import locate
+from genart_hub.hub.cards.ablation import ABLATION, CURVES
 from genart_hub.hub.cards.pipelines import components
 from genart_hub.hub.names import PIPELINE
 from genart_hub.models import auto
@@ -77,6 +78,7 @@ def test_a_bundled_folder_holds_a_model_and_what_is_told_of_it_and_nothing_else(
     words = words if "prompt" in (auto.listing(name)["inputs"] or ()) else set()
     allowed = OF_PIPELINES | set(components(folder)) if (folder / PIPELINE).is_file() else MODEL | set(auto.class_of(name).extra_files)
     allowed |= words
+    allowed |= {ABLATION, CURVES} if (folder / ABLATION).is_file() else set()
     assert {entry.name for entry in folder.iterdir()} <= allowed
 
 
