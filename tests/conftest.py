@@ -103,6 +103,15 @@ def picture_folder(tmp_path):
 
 
 @pytest.fixture
+def noisy(tmp_path) -> Path:
+    """A folder of twenty noisy pictures of 8 x 8, grey."""
+    (tmp_path / "noisy").mkdir()
+    for k in range(20):
+        Image.effect_noise((8, 8), 90).save(tmp_path / "noisy" / f"{k:02}.png")
+    return tmp_path / "noisy"
+
+
+@pytest.fixture
 def parquet(tmp_path):
     """A parquet file with 12 grey pictures of 8x8 in an `image` column and their classes, 0 to 2, in a `label` one."""
     pyarrow = pytest.importorskip("pyarrow")

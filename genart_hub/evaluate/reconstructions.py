@@ -130,12 +130,9 @@ def elbo(vae: Generative, x: Tensor, seed: int = 0, num_samples: int = 1, label:
     log P(x) >= E_u[log p(x + u)] - C H W log(127.5), with u as `dequantise` draws it (Theis et al. 2016, https://arxiv.org/abs/1511.01844).
     """
     num_samples = whole("elbo", "num_samples", num_samples, 1)
-    bernoulli = vae.likelihood == "bernoulli"
-    if bernoulli and not bool((x.abs() == 1).all()):
-        raise GenartError("not_binary", where="elbo")
+    bernoulli, cells = _cells("elbo", vae, x)
     generator, parameter = torch.Generator().manual_seed(seed), next(vae.parameters())
     labels = vae.check_label(label, len(x))
-    cells = 0.0 if bernoulli else x[0].numel() * math.log(127.5)
     reconstruction, kl = [], []
     with evaluating(vae):
         for k in range(0, len(x), CHUNK):
@@ -160,12 +157,9 @@ def importance_weighted_bound(vae: Generative, x: Tensor, seed: int = 0, num_sam
     dequantised anew for each z. x: (N, C, H, W) in [-1, 1]. Returns (N,).
     """
     num_samples = whole("importance_weighted_bound", "num_samples", num_samples, 1)
-    bernoulli = vae.likelihood == "bernoulli"
-    if bernoulli and not bool((x.abs() == 1).all()):
-        raise GenartError("not_binary", where="importance_weighted_bound")
+    bernoulli, cells = _cells("importance_weighted_bound", vae, x)
     generator, parameter = torch.Generator().manual_seed(seed), next(vae.parameters())
     labels = vae.check_label(label, len(x))
-    cells = 0.0 if bernoulli else x[0].numel() * math.log(127.5)
     bounds = []
     with evaluating(vae):
         for row, one in enumerate(x.split(1)):
@@ -180,3 +174,11 @@ def importance_weighted_bound(vae: Generative, x: Tensor, seed: int = 0, num_sam
                 log_weights.append((log_ratio - nll).double().cpu() - cells)
             bounds.append(torch.cat(log_weights).logsumexp(dim=0) - math.log(num_samples))
     return torch.stack(bounds)
+
+
+def _cells(where: str, vae: Generative, x: Tensor) -> tuple[bool, float]:
+    """Whether a VAE's likelihood is Bernoulli, and the nats that an 8-bit level's cell adds to a picture's -log p under a Gaussian."""
+    bernoulli = vae.likelihood == "bernoulli"
+    if bernoulli and not bool((x.abs() == 1).all()):
+        raise GenartError("not_binary", where=where)
+    return bernoulli, 0.0 if bernoulli else x[0].numel() * math.log(127.5)

@@ -30,15 +30,6 @@ def vae_folder(vae, tmp_path):
 
 
 @pytest.fixture
-def many(tmp_path):
-    """A folder of twenty grey pictures of 8x8."""
-    (tmp_path / "many").mkdir()
-    for k in range(20):
-        Image.effect_noise((8, 8), 90).save(tmp_path / "many" / f"{k:02}.png")
-    return tmp_path / "many"
-
-
-@pytest.fixture
 def tiny_coloured(classifier, tmp_path):
     """A folder of twenty grey pictures of two shades, which metadata.jsonl names, and an eye for them."""
     folder = tmp_path / "shades"
@@ -279,9 +270,9 @@ def test_a_classifier_learns_as_many_classes_as_the_data_has(capsys, parquet, tm
     assert genart_hub.from_pretrained(tmp_path / "run").num_classes == 3
 
 
-def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_folder, classifier, many, tmp_path):
+def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_folder, classifier, noisy, tmp_path):
     eye = classifier.save_pretrained(tmp_path / "eye")
-    words = ["--data", many, "--features", eye, "--samples", 4, "--json", tmp_path / "numbers.json"]
+    words = ["--data", noisy, "--features", eye, "--samples", 4, "--json", tmp_path / "numbers.json"]
     table, notes, plus_minus = run(capsys, "evaluate", folder, vae_folder, *words).strip().split("\n\n")
     lines = table.splitlines()
     assert "not of training" in plus_minus
@@ -295,9 +286,9 @@ def test_evaluate_prints_a_table_and_writes_the_numbers(capsys, folder, vae_fold
 
 
 @pytest.mark.slow
-def test_evaluate_finds_near_copies_and_the_card_shows_the_nearest_training_pictures(capsys, gan, classifier, many, parquet, tmp_path):
+def test_evaluate_finds_near_copies_and_the_card_shows_the_nearest_training_pictures(capsys, gan, classifier, noisy, parquet, tmp_path):
     eye, folder = classifier.save_pretrained(tmp_path / "eye"), gan.save_pretrained(tmp_path / "mine")
-    words = ["--data", many, "--features", eye, "--samples", 4, "--training", parquet, "--json", folder / "evaluation.json"]
+    words = ["--data", noisy, "--features", eye, "--samples", 4, "--training", parquet, "--json", folder / "evaluation.json"]
     assert "| near-copies of training pictures (RMSE) |" in run(capsys, "evaluate", folder, *words)
     numbers = json.loads((folder / "evaluation.json").read_text())
     assert f"--training {parquet.parent.name}/{parquet.name}" in numbers["command"]
@@ -308,10 +299,10 @@ def test_evaluate_finds_near_copies_and_the_card_shows_the_nearest_training_pict
         assert picture.width > 100
 
 
-def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, classifier, many, tmp_path):
+def test_two_models_of_one_folder_name_are_both_in_the_table(capsys, gan, vae, classifier, noisy, tmp_path):
     eye = classifier.save_pretrained(tmp_path / "eye")
     a, b = gan.save_pretrained(tmp_path / "a" / "best"), vae.save_pretrained(tmp_path / "b" / "best")
-    lines = run(capsys, "evaluate", a, b, "--data", many, "--features", eye, "--samples", 4).splitlines()
+    lines = run(capsys, "evaluate", a, b, "--data", noisy, "--features", eye, "--samples", 4).splitlines()
     assert lines[0] == "| metric | a/best | b/best | real pictures | note |"
 
 
@@ -323,10 +314,10 @@ def test_a_model_of_the_classes_of_another_column_is_measured_by_that_column(cap
     assert "conditional ones of the reference's classes" in lines
 
 
-def test_a_card_is_made_of_the_numbers_of_its_own_weights(capsys, gan, vae, classifier, many, tmp_path):
+def test_a_card_is_made_of_the_numbers_of_its_own_weights(capsys, gan, vae, classifier, noisy, tmp_path):
     eye = classifier.save_pretrained(tmp_path / "eye")
     a, b = gan.save_pretrained(tmp_path / "a"), vae.save_pretrained(tmp_path / "b")
-    words = ["--data", many, "--features", eye, "--samples", 4, "--json", b / "evaluation.json"]
+    words = ["--data", noisy, "--features", eye, "--samples", 4, "--json", b / "evaluation.json"]
     run(capsys, "evaluate", a, b, *words)
     run(capsys, "card", b, "--license", "mit")
     numbers = json.loads((b / "evaluation.json").read_text())["results"]
@@ -377,11 +368,11 @@ def test_a_card_is_not_made_of_damaged_files(capsys, gan, tmp_path, name, conten
     assert (tmp_path / "a" / name).read_bytes() == content
 
 
-def test_evaluate_reads_the_pictures_once_for_all_models(capsys, gan, vae, classifier, many, tmp_path):
-    (many / "broken.png").write_bytes(b"no picture")
+def test_evaluate_reads_the_pictures_once_for_all_models(capsys, gan, vae, classifier, noisy, tmp_path):
+    (noisy / "broken.png").write_bytes(b"no picture")
     eye = classifier.save_pretrained(tmp_path / "eye")
     a, b = gan.save_pretrained(tmp_path / "a"), vae.save_pretrained(tmp_path / "b")
-    assert cli.main(["evaluate", str(a), str(b), "--data", str(many), "--features", str(eye), "--samples", "4"]) == 0
+    assert cli.main(["evaluate", str(a), str(b), "--data", str(noisy), "--features", str(eye), "--samples", "4"]) == 0
     assert capsys.readouterr().err.count("1 of 21 pictures cannot be read: 'broken.png'.") == 1
 
 

@@ -256,15 +256,6 @@ def test_looks_change_no_bit_of_what_is_trained(name, tiny_parquet, tmp_path, tr
         assert all(torch.equal(often[key], once[key]) for key in once)
 
 
-@pytest.fixture
-def noisy(tmp_path):
-    """Twenty noisy pictures of 8 x 8, grey."""
-    (tmp_path / "noisy").mkdir()
-    for k in range(20):
-        Image.effect_noise((8, 8), 90).save(tmp_path / "noisy" / f"{k:02}.png")
-    return tmp_path / "noisy"
-
-
 @pytest.mark.slow
 def test_pictures_unlike_those_of_the_feature_network_are_not_judged_by_it(noisy, tmp_path, train_tiny, capsys):
     run = train_tiny("GAN", noisy, tmp_path / "run", progress=True)
