@@ -52,7 +52,7 @@ def build() -> gr.Blocks:
         gr.Markdown(texts.t("intro"), elem_classes="note")
         built: dict[str, address.Built] = {}
         items: dict[str, gr.Tab] = {}
-        with gr.Tabs() as tabs:
+        with gr.Tabs(overflow_behavior="wrap") as tabs:
             for name, tab in TABS.items():
                 with gr.Tab(texts.t(name), id=name) as items[name]:
                     built[name] = tab.build(models)

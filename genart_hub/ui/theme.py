@@ -105,6 +105,8 @@ div.wrap > .validation-error {
 .figures td, .figures th { font-size: 13px; }
 .figures th, .figures th * { word-break: keep-all !important; overflow-wrap: normal !important; }
 @media (max-width: 640px) {
+  .tab-wrapper .tab-container { display: grid; grid-template-columns: repeat(3, minmax(max-content, 1fr)); }
+  .tab-wrapper .tab-container > button { justify-content: center; padding: 0 var(--size-1); }
   .path { flex-direction: column-reverse; }
   .column:has(> .answers) > .status, .answers { order: -1; }
   .acts { position: sticky; bottom: 0; z-index: 10; padding: 8px 0; background: var(--body-background-fill); }

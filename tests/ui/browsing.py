@@ -13,6 +13,7 @@ expect = playwright.expect
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 TABS = ("comparison", "path", "sampling", "interpolation", "reconstruction")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SMALL = (390, 320)  # px, of phones
 WAIT = 120_000  # ms, for a machine that has other things to do
 HEARD = "performance.getEntriesByType('resource').filter(one => one.name.includes('/queue/data')).length"  # streams that have ended
 expect.set_options(timeout=WAIT)
@@ -80,15 +81,6 @@ def example(page, k: int):
 def is_drawn(image) -> bool:
     """An <img> that the browser has decoded."""
     return image.evaluate("async (image) => { await image.decode(); return image.naturalWidth > 0 }")
-
-
-def choose_tab(page, lang: str, name: str) -> None:
-    """Open a tab that may stand in the overflow menu of a narrow page."""
-    tab = page.get_by_role("tab", name=texts.say(lang, name), exact=True).locator("visible=true")
-    if not tab.count():
-        page.locator(".overflow-menu > button").click()
-        tab = page.locator(".overflow-dropdown button", has_text=texts.say(lang, name))
-    tab.first.click()
 
 
 def open_numbers(page, lang: str) -> None:

@@ -108,7 +108,7 @@ def browser():
 def visit(app, browser):
     """visit(locale, scheme, viewport, url, tab, **options of the context): a fresh page. Whatever goes wrong behind it fails the test at
     its end. tab: the one that is opened, or None for the one that comes first."""  # fmt: skip
-    from browsing import DESK, WAIT, choose_tab, lang_of
+    from browsing import DESK, WAIT, lang_of, open_tab
 
     contexts, wrong = [], []
 
@@ -130,7 +130,7 @@ def visit(app, browser):
         page.goto(url)
         page.get_by_role("tab").first.wait_for()
         if tab:
-            choose_tab(page, lang_of(locale), tab)
+            open_tab(page, lang_of(locale), tab)
         return page
 
     yield visit

@@ -12,7 +12,6 @@ from browsing import (
     block,
     box,
     choose,
-    choose_tab,
     downloaded,
     example,
     expect,
@@ -53,7 +52,7 @@ def test_no_tab_scrolls_sideways_or_shows_a_key_instead_of_a_text_in_light_and_i
     luma = "getComputedStyle(document.querySelector('h1')).color.match(/[\\d.]+/g).slice(0, 3).reduce((a, v) => a + Number(v) / 3, 0)"
     assert page.evaluate("document.body.classList.contains('dark')") == (page.evaluate(luma) > 150) == (scheme == "dark")
     for name in TABS:
-        choose_tab(page, lang, name)
+        open_tab(page, lang, name)
         expect(page.get_by_role("tabpanel").locator("visible=true").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
         shown = page.inner_text("body")
@@ -249,7 +248,7 @@ def test_the_other_ladder_shows_its_models_and_its_classes(visit, tiny_app):
 @pytest.mark.parametrize(("locale", "viewport"), [("en-US", DESK), ("zh-CN", PHONE)], ids=["desk", "phone"])
 def test_an_example_prompt_unfolds_in_one_row_of_pictures(visit, tiny_app, locale, viewport):
     page, lang = visit(locale, viewport=viewport, url=tiny_app.url), lang_of(locale)
-    choose_tab(page, lang, "comparison")
+    open_tab(page, lang, "comparison")
     page.get_by_role("button", name="雪人", exact=True).locator("visible=true").click()  # which draws
     expect(page.get_by_role("textbox", name=texts.say(lang, "prompt")).locator("visible=true")).to_have_value("雪人")
     strip = page.locator(".strip:visible .thumbnail-lg img")
