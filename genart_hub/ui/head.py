@@ -17,7 +17,7 @@ from genart_hub.errors import GenartError
 from genart_hub.hub.cards.markdown import SAMPLES
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
-from genart_hub.ui import stage, texts
+from genart_hub.ui import opening, stage, texts
 from genart_hub.ui.address import title_of
 
 PICTURE = re.compile(r"/link/([\w-]{1,100})\.png")
@@ -94,11 +94,13 @@ class Head:
             f'<meta name="description" content="{html.escape(facts["og:description"])}">',
             *(f'<meta property="{name}" content="{html.escape(value)}">' for name, value in facts.items()),
             '<meta name="twitter:card" content="summary_large_image">',
+            f"<style>{opening.STYLE}</style>",
             "<style>.banner-wrap:has([role=combobox]) { display: none }</style>",  # of Gradio's settings: it changes half of the page
         ]
         head, script, rest = page.partition(b"<script>window.gradio_config")
         head = OF_GRADIO.sub(b"", head).replace(b'lang="en"', f'lang="{"zh-CN" if lang == "zh" else "en"}"'.encode(), 1)
-        return head.replace(b"<head>", b"<head>" + "\n".join(lines).encode(), 1) + script + rest
+        page = head.replace(b"<head>", b"<head>" + "\n".join(lines).encode(), 1) + script + rest
+        return opening.opened(page, lang, self.tabs, query)
 
 
 def locale_of(lang: str, accepted: str | None) -> str:

@@ -24,13 +24,17 @@
    * options: sheet (an address), frames (1), pictures (1), columns (pictures of a line, all), side (px of a tile; else the sheet tells), gap
    * (px between pictures), fps, rest (seconds that the first frame stands), fade (seconds from what stood there before), alt (what a
    * reader hears who sees nothing). The canvas has its size at once where side is told.
-   * Returns the player: show(options) plays another, frame tells which column it shows, stop() ends it.
+   * Returns the player: show(options) plays another, follow(player) goes on where one of the same sheet is, frame tells which column it
+   * shows, stop() ends it.
    */
   function stage(canvas, options = {}) {
     const player = players.get(canvas) ?? new Player(canvas);
     player.show(options);
     return player;
   }
+
+  /** The player of a canvas, if one plays on it. */
+  stage.of = (canvas) => players.get(canvas);
 
   /** Let a button play and pause all canvases of the page. words: {play, pause}, its name for each. */
   stage.control = (button, words) => {
@@ -77,6 +81,13 @@
       this.side = side;
       if (this.canvas.width !== wide || this.canvas.height !== high) [this.canvas.width, this.canvas.height, this.drawn] = [wide, high, null];
       this.canvas.style.aspectRatio = `${wide} / ${high}`;
+    }
+
+    /** Go on where another player of the same sheet is. */
+    follow(other) {
+      if (other.options?.sheet !== this.options?.sheet) return;
+      this.seconds = other.seconds;
+      this.draw();
     }
 
     get busy() {

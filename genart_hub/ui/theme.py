@@ -33,7 +33,6 @@ THEME = gr.themes.Soft(
 )
 
 CSS = """
-.gradio-container { width: 100%; max-width: 1180px !important; margin: 0 auto; }
 .few-pixels img { image-rendering: pixelated; }
 .few-pixels .grid-wrap { min-height: 300px !important; max-height: none !important; }
 .few-pixels .grid-container {
@@ -80,6 +79,7 @@ div.wrap > .validation-error {
 .acts > .block:has(.stage-control) { flex: 0 0 44px; }
 .wish > * { flex: 1 1 200px !important; }
 .wish > .column { flex: 3 1 320px !important; }
+@media (min-width: 1100px) { .wish { min-height: 215px; align-content: flex-start; } }
 .answer { gap: 6px !important; }
 .told-note p { margin: 0; text-align: center; font-size: 12px; color: var(--body-text-color-subdued); }
 .cards { display: grid !important; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); }

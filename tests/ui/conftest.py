@@ -106,8 +106,8 @@ def browser():
 
 @pytest.fixture
 def visit(app, browser):
-    """visit(locale, scheme, viewport, url, tab, **options of the context): a fresh page. Whatever goes wrong behind it fails the test at
-    its end. tab: the one that is opened, or None for the one that comes first."""  # fmt: skip
+    """visit(locale, scheme, viewport, url, tab, script, **options of the context): a fresh page. What goes wrong behind it fails
+    the test at its end. tab: the one that is opened, None for the one that comes first. script: runs before the page's."""  # fmt: skip
     from browsing import DESK, WAIT, lang_of, open_tab
 
     contexts, wrong = [], []
@@ -117,11 +117,17 @@ def visit(app, browser):
             wrong.append(f"request to {request.url}")
 
     def visit(
-        locale: str = "en-US", scheme: str = "light", viewport: dict = DESK, url: str = app.url, tab: str | None = "sampling", **options
+        locale: str = "en-US",
+        scheme: str = "light",
+        viewport: dict = DESK,
+        url: str = app.url,
+        tab: str | None = "sampling",
+        script: str = "",
+        **options,
     ):
         context = browser.new_context(locale=locale, color_scheme=scheme, viewport=viewport, **options)
         context.set_default_timeout(WAIT)
-        context.add_init_script("performance.setResourceTimingBufferSize(10_000)")
+        context.add_init_script("performance.setResourceTimingBufferSize(10_000)\n" + script)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: wrong.append(f"console: {message.text}") if message.type == "error" else None)
