@@ -3,8 +3,9 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -77,12 +78,20 @@ def samples_of(model: str | None) -> Image.Image | None:
     return images.open_picture(file).convert("RGB") if file and file.is_file() else None
 
 
+def progress(names: Sequence[str]) -> gr.HTML:
+    """The line that says how many pages were read, which the browser remembers, and goes on where a reader stopped."""
+    template, script, style = (Path(__file__).with_name(f"path.{kind}").read_text("utf-8") for kind in ("html", "js", "css"))
+    options = {"html_template": template, "css_template": style, "js_on_load": script, "apply_default_css": False}
+    return gr.HTML(label=t("path_progress"), elem_classes="path-progress", padding=False, pages=list(names), **options)
+
+
 def build(models: ModelCache) -> Built:
     """The tab, with the buttons that open another one, by the page's name: `ui.build` wires them when all tabs are there."""
     names = [page.name for page in pages.read("en")]
     last, opening, columns = len(names) - 1, {}, []
     with gr.Row(elem_classes="path"):
         with gr.Column(scale=1, min_width=230):
+            progress(names)
             chosen = gr.Radio([(t(f"page_{name}_title"), k) for k, name in enumerate(names)], value=0, label=t("path_pages"))
         with gr.Column(scale=3, min_width=320):
             for k, name in enumerate(names):
@@ -115,6 +124,10 @@ def build(models: ModelCache) -> Built:
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
     chosen.change(show, chosen, [*columns, before, after], **quiet)
+    tell = "(k) => {{ window.genart?.walked?.(k, {}); return [] }}"
+    chosen.change(None, chosen, None, js=tell.format("false"), **quiet)
+    for button in (after, *opening.values()):
+        button.click(None, chosen, None, js=tell.format("true"), **quiet)
     before.click(lambda k: max(int(k) - 1, 0), chosen, chosen, **quiet)
     after.click(lambda k: min(int(k) + 1, last), chosen, chosen, **quiet)
     return Built(fields={"step": chosen}, buttons=opening)

@@ -55,6 +55,7 @@ CSS = """
 .facts, .facts .html-container, .html-container:has(.stage, .stage-control) { padding: 0 !important; }
 .answer > .block.few-pixels { flex: 1 1 auto; }
 .page-title p { font-size: 1.35em; font-weight: 700; }
+.path label[data-read] span::after { content: " ✓"; content: " ✓" / attr(data-read); color: var(--primary-600); font-weight: 700; }
 .page-question p { font-weight: 600; margin-top: 6px; }
 .essay { font-size: 1.05em; line-height: 1.6; max-width: 46em; }
 .status { min-height: 22px; }
