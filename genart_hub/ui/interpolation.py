@@ -41,7 +41,7 @@ def build(models: ModelCache) -> Built:
         webp, gif = written
         return webp, gif, webp
 
-    with gr.Row():
+    with gr.Row(elem_classes="pictures-last"):
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered_from_latents(), value=first_shown())
             label = class_box(models, model)
@@ -51,7 +51,8 @@ def build(models: ModelCache) -> Built:
             fps = unchecked(gr.Slider(1, 50, value=24, step=1, label=t("fps")))
             truncation = unchecked(gr.Slider(0.05, 1, value=1, step=0.05, label=t("truncation"), info=t("truncation_info")))
             loop = gr.Checkbox(value=True, label=t("loop"))
-            go = gr.Button(t("walk"), variant="primary", size="lg")
+            with gr.Row(elem_classes="acts"):
+                go = gr.Button(t("walk"), variant="primary", size="lg")
         with gr.Column(scale=2, min_width=320):
             animation = gr.Image(
                 label=t("animation"), type="filepath", format="webp", interactive=False, height=420,

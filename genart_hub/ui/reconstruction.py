@@ -124,12 +124,12 @@ def build(models: ModelCache) -> Built:
             with gr.Row(equal_height=True):
                 vae = model_box(vaes, "vae")
                 gan = model_box(gans, "gan", on_ladder(gans, ladder_of(vae.value)))
-            with gr.Row():
+            with gr.Row(elem_classes="acts"):
                 go = gr.Button(t("reconstruct"), variant="primary")
                 search = gr.Button(t("invert"), variant="primary")
                 stop = gr.Button(t("stop"), variant="stop")
             steps = unchecked(gr.Slider(10, MOST_STEPS, value=300, step=10, label=t("steps")))
-            with gr.Row():
+            with gr.Row(elem_classes="rebuilt"):
                 seen, _ = answer("seen")
                 vae_answer, vae_figure = answer("vae_answer")
                 gan_answer, gan_figure = answer("gan_answer")

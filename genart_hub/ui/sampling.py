@@ -160,7 +160,7 @@ def build(models: ModelCache) -> Built:
         """The picture that is opened: it is the one to download, and so is the one in its place after the next draw."""
         return (gallery[event.index][0] if gallery else None), event.index
 
-    with gr.Row():
+    with gr.Row(elem_classes="pictures-last"):
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered(), value=first_shown())
             inputs = input_fields(models, model)
@@ -168,7 +168,7 @@ def build(models: ModelCache) -> Built:
             count = unchecked(gr.Slider(1, MOST, value=16, step=1, label=t("count")))
             seed = unchecked(gr.Number(value=0, precision=0, label=t("seed"), info=t("seed_info")))
             roll = gr.Button(t("dice"), size="sm")
-            with gr.Row():
+            with gr.Row(elem_classes="acts"):
                 go = gr.Button(t("generate"), variant="primary", size="lg", scale=3)
                 stop = gr.Button(t("stop"), variant="stop", size="lg", scale=1, min_width=80)
             dropped = gr.File(label=t("restore"), type="filepath", height=170)

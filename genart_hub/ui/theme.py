@@ -108,9 +108,18 @@ div.wrap > .validation-error {
 @media (max-width: 640px) {
   .tab-wrapper .tab-container { display: grid; grid-template-columns: repeat(3, minmax(max-content, 1fr)); }
   .tab-wrapper .tab-container > button { justify-content: center; padding: 0 var(--size-1); }
-  .path { flex-direction: column-reverse; }
+  .path, .pictures-last { flex-direction: column-reverse; }
+  .rebuilt { order: -1; display: grid !important; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px !important; }
+  .rebuilt > .column { min-width: 0 !important; }
+  .pictures-last > .column { width: 100%; flex: none !important; }
   .column:has(> .answers) > .status, .answers { order: -1; }
-  .acts { position: sticky; bottom: 0; z-index: 10; padding: 8px 0; background: var(--body-background-fill); }
+  .acts {
+    position: fixed; inset: auto 0 0; z-index: 10; gap: 8px !important; padding: 8px 16px calc(8px + env(safe-area-inset-bottom));
+    background: var(--background-fill-primary); border-top: 1px solid var(--border-color-primary);
+  }
+  .acts > button { min-width: 0 !important; min-height: 44px; padding: 4px 8px; font-size: 15px; line-height: 1.2; white-space: normal; }
+  .acts:has(> .primary + .primary) > button { font-size: 13px; }
+  .acts > .stop { flex: 0 1 76px !important; }
   .strip .few-pixels .grid-container { gap: 3px !important; }
   .strip .few-pixels .caption-label { font-size: 9px; padding: 2px 0; }
 }
