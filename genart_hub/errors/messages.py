@@ -245,6 +245,7 @@ MESSAGES = {
     "bad_side": "The {name} of a picture must be a multiple of {multiple} px, got {value}. Use {low} or {high}.",
     "bad_mask": "The mask must be of shape (1, 1, {height}, {width}), with 1 where to paint anew; got {shape}.",
     "four_channels": "Inpainting needs a pipeline of 4 latent channels, and {name} has {channels}. Use img2img, or one of: {choices}.",
+    "not_opened": "{name} cannot be opened step by step here. Choose tiny-sd-emoji or ddpm-mnist.",
     "too_little_memory": "{name} needs about {needed:.2f} GB of memory, and {free:.2f} GB are free. Close other programs, or use a smaller model such as {smaller}.",
     "unknown_words": "The model knows none of these words: {words}. It was trained with names such as: {near}.",
     "long_prompt": "The prompt has {count:,} characters; at most {limit:,} are taken. Shorten it.",

@@ -1,6 +1,6 @@
 """Diffusion in pixels, of classes. Ho et al. 2020, https://arxiv.org/abs/2006.11239; flow: Lipman et al. 2023, https://arxiv.org/abs/2210.02747."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from genart_hub.hub import HubModel
 from genart_hub.hub.model import outline_of_files
 from genart_hub.models.base import ImageModel, check_images, evaluating
 from genart_hub.models.inputs import check_input
+from genart_hub.models.inside import Inside, split
 from genart_hub.models.labels import names_of_classes
 from genart_hub.quiet import _silent
 
@@ -162,6 +163,34 @@ class DDPM(nn.Module, HubModel, ImageModel):
         made = self._moments(torch.stack(noise).to(next(self.parameters())), classes, steps, scale)
         told = moments(steps) if moments else range(steps + 1)
         return (moment for moment in made if moment[0] in told)
+
+    @torch.no_grad()
+    def inside(
+        self, seed: int = 0, *, label: object = None, num_steps: int | None = None, guidance: float | None = None
+    ) -> Generator[Inside, None, Tensor]:
+        """The steps of `sample(1, seed, ...)` from within, each before it is made. Returns the picture of `sample`, (1, C, H, W)."""
+        steps = self.num_steps if num_steps is None else check_input("DDPM", "num_steps", num_steps)
+        scale = self.guidance if guidance is None else check_input("DDPM", "guidance", guidance)
+        classes, scheduler = self._classes(1, seed, label), self.scheduler(steps)
+        x = torch.randn(1, self.channels, self.image_size, self.image_size, generator=self.generators(1, seed)[0])
+        x = x.to(next(self.parameters()))
+        for step, t in enumerate(scheduler.timesteps):
+            time, (alpha, sigma) = t.to(x).expand(1), self.levels(float(t), scheduler)
+            with evaluating(self):
+                predicted, without, told = self._guided(x, time, classes, scale), self(x, time), self(x, time, classes)
+            kind = "flow" if self.objective == "flow" else "epsilon"
+            (x_0, eps), *beside = (split(kind, x, each, alpha, sigma) for each in (predicted, without, told))
+            pictures = [one[0].float().cpu().clamp(-1, 1) for one in (x, x_0, *(pair[0] for pair in beside))]
+            yield Inside(step, steps, pictures[0], pictures[1], eps[0].float().cpu(), *pictures[2:], alpha, sigma)
+            x = scheduler.step(predicted, t, x, return_dict=False)[0]
+        return x.float().cpu().clamp(-1, 1)
+
+    def levels(self, t: float, scheduler: Any) -> tuple[float, float]:
+        """alpha and sigma of time t in [0, 1000]."""
+        if self.objective == "flow":
+            return 1 - t / TRAINED_STEPS, t / TRAINED_STEPS
+        kept = float(scheduler.alphas_cumprod[round(t)])
+        return kept**0.5, (1 - kept) ** 0.5
 
     def labels(self, n: int, seed: int = 0) -> Tensor | None:
         """The classes that `sample` gives n pictures without a label, drawn by the seeds after the noise. Returns (n,) int64, or None."""

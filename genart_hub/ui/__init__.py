@@ -23,6 +23,7 @@ from genart_hub.models import auto
 from genart_hub.ui import (
     address,
     comparison,
+    inside,
     interpolation,
     machine,
     opening,
@@ -58,7 +59,7 @@ def build() -> gr.Blocks:
                     built[name] = tab.build(models)
         for name, button in built["path"].buttons.items():
             station = path.STATIONS[name]
-            opener = built[station.tab].open_by
+            opener = built[station.tab].open_inside if station.inside else built[station.tab].open_by
             assert opener is not None
             assert station.model is not None
             opener(button, tabs, station.model)
@@ -77,7 +78,7 @@ def launch(**options: Any) -> None:
     keep_clear(Path(os.environ["GRADIO_TEMP_DIR"]))
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE + stage.CSS,
+        css=theme.CSS + machine.STYLE + stage.CSS + inside.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

@@ -35,7 +35,7 @@ class Built:
 
     open_by: lets a button of another tab open it. fields: by their names in the address. go: the button that draws. classes: those that
     there are to choose from, for what the fields hold. follow: further updates for that. buttons: those that open other tabs, by page.
-    take: lets a button of another place bring the picture of a file, and answers it.
+    take: lets a button of another place bring the picture of a file, and answers it. open_inside: as open_by, with the model opened.
     """
 
     open_by: Opener | None = None
@@ -45,6 +45,7 @@ class Built:
     follow: Callable[[Mapping[str, Any]], dict[Any, Any]] = lambda values: {}
     buttons: Mapping[str, gr.Button] = field(default_factory=dict)
     take: Callable[[gr.Button, gr.Tabs, gr.State], None] | None = None
+    open_inside: Opener | None = None
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

@@ -32,8 +32,13 @@ def estimated(lang: str, estimate: Estimate) -> str:
 
 def at_step(lang: str, name: str, step: int, num_steps: int, n: int = 1) -> str:
     """The status line while a pipeline draws n pictures, with a bar."""
+    return bar(step, num_steps) + " " + texts.say(lang, "at_step", model=name, n=n, step=step, steps=num_steps)
+
+
+def bar(step: int, num_steps: int) -> str:
+    """How far something has come, in characters."""
     full = round(BAR * step / num_steps)
-    return "▰" * full + "▱" * (BAR - full) + " " + texts.say(lang, "at_step", model=name, n=n, step=step, steps=num_steps)
+    return "▰" * full + "▱" * (BAR - full)
 
 
 def moments_of(num_steps: int) -> set[int]:

@@ -21,7 +21,7 @@ from genart_hub.errors import GenartError, first_line, shorten
 from genart_hub.ui import gate, texts, turns
 from genart_hub.ui.folders import KEEP_SECONDS, own_folder
 
-Opener = Callable[[gr.Button, gr.Tabs, str], None]  # wires a button that opens a tab with a model: (button, tabs, model's name)
+Opener = Callable[[gr.Button, gr.Tabs, str], Any]  # wires a button that opens a tab with a model: (button, tabs, model's name)
 
 
 class Agreements:

@@ -31,12 +31,13 @@ LATEX = [{"left": "$", "right": "$", "display": False}]
 @dataclass(frozen=True)
 class Station:
     """What stands beside a page's text. code: what its idea is in the running package. model: whose samples it shows, and which the
-    button opens, in the tab `tab`.
+    button opens, in the tab `tab`. inside: it opens the model itself too.
     """  # fmt: skip
 
     code: Callable[..., Any] | None = None
     model: str | None = None
     tab: str = "sampling"
+    inside: bool = False
 
 
 STATIONS = {
@@ -47,8 +48,8 @@ STATIONS = {
     "collapse": Station(losses.r1_penalty, "gan-mnist"),
     "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),
     "tokens": Station(VQVAE.quantise),
-    "diffusion": Station(DDPM._moments, "ddpm-mnist"),
-    "latent-diffusion": Station(DDPM._guided, "tiny-sd-emoji"),
+    "diffusion": Station(DDPM._moments, "ddpm-mnist", inside=True),
+    "latent-diffusion": Station(DDPM._guided, "tiny-sd-emoji", inside=True),
     "one-wish": Station(Prompted.sample, "text-gan-emoji", "comparison"),
     "today": Station(model="tiny-sd-emoji", tab="comparison"),
     "algorithm": Station(vae_step, "vae-mnist"),

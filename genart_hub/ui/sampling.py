@@ -20,7 +20,7 @@ from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import INPUTS, PRIORS
 from genart_hub.streams import steps_of
-from genart_hub.ui import texts
+from genart_hub.ui import inside, texts
 from genart_hub.ui.address import Built, classes_of_model
 from genart_hub.ui.fields import (
     caption,
@@ -184,6 +184,7 @@ def build(models: ModelCache) -> Built:
                 grid = gr.DownloadButton(t("grid"), size="sm")
                 archive = gr.DownloadButton(t("zip"), size="sm")
             code = gr.Code(label=t("code"), language="python", lines=3, interactive=False)
+            opened_model = inside.panel(models, model, seed, inputs.fields)
     how("sampling_how")
 
     fields, outputs = [model, count, seed, *inputs.fields.values()], [gallery, one, grid, archive, code, note]
@@ -202,8 +203,8 @@ def build(models: ModelCache) -> Built:
     gallery.select(choose, gallery, [one, opened], **quiet)  # a click cannot come by API
     gallery.preview_close(lambda: None, None, opened, **quiet)
 
-    def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
-        """Let a button of another tab open this one with a model, and draw."""
+    def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> Any:
+        """Let a button of another tab open this one with a model, and draw. Returns the event of that."""
 
         @guarded
         def chosen(request: gr.Request) -> tuple[Any, ...]:
@@ -212,13 +213,16 @@ def build(models: ModelCache) -> Built:
 
         here = button.click(chosen, None, [tabs, model, inputs.fields["label"]], **quiet)
         shown = here.success(show_fields, model, list(inputs.shown.values()), **quiet)
-        shown.success(drawing, asked, outputs, api_visibility="private", **telling)
+        return shown.success(drawing, asked, outputs, api_visibility="private", **telling)
+
+    def open_inside(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
+        opened_model.after(open_by(button, tabs, name))
 
     def follow(values: Mapping[str, Any]) -> dict[Any, Any]:
         return dict(zip(inputs.shown.values(), inputs.visible(known_of(models, values["model"], load=False)[1]), strict=True))
 
     addressed = {"model": model, "n": count, "seed": seed} | inputs.fields
-    return Built(open_by, addressed, go, classes_of_model, follow)
+    return Built(open_by, addressed, go, classes_of_model, follow, open_inside=open_inside)
 
 
 def steps_of_sample(model: ImageModel, n: int, seed: int, asked: dict[str, Any]) -> Generator[tuple[int, int, Tensor | None], None, Tensor]:

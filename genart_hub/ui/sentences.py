@@ -215,6 +215,7 @@ ERRORS_ZH: dict[str, str] = {
     "bad_side": "图片的 {name} 必须是 {multiple} 像素的倍数，得到的是 {value}。请改用 {low} 或 {high}。",
     "bad_mask": "蒙版的形状必须是 (1, 1, {height}, {width})，要重画的地方为 1；得到的是 {shape}。",
     "four_channels": "局部重绘需要潜在通道数为 4 的管线，而 {name} 有 {channels} 个。请使用 img2img，或改用：{choices}。",
+    "not_opened": "{name} 在这里不能逐步打开。请选择 tiny-sd-emoji 或 ddpm-mnist。",
     "too_little_memory": "{name} 大约需要 {needed:.2f} GB 内存，而空闲的只有 {free:.2f} GB。请关闭其他程序，或改用较小的模型，例如 {smaller}。",
     "unknown_words": "模型不认识这些词：{words}。它是用这样的名称训练的：{near}。",
     "long_prompt": "提示词有 {count:,} 个字符，最多接受 {limit:,} 个。请缩短它。",

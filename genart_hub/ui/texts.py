@@ -7,6 +7,7 @@ import gradio as gr
 
 from genart_hub.errors import MAX_SEED, MESSAGES, GenartError
 from genart_hub.ui import machine, pages
+from genart_hub.ui.inside_texts import INSIDE_TEXTS
 from genart_hub.ui.sentences import ERRORS_ZH, ON_PAGE
 
 CLASSES_ZH = {
@@ -20,7 +21,7 @@ CLASSES_ZH = {
 }
 
 
-TEXTS: dict[str, tuple[str, str]] = {
+TEXTS: dict[str, tuple[str, str]] = INSIDE_TEXTS | {
     "title": ("genart_hub · how machines learned to paint", "genart_hub · 机器如何学会绘画"),
     "heading": ("# How machines learned to paint", "# 机器如何学会绘画"),
     "intro": (

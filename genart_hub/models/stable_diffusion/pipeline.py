@@ -26,6 +26,7 @@ from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import MAX_STEPS, inputs_of
 from genart_hub.models.stable_diffusion import loading
 from genart_hub.models.stable_diffusion.estimate import sizes_of
+from genart_hub.models.stable_diffusion.inside import inside
 from genart_hub.models.stable_diffusion.request import (
     DEFAULTS,
     FALLBACKS,
@@ -53,7 +54,7 @@ class StableDiffusion(ImageModel):
 
     family = "diffusion"
     channels = 3
-    _write_card = staticmethod(pipelines.write_card)
+    _write_card, inside = staticmethod(pipelines.write_card), inside
     defaults: dict[str, Any] = DEFAULTS
 
     def __init__(self, pipeline: Any, source: Source | None = None, defaults: dict[str, Any] | None = None):
@@ -366,12 +367,13 @@ class StableDiffusion(ImageModel):
         self.blanked = tuple(k for k, blank in enumerate(getattr(made, "nsfw_content_detected", None) or ()) if blank)
         return made.images.float().cpu() * 2 - 1
 
-    def _denoise(self, pipe: Any, options: dict[str, Any], moments: Any) -> Generator[tuple[int, int, Tensor], None, float]:
+    def _denoise(self, pipe: Any, options: dict, moments: Any, look: Any = None) -> Generator[tuple[int, int, Tensor], None, float]:
         with _silent():
             pipe.scheduler.set_timesteps(options["num_inference_steps"])
         total = len(pipe.scheduler.timesteps)
         drawn = moments(total) if moments else range(total)
-        yield 0, total, self._decode(options["latents"])
+        look = look or self._decode
+        yield 0, total, look(options["latents"])
 
         def unfold(tell: Callable[..., None]) -> Tensor:
             def on_latents(step: int, total: int, latents: Tensor) -> None:
@@ -384,7 +386,7 @@ class StableDiffusion(ImageModel):
             try:
                 while True:
                     step, latents = next(steps)
-                    yield step, total, self._decode(latents)
+                    yield step, total, look(latents)
             except StopIteration as done:
                 x, seconds = done.value
         yield total, total, x
