@@ -6,16 +6,17 @@ const put = (node, text) => { if (node.textContent !== text) node.textContent = 
 let moment = 0, shown = "", sheet = null;
 
 function show() {
-  const words = JSON.parse(props.label), film = props.value ? JSON.parse(props.value) : null;
+  const words = JSON.parse(props.label), told = JSON.parse(props.value), film = told.sheet ? told : null;
   const slider = find("input"), output = find("output");
-  const last = film ? film.alpha.length - 1 : 0, condition = film && !film.tokens.length ? "class" : "words";
-  const letter = film && film.channels < 4 ? "x" : "z";
+  const last = film ? film.alpha.length - 1 : 0, condition = told.reads ? "words" : "class";
+  const letter = told.reads ? "z" : "x"; // a picture's latent, or the picture itself
   const captions = Object.fromEntries(ROWS.map((row) => [row, filled(words[row] ?? words[`${row}_${condition}`], { x: letter })]));
   for (const canvas of element.querySelectorAll("canvas")) put(canvas.nextElementSibling, captions[canvas.dataset.row]);
   put(find(".inside-asked"), words.asked);
   slider.setAttribute("aria-label", words.time);
   slider.disabled = !film;
   slider.max = last + 1;
+  find(".inside-read").hidden = !told.reads;
   read(film?.tokens ?? [], words);
 
   function seek(k) {
@@ -58,7 +59,6 @@ function show() {
 }
 
 function read(tokens, words) {
-  find(".inside-read").hidden = !tokens.length;
   put(find(".inside-read h4"), words.tokens);
   const chips = tokens.map(([text, kind, known]) => {
     const chip = document.createElement("span");

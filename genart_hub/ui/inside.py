@@ -76,8 +76,8 @@ def panel(models: ModelCache, model: gr.Dropdown, seed: gr.components.Component,
         """Another model: whether it can be opened, and what was measured of it; the run of the one before goes."""
         shown = noise.opens(model_name)
         name = model_name.strip() if shown else ""
-        rows = {outputs[kind]: json.dumps(noise.blank(name, kind)) for kind in ("guidance", "steps")}
-        return {accordion: gr.update(visible=shown), outputs["film"]: "", note: ""} | rows
+        blank = {outputs[kind]: json.dumps(noise.blank(name, kind)) for kind in PARTS}
+        return {accordion: gr.update(visible=shown), note: ""} | blank
 
     def stopped(request: gr.Request) -> dict[Any, Any]:
         return {note: texts.say(texts.language(request), "inside_stopped")}
@@ -89,9 +89,10 @@ def panel(models: ModelCache, model: gr.Dropdown, seed: gr.components.Component,
             go = gr.Button(t("inside_go"), variant="primary", size="sm", scale=3)
             stop = gr.Button(t("stop"), variant="stop", size="sm", scale=1, min_width=80)
         note = gr.Markdown(elem_classes=["note", "status"], min_height=28)
-        outputs = {"film": _html("", "inside_film", FILM, SCRIPT)}
-        for kind in ("guidance", "steps"):
-            outputs[kind] = _html(json.dumps(noise.blank(name, kind)), f"inside_{kind}", ROW, ROW_SCRIPT)
+        outputs = {
+            kind: _html(json.dumps(noise.blank(name, kind)), f"inside_{kind}", *((FILM, SCRIPT) if kind == "film" else (ROW, ROW_SCRIPT)))
+            for kind in PARTS
+        }
 
     inputs = [model, seed, *(fields[key] for key in ("label", "prompt", "num_steps", "guidance"))]
     looking = running.until_stopped(look, stopped)

@@ -54,6 +54,7 @@ GUIDANCE = {
 NUMBERS = {
     "title": ("Steps: the same noise, in fewer or more of them", "步数：同样的噪声，分几步走完"),
     "value": ("{value} steps", "{value} 步"),
+    "value_1": ("1 step", "1 步"),
     "axis": ("steps", "步数"),
     "about": (
         "One step is one guess, and the mean of all guesses is soft. From ten steps on, hardly anything changes.",

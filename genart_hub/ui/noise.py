@@ -65,6 +65,7 @@ def film(model: Any, seed: int, asked: dict[str, Any]) -> Steps:
         "seed": seed,
         "guidance": asked.get("guidance", model.defaults.get("guidance")),
         "channels": len(steps[0].eps),
+        "reads": "prompt" in model.inputs,
         "tokens": [[one.text, one.kind, one.known] for one in tokens(model, asked["prompt"])] if "prompt" in asked else [],
     }
 
@@ -106,7 +107,9 @@ def drawn(model: Any, seed: int, asked: dict[str, Any], on_step: Any) -> Tensor:
 
 
 def blank(name: str, kind: str) -> dict[str, Any]:
-    """What a page knows of a row before anything is drawn: its values, and the curves that were measured."""
+    """What a page knows of a part before anything is drawn: whether there are words to read; a row's values and the curves measured."""
+    if kind == "film":
+        return {"reads": "prompt" in auto.listing(name)["inputs"] if name else False}
     return {"values": GUIDANCES if kind == "guidance" else STEPS, "measured": measured(name, kind)}
 
 

@@ -6,7 +6,9 @@ from refusals import code_of
 
 from genart_hub.models.ddpm import DDPM
 from genart_hub.models.inside import split
+from genart_hub.models.stable_diffusion import inside
 from genart_hub.models.stable_diffusion.inside import Token, encoded, levels, tokens, unprompted
+from genart_hub.models.vocabulary import Known
 
 
 def run(steps):
@@ -102,7 +104,7 @@ def test_the_tokens_of_a_prompt_put_together_are_the_prompt(pipeline):
 
 
 def test_pieces_of_a_word_that_it_was_trained_without_are_marked(pipeline, monkeypatch):
-    known = type("", (), {"unknown": ("zebra",)})()
+    known = Known(("red", "zebra"), ("zebra",), ())
     monkeypatch.setattr(type(pipeline), "knows", lambda self, prompt: known)
     read = tokens(pipeline, "red zebra")
     assert "".join(one.text for one in read if not one.known) == "zebra"
@@ -110,5 +112,5 @@ def test_pieces_of_a_word_that_it_was_trained_without_are_marked(pipeline, monke
 
 
 def test_a_pipeline_of_another_kind_is_refused(pipeline, monkeypatch):
-    monkeypatch.setattr(type(pipeline.pipeline), "__name__", "StableDiffusionXLPipeline")
+    monkeypatch.setattr(inside, "OPENED", "StableDiffusionXLPipeline")
     assert code_of(lambda: next(pipeline.inside(0, prompt="red"))) == "not_opened"

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from browsing import PHONE, expect, open_tab, press
+from browsing import PHONE, expect, press
 from PIL import Image
 from refusals import code_of
 
@@ -131,7 +131,7 @@ PIXELS = """() => [...document.querySelectorAll('.inside-tiles canvas')].map((ca
 
 
 def open_inside(page, lang: str):
-    page.get_by_role("button", name=texts.say(lang, "inside"), exact=True).click()
+    page.get_by_role("button", name=texts.say(lang, "inside")).click()
     return page.get_by_role("slider", name=json.loads(texts.say(lang, "inside_film"))["time"])
 
 
@@ -167,5 +167,9 @@ def test_the_slider_moves_through_a_run_by_keyboard_and_asks_for_nothing(visit, 
 
 
 def test_the_path_opens_a_run_with_all_set(visit):
-    page = visit(tab="path", url_query=None) if False else visit(tab=None)
-    open_tab(page, "en", "path")
+    page = visit(tab="path")
+    page.get_by_role("radio", name=texts.PAGES["page_diffusion_title"][0]).check()
+    press(page, "en", "path_try")
+    slider = page.get_by_role("slider", name=json.loads(texts.say("en", "inside_film"))["time"])
+    expect(slider).to_be_enabled()
+    expect(page.locator(".inside-read")).to_be_hidden()  # it reads no words

@@ -85,7 +85,7 @@ def tokens(model: Any, prompt: str) -> list[Token]:
         places = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     places = places[: tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()]
     known, lower = model.knows(prompt), prompt.lower()
-    strange = [(lower.find(word.lower()), len(word)) for word in (known.unknown if known else ())]
+    strange = [(lower.find(word.lower()), len(word)) for word in (known.unknown if known is not None else ())]
     read, before = [], 0
     for start, end in places:
         unknown = any(at >= 0 and at < end and start < at + length for at, length in strange)
