@@ -180,8 +180,8 @@ class DDPM(nn.Module, HubModel, ImageModel):
                 predicted, without, told = self._guided(x, time, classes, scale), self(x, time), self(x, time, classes)
             kind = "flow" if self.objective == "flow" else "epsilon"
             (x_0, eps), *beside = (split(kind, x, each, alpha, sigma) for each in (predicted, without, told))
-            pictures = [one[0].float().cpu().clamp(-1, 1) for one in (x, x_0, *(pair[0] for pair in beside))]
-            yield Inside(step, steps, pictures[0], pictures[1], eps[0].float().cpu(), *pictures[2:], alpha, sigma)
+            seen = [one[0].float().cpu().clamp(-1, 1) for one in (x, x_0, *(pair[0] for pair in beside))]
+            yield Inside(step, steps, seen[0], seen[1], eps[0].float().cpu(), seen[2], seen[3], alpha, sigma)
             x = scheduler.step(predicted, t, x, return_dict=False)[0]
         return x.float().cpu().clamp(-1, 1)
 

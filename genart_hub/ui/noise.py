@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import torch
@@ -87,7 +88,7 @@ def _row(model: Any, seed: int, rows: Sequence[dict[str, Any]], counts: Sequence
     """The pictures of several requests. counts: the steps of each."""
     pictures = []
     for k, asked in enumerate(rows):
-        drawing = steps_of(lambda on_step, asked=asked: drawn(model, seed, asked, on_step))
+        drawing = steps_of(partial(drawn, model, seed, asked))
         with closing(drawing):
             try:
                 while True:
