@@ -26,6 +26,7 @@ from genart_hub.ui import (
     inside,
     interpolation,
     machine,
+    opened,
     opening,
     path,
     programs,
@@ -78,7 +79,7 @@ def launch(**options: Any) -> None:
     keep_clear(Path(os.environ["GRADIO_TEMP_DIR"]))
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE + stage.CSS + inside.CSS,
+        css=theme.CSS + machine.STYLE + stage.CSS + inside.CSS + opened.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

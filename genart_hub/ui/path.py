@@ -43,7 +43,7 @@ class Station:
 STATIONS = {
     "start": Station(model="vae-mnist"),
     "autoencoder": Station(VAE.reconstruct, "conv-vae-emoji", "reconstruction"),
-    "vae": Station(losses.kl_to_standard_normal, "vae-mnist"),
+    "vae": Station(losses.kl_to_standard_normal, "vae-mnist", "reconstruction"),
     "gan": Station(losses.discriminator_loss, "gan-mnist"),
     "collapse": Station(losses.r1_penalty, "gan-mnist"),
     "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),

@@ -20,7 +20,7 @@ from genart_hub.hub.names import CONFIG
 from genart_hub.metrics import reconstruction_mse
 from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, ImageModel
-from genart_hub.ui import programs, texts
+from genart_hub.ui import opened, programs, texts
 from genart_hub.ui.address import Built
 from genart_hub.ui.examples import picks, save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
@@ -33,17 +33,17 @@ from genart_hub.ui.turns import MODEL
 FEW_CLASSES = 100  # of a classifier whose word is told
 SHOW_EVERY = 5  # steps between two pictures of an inversion
 MOST_STEPS = 1000
-NO_ANSWERS = (None, None, "", None, "")
+FIRST = {"digits": 2, "emoji": 0}  # the example that a page of the Path opens: a 3, a face
+NO_ANSWERS = (None, None, "", "", None, "")  # what is seen, the VAE's answer, its figure, the VAE opened, the GAN's answer, its figure
 
 
 def build(models: ModelCache) -> Built:
     """The tab."""
     vaes = auto.reconstructing()
     gans = [name for name in auto.from_latents() if name not in vaes]
+    with_bars = [name for name in auto.bundled("vae") if name in vaes]
 
-    @in_turn(MODEL)
-    @guarded
-    def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
+    def rebuilt(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
         model = models.painter(model_name)
         if not model.reconstructs:
             raise GenartError("not_vae", model=model_name, choices=", ".join(vaes))
@@ -52,7 +52,31 @@ def build(models: ModelCache) -> Built:
         x_hat, label = latents.reconstruct(model, x, label=seen_class(model, x) if model.reconstructs_classes else None)
         figure = texts.say(lang, "error_figure", error=reconstruction_mse(x, x_hat)) + as_class(lang, model, label) + as_seen(lang, x_hat)
         folder = new_folder()
-        return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure
+        bars = opened.opened(model, x, label) if opened.opens(model) else opened.closed(lang, model, with_bars)
+        return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure, json.dumps(bars)
+
+    @in_turn(MODEL)
+    @guarded
+    def reconstruct(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
+        return rebuilt(picture, model_name, tidy, request)[:3]
+
+    @in_turn(MODEL)
+    @guarded
+    def open_vae(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
+        return rebuilt(picture, model_name, tidy, request)
+
+    @in_turn(MODEL)
+    @guarded
+    def at_once(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
+        return rebuilt(picture, model_name, tidy, request) if picture else NO_ANSWERS[:4]
+
+    def example() -> dict[str, Any]:
+        """The first example in colour, opened by the VAE that stands in the box at first."""
+        model = models.painter(vae.value)
+        if not opened.opens(model):
+            raise GenartError("not_vae", model=vae.value, choices=", ".join(with_bars))
+        x = prepare(examples[ladder_of(vae.value) or "emoji"][0], model, True)
+        return opened.opened(model, x, seen_class(model, x) if model.reconstructs_classes else None)
 
     @in_turn(MODEL)
     @guarded
@@ -71,13 +95,23 @@ def build(models: ModelCache) -> Built:
                 figure += as_class(lang, model, label) + (as_seen(lang, x_hat) if step == steps else "")
                 yield seen, show(x_hat, folder / f"{stem(model)}-{step}.png"), figure
 
-    @in_turn(MODEL)
-    @guarded
-    def use_drawing(drawing: str | None, request: gr.Request) -> str:
+    def ink(drawing: str | None) -> str:
+        """A drawing on white, as a file."""
         drawn = images.flatten(images.open_picture(drawing)) if drawing else None
         if drawn is None or len(set(drawn.convert("L").getextrema())) == 1:
             raise GenartError("no_picture")
         return str(images.save_png(drawn, new_folder() / "drawing.png"))
+
+    @in_turn(MODEL)
+    @guarded
+    def use_drawing(drawing: str | None, request: gr.Request) -> str:
+        return ink(drawing)
+
+    @in_turn(MODEL)
+    @guarded
+    def bring_drawing(drawing: str | None, chosen: str, other: str, request: gr.Request) -> tuple[Any, ...]:
+        """The drawing, and models of digits."""
+        return ink(drawing), *to_ladder("digits", chosen, other)
 
     def follow(names: list[str]) -> Callable[[str, str], Any]:
         """The other box moves to the first of its models on the ladder of the one that was chosen; one that is there stays.
@@ -90,7 +124,8 @@ def build(models: ModelCache) -> Built:
             found = None if ladder == ladder_of(other) else on_ladder(names, ladder)
             if found:
                 return found, *NO_ANSWERS
-            return gr.skip(), gr.skip(), *((None, "", gr.skip(), gr.skip()) if names is gans else (gr.skip(), gr.skip(), None, ""))
+            kept = gr.skip()
+            return kept, kept, *((None, "", "", kept, kept) if names is gans else (kept, kept, kept, None, ""))
 
         return move
 
@@ -133,9 +168,13 @@ def build(models: ModelCache) -> Built:
                 seen, _ = answer("seen")
                 vae_answer, vae_figure = answer("vae_answer")
                 gan_answer, gan_figure = answer("gan_answer")
+    with gr.Group(elem_classes="opened-group"):
+        bars = opened.panel(opened.Answers(models, classifier, example))
     how("reconstruction_how")
 
-    go.click(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_visibility="private", show_progress_on=vae_answer)
+    boxes, quiet = [vae, gan], {"api_visibility": "private", "show_progress": "hidden"}
+    of_vae = [seen, vae_answer, vae_figure, bars]
+    go.click(open_vae, [picture, vae, tidy], of_vae, api_visibility="private", show_progress_on=vae_answer)
     inverting = search.click(
         invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_visibility="private", show_progress_on=gan_answer
     )
@@ -143,20 +182,26 @@ def build(models: ModelCache) -> Built:
     programs.offer(reconstruct, [sent, vae, tidy], [seen, vae_answer, vae_figure], "reconstruct")
     programs.offer(invert, [sent, gan, tidy, steps], [seen, gan_answer, gan_figure], "invert")
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
-    answers = [seen, vae_answer, vae_figure, gan_answer, gan_figure]  # they go with the picture that they are of
+    answers = [*of_vae, gan_answer, gan_figure]  # they go with the picture that they are of
     picture.change(None, None, answers, js=f"() => {json.dumps(NO_ANSWERS)}", cancels=[inverting], queue=False, api_visibility="private")
+    picture.change(at_once, [picture, vae, tidy], of_vae, **quiet)
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
         when_chosen(box, follow(names), [box, other], [other, *answers])
-    boxes, quiet = [vae, gan], {"api_visibility": "private", "show_progress": "hidden"}
     for row in rows:
         row.pick(pick, boxes, [picture, *boxes], **quiet)
-    used = use.click(use_drawing, pad, picture, api_name="use_drawing", show_progress="hidden")
-    used.success(lambda *chosen: to_ladder("digits", *chosen), boxes, boxes, **quiet)
+    use.click(bring_drawing, [pad, *boxes], [picture, *boxes], **quiet)
+    programs.offer(use_drawing, [pad], [picture], "use_drawing")
     tidy.input(None, None, answers, js=f"() => {json.dumps(NO_ANSWERS)}", cancels=[inverting], queue=False, api_visibility="private")
 
     def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
-        """Let a button of another tab open this one with a VAE."""
-        button.click(lambda: (gr.Tabs(selected="reconstruction"), name), None, [tabs, vae], api_visibility="private")
+        """Let a button of another tab open this one with a VAE, and an example in it."""
+
+        def opening(chosen: str, other: str) -> tuple[Any, ...]:
+            ladder = ladder_of(name) or "emoji"
+            return gr.Tabs(selected="reconstruction"), examples[ladder][FIRST[ladder]], name, to_ladder(ladder, chosen, other)[1]
+
+        brought = button.click(opening, boxes, [tabs, picture, *boxes], **quiet)
+        brought.success(at_once, [picture, vae, tidy], of_vae, **quiet)
 
     def take(button: gr.Button, tabs: gr.Tabs, file: gr.State) -> None:
         """Let a button bring a picture of this app, whose recipe says which set of pictures it belongs to, and rebuild it."""
@@ -168,7 +213,7 @@ def build(models: ModelCache) -> Built:
 
         brought = button.click(bring, [file, *boxes], [tabs, picture, *boxes], **quiet)
         asked = brought.success(lambda: None, None, None, queue=False, **quiet)
-        asked.success(reconstruct, [picture, vae, tidy], [seen, vae_answer, vae_figure], api_visibility="private")
+        asked.success(at_once, [picture, vae, tidy], of_vae, **quiet)
 
     return Built(open_by, {"model": vae, "gan": gan, "steps": steps}, take=take)
 

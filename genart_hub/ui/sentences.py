@@ -107,6 +107,8 @@ ERRORS_ZH: dict[str, str] = {
     "no_inception": "无法下载 Inception 网络的权重（{reason}）。请检查网络，或改用无需下载的自带特征网络：{choices}。",
     "bad_picture": "{file} 不是可读的图片（{reason}）。请使用 PNG、JPEG、GIF 或 WebP 文件。",
     "picture_too_large": "{file} 有 {width}x{height} 像素，最多接受 {limit:,} 像素。请先把它缩小。",
+    "bad_bars": "这些小条不适合 {model}：它有 {latent_dim} 个数和自己的图片大小。请重新选择图片。",
+    "put_away": "{name} 已从内存中收起。请点击“用变分自编码器重建”重新加载。",
     "no_picture": "还没有图片。请上传、画一幅，或选择一个示例。",
     "no_recipe": "{file} 不含 genart_hub 配方。请使用本软件包保存的 PNG，而不是丢失了文本信息的副本。",
     "bad_recipe": "{file}：其中的配方已损坏（{reason}）。请重新采样并保存。",

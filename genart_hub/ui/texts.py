@@ -8,6 +8,7 @@ import gradio as gr
 from genart_hub.errors import MAX_SEED, MESSAGES, GenartError
 from genart_hub.ui import machine, pages
 from genart_hub.ui.inside_texts import INSIDE_TEXTS
+from genart_hub.ui.opened_texts import OPENED_TEXTS
 from genart_hub.ui.sentences import ERRORS_ZH, ON_PAGE
 
 CLASSES_ZH = {
@@ -21,7 +22,7 @@ CLASSES_ZH = {
 }
 
 
-TEXTS: dict[str, tuple[str, str]] = INSIDE_TEXTS | {
+TEXTS: dict[str, tuple[str, str]] = INSIDE_TEXTS | OPENED_TEXTS | {
     "title": ("genart_hub · how machines learned to paint", "genart_hub · 机器如何学会绘画"),
     "heading": ("# How machines learned to paint", "# 机器如何学会绘画"),
     "intro": (
