@@ -83,7 +83,7 @@ function name() {
   const set = (selector, text) => every(selector).forEach((one) => (one.textContent = text));
   const texts = {
     ".opened-title": words.title, ".opened-encoder": words.encoder, ".opened-decoder": words.decoder, ".opened-back": words.back,
-    ".opened-again": words.again, ".opened-loss h4": words.loss, ".opened-eps h4": words.variants, ".opened-ways h4": words.ways,
+    ".opened-again": words.again, ".opened-loss h3": words.loss, ".opened-eps h3": words.variants, ".opened-ways h3": words.ways,
     ".opened-z strong": words.bars, ".opened-x + figcaption": words.x, ".opened-made + figcaption": words.made,
     ".opened-apart + figcaption": words.apart, ".opened-before + figcaption": words.before, ".opened-after + figcaption": words.after,
     ".opened-cost[data-term=error] span": words.error, ".opened-cost[data-term=kl] span": words.kl,
@@ -208,7 +208,7 @@ function led(answer) {
   strengths = ways.names.map(() => 0);
   find("kind").textContent = words[`ways_${ways.method}`];
   find("sliders").innerHTML = ways.names.map((_, k) =>
-    `<label><span></span> <output>0</output><input type="range" min="-3" max="3" step="0.1" value="0" data-way="${k}"></label>`).join("");
+    `<label><span></span> <output>0</output><input type="range" min="-2" max="2" step="0.1" value="0" data-way="${k}"></label>`).join("");
   every(".opened-sliders span").forEach((span, k) => (span.textContent = ways.names[k]));
 }
 

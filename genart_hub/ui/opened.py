@@ -142,7 +142,7 @@ def numbers_of(values: object, model: ImageModel, low: float = -LIMIT, high: flo
 
 
 def rounded(values: Tensor) -> list[float]:
-    return [round(value, 4) for value in values.tolist()]
+    return [round(value, 6) for value in values.tolist()]
 
 
 def way_names(lang: str, found: Directions) -> list[str]:
@@ -153,7 +153,7 @@ def way_names(lang: str, found: Directions) -> list[str]:
 
 
 class Answers:
-    """What the panel asks for while a reader drags: from what a page sends to what it gets, errors as sentences. Nothing is kept between."""
+    """What the panel asks for while a reader drags: from what a page sends to what it gets. Nothing is kept between."""
 
     def __init__(self, models: ModelCache, classifier: Callable[[int], FeatureNetwork | None], example: Callable[[], dict[str, Any]]):
         self.models, self.classifier, self.example = models, classifier, example
@@ -176,8 +176,10 @@ class Answers:
     def lead(self, asked: dict[str, Any]) -> dict[str, Any]:
         model = self._model(asked)
         found = ways_of(model, self.classifier(model.channels))
-        names = way_names(str(asked.get("lang")), found)
-        return {"model": name_of(model), "method": found.method, "names": names, "vectors": [rounded(row) for row in found]}
+        names, vectors = way_names(str(asked.get("lang")), found), found.vectors
+        if found.method != "sefa":  # as far as two means lie apart, or a standard deviation of the latents
+            vectors = vectors * torch.tensor(found.values)[:, None]
+        return {"model": name_of(model), "method": found.method, "names": names, "vectors": [rounded(row) for row in vectors]}
 
     def _model(self, asked: dict[str, Any]) -> ImageModel:
         """The model that is named: a bundled one is loaded again where it was put away, one of the Hub is not."""

@@ -29,7 +29,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "few": ("Show the {few} that say most", "只看最重要的 {few} 个"),
     "back": ("Back to μ", "回到 μ"),
     "hand": (
-        "The dot is μ, the encoder's best guess; the whisker is ± σ, how unsure it is. The line below a bar: how much it says (KL). Drag a bar!",
+        "The dot is μ, the encoder's best guess; the whisker is ± σ, how unsure it is. The line below a bar: how much it says (KL). "
+        "Drag a bar!",
         "圆点是 μ，编码器最好的猜测；竖线是 ±σ，它有多不确定；小条下面的横线：它说了多少（KL）。拖一拖小条！",
     ),
     "told": (
@@ -58,7 +59,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "about_kl": (
         "How far the encoder's answer, μ and σ, lies from N(0, I): the price of saying anything. It belongs to that answer, so dragging z "
         "does not change it. The lines below the bars share it out.",
-        "编码器的回答（μ 与 σ）离 N(0, I) 有多远：说任何事都要付的价钱。它属于这个回答，所以拖动 z 不会改变它。小条下面的横线就是它的分摊。",
+        "编码器的回答（μ 与 σ）离 N(0, I) 有多远：说任何事都要付的价钱。它属于这个回答，所以拖动 z 不会改变它。"
+        "小条下面的横线就是它的分摊。",
     ),
     "variants": ("Eight draws: z = μ + s·σ·ε", "抽八次：z = μ + s·σ·ε"),
     "again": ("Draw ε again", "再抽一次 ε"),
@@ -71,12 +73,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "after": ("after", "之后"),
     "seeking": ("Looking for directions …", "正在寻找方向……"),
     "ways_labels": (
-        "From the mean z of all other digits to the mean z of this one, as a classifier reads what the model draws.",
-        "从其他数字的平均 z 指向这个数字的平均 z；由分类器辨认模型画出的数字得出。",
+        "From the mean z of all other classes to the mean z of this one (1 is the whole way), as a classifier reads what the model draws.",
+        "从其他类别的平均 z 指向这个类别的平均 z（1 就是走完全程）；由分类器辨认模型画出的图得出。",
     ),
     "ways_pca": (
-        "Where the z of pictures vary most, the widest first (principal components). Nobody named them: what do they change?",
-        "图片的 z 变化最大的几个方向，变化最大的在前（主成分）。没有人给它们起过名字：它们改变了什么？",
+        "Where the z of pictures vary most, the widest first (principal components; 1 is a standard deviation). "
+        "Nobody named them: what do they change?",
+        "图片的 z 变化最大的几个方向，变化最大的在前（主成分；1 是一个标准差）。没有人给它们起过名字：它们改变了什么？",
     ),
     "ways_sefa": (
         "Where the decoder's first layer moves most, the strongest first (SeFa). Nobody named them: what do they change?",

@@ -168,8 +168,7 @@ def build(models: ModelCache) -> Built:
                 seen, _ = answer("seen")
                 vae_answer, vae_figure = answer("vae_answer")
                 gan_answer, gan_figure = answer("gan_answer")
-    with gr.Group(elem_classes="opened-group"):
-        bars = opened.panel(opened.Answers(models, classifier, example))
+    bars = opened.panel(opened.Answers(models, classifier, example))
     how("reconstruction_how")
 
     boxes, quiet = [vae, gan], {"api_visibility": "private", "show_progress": "hidden"}

@@ -2,16 +2,22 @@
 
 import base64
 import math
+import re
 
 import pytest
 import torch
+from browsing import PHONE, example, expect, lang_of
 from torch.distributions import Normal, kl_divergence
 
 from genart_hub import images, losses
 from genart_hub.errors import GenartError
-from genart_hub.models import ConvVAE, VAE
-from genart_hub.ui import opened
+from genart_hub.models import VAE, ConvVAE
+from genart_hub.ui import opened, texts
+from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.opened import LIMIT, VARIANTS
+from genart_hub.ui.opened_texts import WORDS
+
+FIGURE = {"en": r"^Mean squared error \d\.\d{4}", "zh": r"^均方误差 \d\.\d{4}"}
 
 
 def tiny(kind: str) -> torch.nn.Module:
@@ -79,7 +85,9 @@ def test_a_picture_goes_to_the_page_and_back_without_loss():
     torch.testing.assert_close(opened.unpacked(opened.packed(x)[0], model), x)
 
 
-@pytest.mark.parametrize("values", [[0.0, 1.0], [0.0] * 4, [0.0, math.nan, 0.0], [0.0, math.inf, 0.0], ["0", 0, 0], None, {}, "abc", [[0], 0, 0]])
+@pytest.mark.parametrize(
+    "values", [[0.0, 1.0], [0.0] * 4, [0.0, math.nan, 0.0], [0.0, math.inf, 0.0], ["0", 0, 0], None, {}, "abc", [[0], 0, 0]]
+)
 def test_numbers_that_are_no_bars_are_refused(values):
     with pytest.raises(GenartError) as error:
         opened.numbers_of(values, tiny("bernoulli"))
@@ -103,3 +111,134 @@ def test_ways_are_of_unit_length_and_kept_with_the_model():
     torch.testing.assert_close(found.vectors.norm(dim=1), torch.ones(3))
     assert opened.ways_of(model) is found
     assert opened.way_names("zh", found) == ["方向 1", "方向 2", "方向 3"]
+
+
+# ---- in the app ----
+
+PICTURE = "(canvas) => canvas.toDataURL()"
+
+
+def canvas(page, name: str):
+    return page.locator(f".opened-{name}")
+
+
+def changes(page, name: str, before: str) -> None:
+    page.wait_for_function("([name, before]) => document.querySelector(`.opened-${name}`).toDataURL() !== before", arg=[name, before])
+
+
+def becomes(page, name: str, picture: str) -> None:
+    """Wait until a canvas shows that picture, but for a level: a batch of eight is summed up in another order than one."""
+    page.wait_for_function(
+        """async ([name, picture]) => {
+          const canvas = document.querySelector(`.opened-${name}`), copy = canvas.cloneNode(), image = new Image();
+          image.src = picture;
+          await image.decode();
+          [copy.width, copy.height] = [canvas.width, canvas.height];
+          copy.getContext("2d").drawImage(image, 0, 0);
+          const [a, b] = [canvas, copy].map((one) => one.getContext("2d").getImageData(0, 0, one.width, one.height).data);
+          return a.every((level, k) => Math.abs(level - b[k]) <= 1);
+        }""",
+        arg=[name, picture],
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("locale", "options"), [("en-US", {}), ("zh-CN", {"viewport": PHONE, "scheme": "dark"})], ids=["desk", "phone"])
+def test_a_bar_is_pulled_and_the_picture_follows(visit, locale, options):
+    page, lang = visit(locale, tab="reconstruction", **options), lang_of(locale)
+    words = {key: pair[lang == "zh"] for key, pair in WORDS.items()}
+    page.locator(".opened").scroll_into_view_if_needed()
+    expect(page.locator(".opened-lead")).to_have_text(words["lead_example"].format(model="conv-vae-emoji"))  # before a click
+    expect(page.locator(".opened-bar")).to_have_count(16)
+    example(page, 2).click()
+    expect(page.locator(".opened-lead")).to_have_text(words["lead_own"].format(model="vae-mnist"))
+    expect(page.get_by_text(re.compile(FIGURE[lang]))).to_have_count(1)
+    first = page.locator(".opened-bar").first
+    before, value, cost = canvas(page, "made").evaluate(PICTURE), first.get_attribute("aria-valuenow"), page.locator(".opened-cost b").first
+    costs = cost.inner_text()
+    for _ in range(4):
+        first.press("ArrowUp")
+    assert float(first.get_attribute("aria-valuenow")) == pytest.approx(float(value) + 1, abs=0.02)
+    assert first.get_attribute("aria-valuetext") == page.locator(".opened-hand").inner_text()
+    changes(page, "made", before)
+    expect(cost).not_to_have_text(costs)
+    page.get_by_role("button", name=words["back"], exact=True).click()
+    expect(first).to_have_attribute("aria-valuenow", value)
+    becomes(page, "made", before)
+    page.get_by_role("button", name=words["all"].format(count=32), exact=True).click()
+    expect(page.locator(".opened-bar")).to_have_count(32)
+
+    draws = page.locator(".opened-variants button")
+    expect(draws).to_have_count(8)
+    expect(draws.first).to_have_attribute("aria-label", words["variant"].format(seed=0))
+    shown = draws.first.locator("canvas").evaluate(PICTURE)
+    page.get_by_role("button", name=words["again"], exact=True).click()
+    expect(draws.first).to_have_attribute("aria-label", words["variant"].format(seed=8))
+    assert draws.first.locator("canvas").evaluate(PICTURE) != shown
+    page.locator(".opened-seed").fill("0")
+    expect(draws.first).to_have_attribute("aria-label", words["variant"].format(seed=0))
+    assert draws.first.locator("canvas").evaluate(PICTURE) == shown
+    draws.first.click()
+    becomes(page, "made", shown)
+
+    page.locator(".opened-formula [data-term=kl]").click()
+    expect(page.locator(".opened-cost.lit span")).to_have_text(words["kl"])
+    expect(page.locator(".opened-sliders input")).to_have_count(10)
+    before = canvas(page, "after").evaluate(PICTURE)
+    page.get_by_label(texts.say(lang, "direction_class", name="8")).press("PageUp")
+    changes(page, "after", before)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.browser
+def test_dragging_without_pause_sends_one_request_at_a_time_and_ends_where_the_bar_is(visit):
+    page = visit(tab="reconstruction")
+    page.locator(".opened").scroll_into_view_if_needed()
+    page.locator(".opened-sliders input").first.wait_for()
+    sent = page.evaluate(
+        """async () => {
+          const bar = document.querySelector(".opened-bar"), fetched = window.fetch;
+          const sent = { most: 0, open: 0, z: [] };
+          window.fetch = async (...asked) => {
+            if (!String(asked[0]).includes("component_server")) return fetched(...asked);
+            sent.most = Math.max(sent.most, ++sent.open);
+            sent.z.push(JSON.parse(asked[1].body).data.z?.[bar.dataset.k]);
+            try { return await fetched(...asked); } finally { sent.open--; }
+          };
+          let last = null;
+          for (let k = 0; k < 400; k++) {
+            bar.dispatchEvent(new KeyboardEvent("keydown", { key: k % 40 < 20 ? "ArrowUp" : "ArrowDown", bubbles: true }));
+            await new Promise((done) => setTimeout(done, 5));
+          }
+          last = Number(bar.getAttribute("aria-valuenow"));
+          while (sent.open || Math.abs(sent.z.at(-1) - last) > 0.01) await new Promise((done) => setTimeout(done, 50));
+          window.fetch = fetched;
+          return sent;
+        }"""
+    )
+    assert sent["most"] == 1
+    assert 5 < len(sent["z"]) < 200
+
+
+@pytest.mark.parametrize("asked", [None, [], "x", {}, {"model": "../../etc/passwd"}, {"model": "gan-mnist"}, {"model": "nobody/knows"}])
+def test_what_is_no_request_is_told_in_a_sentence(asked):
+    class Page:
+        headers: dict = {}
+
+    answers = opened.Answers(ModelCache(), lambda channels: None, dict)
+    for name in ("draw", "vary", "lead"):
+        answer = opened.answering(getattr(answers, name))(asked, Page())
+        assert answer["ok"] is False
+        assert answer["error"]
+
+
+def test_a_model_that_was_put_away_is_loaded_again(tiny_model):
+    models = ModelCache(max_bytes=1)
+    answers = opened.Answers(models, lambda channels: None, dict)
+    model = models.get("vae-mnist")
+    value = opened.opened(model, picture(model))
+    models.get("conv-vae-emoji")
+    assert not models.is_loaded("vae-mnist")
+    answer = answers.draw({"model": "vae-mnist", "x": value["x"], "z": value["mu"]})
+    assert answer["pictures"][0] == pytest.approx(value["pictures"][0])
+    assert answers.lead({"model": "vae-mnist", "lang": "en"})["names"] == ["direction 1", "direction 2", "direction 3", "direction 4"]
