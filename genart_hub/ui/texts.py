@@ -22,7 +22,8 @@ CLASSES_ZH = {
 }
 
 
-TEXTS: dict[str, tuple[str, str]] = INSIDE_TEXTS | OPENED_TEXTS | {
+TEXTS: dict[str, tuple[str, str]] = INSIDE_TEXTS | {
+    **OPENED_TEXTS,
     "title": ("genart_hub · how machines learned to paint", "genart_hub · 机器如何学会绘画"),
     "heading": ("# How machines learned to paint", "# 机器如何学会绘画"),
     "intro": (

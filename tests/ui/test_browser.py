@@ -28,6 +28,7 @@ from running import DIGITS, EMOJI, PIPELINE
 import genart_hub
 from genart_hub import images
 from genart_hub.ui import comparison, texts
+from genart_hub.ui.opened_texts import WORDS
 from genart_hub.ui.sentences import HUB
 
 pytestmark = pytest.mark.browser
@@ -492,24 +493,27 @@ def test_a_drawing_becomes_the_picture_and_is_reconstructed(visit, tmp_path):
     expect(page.get_by_text(re.compile(FIGURE["en"]))).to_contain_text("a classifier sees 1 in it")
 
 
-def test_answers_go_with_their_picture_and_with_their_ladder(visit, tiny_app):
+def test_answers_come_and_go_with_their_picture_and_go_with_their_ladder(visit, tiny_app):
     page = visit(url=tiny_app.url)
     open_tab(page, "en", "reconstruction")
     figure = page.get_by_text(re.compile(FIGURE["en"]))
+    example(page, 8).click()
+    expect(figure).to_have_count(1)
     leaving = (
-        lambda: example(page, 8).click(),
         lambda: choose(page, "en", "vae", "vae-mnist"),
         lambda: page.get_by_label(texts.say("en", "tidy")).click(),
     )
     for leave in leaving:
+        before = page.locator(".figure:visible").first.inner_text()
         example(page, 7).click()
-        expect(block(page, "en", "upload").locator("img")).to_be_visible()
-        with answered(page):
-            press(page, "en", "reconstruct")
-        expect(figure).to_be_visible()
+        expect(figure).not_to_have_text(before)  # of the other picture
+        expect(figure).to_have_count(1)
         leave()
         expect(figure).to_have_count(0)
         expect(answer(page, "en", "seen").locator("img")).to_have_count(0)
+        expect(page.locator(".opened-note")).to_have_text(WORDS["none"][0])
+        example(page, 8).click()
+        expect(figure).to_have_count(1)
 
 
 def test_names_that_the_models_know_are_offered_while_one_types(visit):
