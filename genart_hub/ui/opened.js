@@ -208,7 +208,7 @@ function led(answer) {
   strengths = ways.names.map(() => 0);
   find("kind").textContent = words[`ways_${ways.method}`];
   find("sliders").innerHTML = ways.names.map((_, k) =>
-    `<label><span></span> <output>0</output><input type="range" min="-2" max="2" step="0.1" value="0" data-way="${k}"></label>`).join("");
+    `<label><span></span> <b aria-hidden="true">0</b><input type="range" min="-2" max="2" step="0.1" value="0" data-way="${k}"></label>`).join("");
   every(".opened-sliders span").forEach((span, k) => (span.textContent = ways.names[k]));
 }
 
@@ -237,7 +237,7 @@ function take(values) {
 /** The ways' sliders stand at nothing. */
 function level() {
   strengths = strengths.map(() => 0);
-  for (const input of every("[data-way]")) [input.value, input.parentElement.querySelector("output").textContent] = [0, "0"];
+  for (const input of every("[data-way]")) [input.value, input.parentElement.querySelector("b").textContent] = [0, "0"];
 }
 
 const barAt = (event) => (now ? event.target.closest?.(".opened-bar") : null);
@@ -283,7 +283,10 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button || !now) return;
   if (button.classList.contains("opened-back")) take(now.mu);
-  if (button.classList.contains("opened-all")) [all] = [!all, build()];
+  if (button.classList.contains("opened-all")) {
+    all = !all;
+    build();
+  }
   if (button.dataset.variant && variants[button.dataset.variant]) take(variants[button.dataset.variant]);
   if (button.classList.contains("opened-again")) {
     const seed = find("seed");
@@ -294,13 +297,13 @@ element.addEventListener("click", (event) => {
 element.addEventListener("input", (event) => {
   const input = event.target;
   if (!now) return;
-  if (input.matches(".opened-scale")) input.parentElement.querySelector("output").textContent = Number(input.value).toFixed(1);
+  if (input.matches(".opened-scale")) input.parentElement.querySelector("b").textContent = Number(input.value).toFixed(1);
   if (input.matches(".opened-scale, .opened-seed")) want("vary");
   const k = input.dataset.way;
   if (k === undefined || !ways) return;
   const by = Number(input.value) - strengths[k];
   strengths[k] = Number(input.value);
-  input.parentElement.querySelector("output").textContent = short(strengths[k]);
+  input.parentElement.querySelector("b").textContent = short(strengths[k]);
   z = z.map((value, j) => clip(value + by * ways.vectors[k][j], -LIMIT, LIMIT));
   [moved, held] = [performance.now(), null];
   stand();
