@@ -8,6 +8,7 @@ from pathlib import Path
 import genart_hub
 from genart_hub.evaluate import standings
 from genart_hub.hub.cards.tables import EVALUATION, Measure, figure, matrix, read_evaluation
+from genart_hub.hub.described import year_of
 from genart_hub.models import auto
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,7 +17,7 @@ PAIRS = {folder: (ROOT / folder / "README.md", ROOT / folder / "README.zh-CN.md"
 RESULTS = re.compile(r"(^```bash\ngenart-hub evaluate ((?:[\w-]+ )+)--data [^\n]*\n```\n\n)\|.*?(?=\n\n(?!\d+\. ))", flags=re.M | re.S)
 MODELS = re.compile(r"(?<=<!-- models -->\n).*?(?=\n\n)", flags=re.S)
 BOARD = re.compile(r"(<!-- leaderboard (\w+) -->\n).*?(?=<!-- end -->)", flags=re.S)
-PAPER = re.compile(r"\. (\S.*?) \d{4}, (https://arxiv\.org/abs/(\d\d)[\d.]*\d)")  # in a model file's first line
+PAPER = re.compile(r"\. (\S.*?) \d{4}, https://arxiv\.org/abs/")  # in a model file's first line
 HEADER = (
     ("model", "year", "paper", "pictures", "takes", "Fréchet distance", "pictures/s", "MB"),
     ("模型", "年份", "论文", "图片", "接受", "Fréchet 距离", "张/秒", "MB"),
@@ -43,10 +44,10 @@ def models(lang: int) -> str:
         rows = []
         for name in sorted(set(genart_hub.list_models(dataset=dataset)) & set(genart_hub.bundled())):
             about = auto.listing(name)
-            authors, link, year = PAPER.search(sys.modules[auto.class_of(name).__module__].__doc__).groups()
+            authors = PAPER.search(sys.modules[(cls := auto.class_of(name)).__module__].__doc__)[1]
             takes = next(words[lang] for given, words in TAKES.items() if given in about["inputs"])
             frechet = next(measure for measure in measured(name) if measure.metric == "frechet")
-            cells = [f"[{name}](weights/{name}/README.md)", f"20{year}", f"[{authors}]({link})"]
+            cells = [f"[{name}](weights/{name}/README.md)", str(year_of(cls)), f"[{authors}](https://arxiv.org/abs/{cls.arxiv})"]
             cells += [f"{pictures[lang]} ({about['image_size']} px)", takes, figure(frechet.value, frechet.error)]
             cells += [f"{speed[name]:,g}", f"{about['bytes'] / 1e6:.1f}"]
             rows.append(cells)

@@ -63,6 +63,11 @@ def facts(model: Any) -> dict[str, Any]:
     }
 
 
+def year_of(cls: Any) -> int | None:
+    """The year of a class's paper, as its first version on arXiv has it; None for a class that names none."""
+    return 2000 + int(cls.arxiv[:2]) if cls.arxiv else None
+
+
 def summary(model: Any) -> str:
     """What a model is, in lines: class, settings, inputs, parameters, weights."""
     of = facts(model)

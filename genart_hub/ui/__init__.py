@@ -77,6 +77,11 @@ def launch(**options: Any) -> None:
     leave_nothing()
     page = build().queue(max_size=256, default_concurrency_limit=None, api_open=False)  # who waits, waits in our own line
     keep_clear(Path(os.environ["GRADIO_TEMP_DIR"]))
+    gates = [
+        Middleware(Gate, page=page, endpoints=programs.ABOUT.keys()),
+        Middleware(opening.Sheets),
+        Middleware(Head, page=page, tabs=tuple(TABS)),
+    ]
     page.launch(
         theme=theme.THEME,
         css=theme.CSS + machine.STYLE + stage.CSS + inside.CSS + opened.CSS,
@@ -88,6 +93,6 @@ def launch(**options: Any) -> None:
         mcp_server=programs.mcp_server(),
         run_history=False,
         footer_links=["api", "settings"],
-        app_kwargs={"middleware": [Middleware(Gate, page=page), Middleware(opening.Sheets), Middleware(Head, page=page, tabs=tuple(TABS))]},
+        app_kwargs={"middleware": gates},
         **options,
     )

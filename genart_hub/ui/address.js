@@ -2,7 +2,7 @@
 const LANG = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
 const FIRST = Object.keys(props.tabs)[0];
 const OURS = new Set(["tab", ...Object.values(props.tabs).flatMap((tab) => tab.names)]);
-const ALWAYS = ["model", "seed", "seeds"]; // beside a model a link holds these even where they are as usual: what is usual may change
+const ALWAYS = ["model", "seed", "seeds"]; // beside a model, and in a Comparison that was asked for, a link holds these even where they are as usual: what is usual may change
 const EVERY = 400; // ms between two writings: browsers refuse more than some hundred in half a minute
 const PATIENCE = 20_000; // ms that a button may take to be there
 let open = FIRST, arriving = false, later = 0, earlier = {};
@@ -21,11 +21,13 @@ function plain(name, value) {
 function stateOf(tab) {
   const { names, usual } = props.tabs[tab], values = fields[tab] ?? usual;
   const taken = props.inputs[values[names.indexOf("model")]];
-  const reads = taken?.includes("prompt");
+  const dataset = names.indexOf("dataset"), asked = drawn.has(tab);
+  const reads = taken ? taken.includes("prompt") : props.worded.includes(values[dataset]) && asked;
   return names.flatMap((name, k) => {
     const value = plain(name, values[k]), own = plain(name, usual[k]);
     if (taken && props.taken.includes(name) && !taken.includes(name)) return [];
-    const wanted = (names.includes("model") && ALWAYS.includes(name)) || (name === "prompt" && (reads || drawn.has(tab)));
+    if (name === "prompt" && dataset >= 0 && !props.worded.includes(values[dataset])) return [];
+    const wanted = ((names.includes("model") || asked) && ALWAYS.includes(name)) || (name === "prompt" && reads);
     return value !== "" && (wanted || value !== own) ? [[name, value]] : [];
   });
 }

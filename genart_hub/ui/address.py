@@ -19,9 +19,9 @@ from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
 from genart_hub.models.inputs import INPUTS, MAX_GUIDANCE, MAX_STEPS, MAX_TEMPERATURE, PRIORS, PROMPT_LIMIT
 from genart_hub.ui import pages, texts
-from genart_hub.ui.fields import LADDERS, class_choices, parsed
+from genart_hub.ui.fields import LADDERS, class_choices, on_ladder, parsed
 from genart_hub.ui.handlers import Opener, guarded
-from genart_hub.ui.model_cache import ModelCache
+from genart_hub.ui.model_cache import ModelCache, host_s_pipeline
 
 CLASS_LIMIT, SEEDS_LIMIT = 100, 300  # characters
 MOST_COUNT, MOST_FRAMES, MOST_INVERSION = 64, 240, 1000
@@ -33,14 +33,16 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden",
 class Built:
     """A tab as it was built.
 
-    open_by: lets a button of another tab open it. fields: by their names in the address. go: the button that draws. classes: those that
-    there are to choose from, for what the fields hold. follow: further updates for that. buttons: those that open other tabs, by page.
-    take: lets a button of another place bring the picture of a file, and answers it. open_inside: as open_by, with the model opened.
+    open_by: lets a button of another tab open it. fields: by their names in the address. go: the button that draws. asked: other events
+    that draw, such as Enter or a chip. classes: those that there are to choose from, for what the fields hold. follow: further updates
+    for that. buttons: those that open other tabs, by page. take: lets a button of another place bring the picture of a file, and answers
+    it. open_inside: as open_by, with the model opened.
     """
 
     open_by: Opener | None = None
     fields: Mapping[str, gr.components.Component] = field(default_factory=dict)
     go: gr.Button | None = None
+    asked: Sequence[Any] = ()
     classes: Callable[[Mapping[str, Any]], Sequence[str]] = lambda values: ()
     follow: Callable[[Mapping[str, Any]], dict[Any, Any]] = lambda values: {}
     buttons: Mapping[str, gr.Button] = field(default_factory=dict)
@@ -210,15 +212,23 @@ def wire(bar: gr.HTML, tabs: gr.Tabs, items: Mapping[str, gr.Tab], built: Mappin
             gr.on(changed, None, fields, None, js=say.format("held", json.dumps(tab)), **QUIET)
         if of.go is not None:
             of.go.elem_id = f"go-{tab}"
-            of.go.click(None, fields, None, js=say.format("asked", json.dumps(tab)), **QUIET)
+            for event in (of.go.click, *of.asked):
+                event(None, fields, None, js=say.format("asked", json.dumps(tab)), **QUIET)
     bar.props |= {
         "tabs": {tab: {"names": list(of.fields), "usual": [usual(one) for one in of.fields.values()]} for tab, of in built.items()},
         "inputs": {name: list(auto.listing(name)["inputs"]) for name in auto.bundled()},
         "taken": list(INPUTS),
+        "worded": worded(),
         "steps": STEPS,
         "prompts": dict(zip(texts.LANGUAGES, texts.TEXTS["prompt_default"], strict=True)),
         "titles": {lang: {tab: title_of(lang, tab) for tab in built} for lang in texts.LANGUAGES},
     }
+
+
+def worded() -> list[str]:
+    """The sets of pictures with a model that reads words, so that a Comparison of them is asked for some."""
+    readers = [name for name in auto.bundled() if "prompt" in auto.listing(name)["inputs"]]
+    return [ladder for ladder in LADDERS if host_s_pipeline() or on_ladder(readers, ladder)]
 
 
 def usual(one: gr.components.Component) -> Any:

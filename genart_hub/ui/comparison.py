@@ -2,40 +2,34 @@
 
 import html
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
-from torch import Tensor
 
 from genart_hub import images
 from genart_hub.devices import pick_device
-from genart_hub.errors import GenartError, choice, first_line, shorten, whole
+from genart_hub.errors import GenartError, choice, first_line
 from genart_hub.hub.cards.markdown import SAMPLES
 from genart_hub.hub.cards.shown import WISHES
+from genart_hub.hub.described import year_of
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto, stable_diffusion
-from genart_hub.models.labels import index_of_class
 from genart_hub.ui import gpu, sprites, stage, texts
 from genart_hub.ui.address import Built
+from genart_hub.ui.answers import MOST, Answer, answer, in_history, known_classes, wished
 from genart_hub.ui.fields import (
     LADDERS,
     cannot_box,
-    caption,
     class_choices,
     class_dropdown,
-    class_of,
-    classes_of,
     how,
     ladder_of,
     on_ladder,
-    parsed,
     prompt_box,
     prompt_note,
-    seed_of,
     unchecked,
 )
 from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, told_key
@@ -45,10 +39,7 @@ from genart_hub.ui.scatter import CSS, scatter
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import HUB, MODEL
 
-MOST = 16
 DIFFUSION_MOST = 4  # a big pipeline on a laptop's CPU takes minutes a picture
-TIMED_SECONDS, MOST_TIMED = 0.1, 20
-HISTORY = ("vae", "gan", "text-vae", "text-gan", "tokens", "ddpm", "diffusion")  # 2013 to 2022
 FIRST = 4  # pictures of a column before anything was asked, and of an answer where nobody chooses another count
 SHOWN_SIDE = 256  # px; a strip's pictures are enlarged, so that they stay sharp
 COLOURS = ("#6366f1", "#f43f5e", "#f59e0b", "#10b981", "#0ea5e9", "#a855f7")
@@ -62,12 +53,13 @@ COLUMNS = (
 
 def build(models: ModelCache) -> Built:
     """The tab."""
-    names = sorted(auto.bundled(), key=history_of)
+    names = in_history()
     listed = {name: auto.listing(name) for name in names}
     readers = [name for name in names if "prompt" in listed[name]["inputs"]]
     unfolding = [name for name in names if auto.class_of(name).unfolds]
     ladders = [ladder for ladder in LADDERS if on_ladder(names, ladder)]
     host_s_own, agreements = host_s_pipeline(), Agreements()
+    halfway: dict[str | None, tuple[int, int, int, str]] = {}  # of each page: column, step, steps and canvas of what is being drawn
 
     def on_stage(k: int, playing: bool) -> dict[Any, Any]:
         """Column k with its canvas, or with its gallery in that place."""
@@ -86,16 +78,10 @@ def build(models: ModelCache) -> Built:
         request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:
         lang = texts.language(request)
-        where = texts.say(lang, "comparison")
-        n = whole(where, texts.say(lang, "count"), parsed(n), 1, MOST)
-        seed, truncation = seed_of(seed, lang), parsed(truncation)
-        prompt = texts.typed(prompt, "prompt_default", lang)
-        if ladders:
-            choice(where, texts.say(lang, "ladder"), ladder, ladders)
-            check_class(texts.say(lang, ladder), label, known_classes(listed, ladder))
+        wish = wished(lang, names, n, seed, truncation, texts.typed(prompt, "prompt_default", lang), ladder, label)
         big = host_s_own or (big or "").strip()
         if big and not host_s_own:
-            choice(where, texts.say(lang, "big"), big, stable_diffusion.FALLBACKS)
+            choice(texts.say(lang, "comparison"), texts.say(lang, "big"), big, stable_diffusion.FALLBACKS)
             agreements.check(request, big)
         answering = [name for name in names if ladder_of(name) == ladder]
         colours = dict(zip(answering, COLOURS * len(names), strict=False))
@@ -109,6 +95,7 @@ def build(models: ModelCache) -> Built:
         shown |= {table_box: table, numbers: gr.update(visible=True)}
         for k in range(len(galleries)):
             shown |= on_stage(k, k in unfolded)
+        shown |= {stages[k]: gr.update(label=texts.say(lang, "stage_noise")) for k in unfolded}
         shown |= dict.fromkeys(strips.values()) | {row: gr.update(visible=False) for row in strip_rows.values()}
         shown[status] = texts.say(lang, "working")
         yield dict(shown)
@@ -117,39 +104,27 @@ def build(models: ModelCache) -> Built:
             shown.update(fresh)
             return fresh
 
-        def answer(k: int, name: str, model: Any, x: Tensor, seconds: float, captions: list[str], asked: dict) -> dict[Any, Any]:
-            """What the page shows of a model's pictures."""
-            recipes = [model.recipe(seed=seed + j, **asked) for j in range(len(x))]
-            paths = [images.save_png(picture, folder / f"{k}-{j}.png", recipes[j]) for j, picture in enumerate(images.to_pil(x))]
-            costs_of_it = {"prompt": prompt} if "prompt" in asked else {}
-            told_costs, measured = gpu.costs_of(model, **costs_of_it), evaluation(name) if k < len(names) else {}
-            rows.append(figures(lang, name, model, len(x), seconds, told_costs, measured))
-            fresh = {galleries[k]: [(str(path), text) for path, text in zip(paths, captions, strict=True)], table_box: table}
-            fresh |= on_stage(k, False)
-            fresh[facts[k]] = card(lang, name, model, len(x), seconds, told_costs, measured, big=k == len(names))
+        def told(k: int, name: str, model: Any, given: Answer, captions: list[str]) -> dict[Any, Any]:
+            """A model's pictures and what they cost, and what there is to say of the prompt if it reads one."""
+            prompted = {"prompt": wish.prompt} if "prompt" in given.asked else {}
+            if prompted:
+                notes.append(prompt_note(lang, model, wish.prompt))
+            paths, count, is_big = given.save(model, wish.seed, folder, f"{k}-{name}"), len(captions), k == len(names)
+            costs, measured = gpu.costs_of(model, **prompted), {} if is_big else evaluation(name)
+            rows.append(figures(lang, name, model, count, given.seconds, costs, measured))
             if "frechet" in measured:
-                points.append((seconds / len(x), measured["frechet"][0], name))
-            return show(fresh)
-
-        def asked_of(model: Any, count: int) -> tuple[dict[str, Any], list[str | None]]:
-            """What a model is asked for beside count and seed, of all that it takes; and the class of each picture."""
-            chosen = class_of(label, model) if model.class_names else None
-            given: dict[str, Any] = {"truncation": truncation, "label": chosen, "prompt": prompt}
-            classes = classes_of(model, chosen, count, seed)
-            called = [None] * count if classes is None else [model.class_names[j] for j in classes.tolist()]
-            return {name: given[name] for name in model.inputs if given.get(name) is not None}, called
-
-        def told(k: int, name: str, model: Any, x: Tensor, seconds: float, captions: list[str], asked: dict[str, Any]) -> dict[Any, Any]:
-            """A model's answer, and what there is to say of the prompt if it reads one."""
-            if "prompt" in asked:
-                notes.append(prompt_note(lang, model, prompt))
-            return answer(k, name, model, x, seconds, captions, asked)
+                points.append((given.seconds / count, measured["frechet"][0], name))
+            return show(
+                {galleries[k]: [(str(path), text) for path, text in zip(paths, captions, strict=True)], table_box: table}
+                | on_stage(k, False)
+                | {facts[k]: card(lang, name, model, count, given.seconds, costs, measured, big=is_big)}
+            )
 
         def unfold(k: int, name: str, model: Any, count: int) -> Iterator[dict[Any, Any]]:
             """All pictures at once; of the first, a few moments from noise on."""
-            moments, (asked, called) = [], asked_of(model, count)
+            moments, (asked, classes) = [], wish.of(model, count)
             yield show({strip_rows[k]: gr.update(visible=True), strip_titles[k]: texts.say(lang, "strip", model=name)})
-            seconds, drawing = 0.0, iter(model.denoise(count, seed, **asked))
+            seconds, drawing = 0.0, iter(model.denoise(count, wish.seed, **asked))
             while True:
                 begun = time.perf_counter()
                 try:
@@ -159,16 +134,20 @@ def build(models: ModelCache) -> Built:
                     break
                 seconds += time.perf_counter() - begun
                 pictures = images.to_pil(x[:FIRST])
-                fresh: dict[Any, Any] = {stages[k]: stage.still(pictures), status: at_step(lang, name, step, num_steps, count)}
+                halfway[request.session_hash] = k, step, num_steps, (drawn := stage.still(pictures))
+                told_step = texts.say(lang, "moment", step=step, steps=num_steps)
+                fresh: dict[Any, Any] = {stages[k]: gr.update(value=drawn, label=told_step)}
+                fresh[status] = at_step(lang, name, step, num_steps, count)
                 if step in moments_of(num_steps):
                     file = images.save_png(images.enlarge(pictures[0], SHOWN_SIDE), folder / f"{k}-step-{step}.png")
-                    moments.append((str(file), texts.say(lang, "moment", step=step, steps=num_steps)))
+                    moments.append((str(file), told_step))
                     fresh[strips[k]] = list(moments)
                 yield show(fresh)
-            captions = [caption(lang, seed + j, class_name) for j, class_name in enumerate(called)]
+            given = Answer(x, seconds, asked, classes)
+            captions = given.captions(lang, wish.seed)
             for j in model.blanked:
                 captions[j] += " · " + texts.say(lang, "blanked")
-            yield told(k, name, model, x, seconds, captions, asked)
+            yield told(k, name, model, given, captions)
 
         def attempt(k: int, name: str, load: Any, count: int) -> Iterator[dict[Any, Any]]:
             """A pipeline's answer; where it fails, a note, and the other models are not kept from theirs."""
@@ -179,25 +158,25 @@ def build(models: ModelCache) -> Built:
                 reason = error if isinstance(error, GenartError) else GenartError("unexpected", reason=first_line(error))
                 notes.append(html.escape(texts.say(lang, "diffusion_failed", model=name, reason=texts.sentence(lang, reason)), quote=False))
                 yield show(on_stage(k, False))
+            finally:
+                halfway.pop(request.session_hash, None)
 
         for k, name in enumerate(names):
             if name not in answering:
                 continue
             if name in unfolding:
-                yield from attempt(k, name, lambda name=name: models.painter(name), n)
+                yield from attempt(k, name, lambda name=name: models.painter(name), wish.n)
                 continue
             model = models.painter(name)
-            asked, called = asked_of(model, n)
-            x, seconds = timed(partial(model.sample, n, seed, **asked))
-            captions = [caption(lang, seed + j, name_of_class) for j, name_of_class in enumerate(called)]
-            yield told(k, name, model, x, seconds, captions, asked)
+            given = answer(model, wish)
+            yield told(k, name, model, given, given.captions(lang, wish.seed))
         if points:
             yield show({plot: scatter(lang, points, colours), plot_row: gr.update(visible=True)})
         if big:
             yield show({columns[-1]: gr.update(visible=True), titles[-1]: big_title(lang, big)})
             own = bool(host_s_own)
             load = lambda: gpu.borrowing(big, models.get(big, trusted=own, agreed=not own), TRUSTED_BYTES)  # noqa: E731
-            yield from attempt(len(names), Path(big).name, load, min(n, DIFFUSION_MOST))
+            yield from attempt(len(names), Path(big).name, load, min(wish.n, DIFFUSION_MOST))
         shown[status] = "\n\n".join(dict.fromkeys(note for note in notes if note))
         if not (readers or big):
             shown[status] = texts.say(lang, "no_diffusion")
@@ -206,7 +185,14 @@ def build(models: ModelCache) -> Built:
     running = Running()
 
     def stopped(request: gr.Request) -> dict[Any, Any]:
-        return {status: texts.say(texts.language(request), "stopped")}
+        lang = texts.language(request)
+        if (unfinished := halfway.pop(request.session_hash, None)) is None:
+            return {status: texts.say(lang, "stopped")}
+        k, step, steps, drawn = unfinished
+        return {
+            stages[k]: gr.update(value=drawn, label=texts.say(lang, "stopped_at", step=step, steps=steps)),
+            status: texts.say(lang, "stopped_within", step=step, steps=steps),
+        }
 
     def reads_a_prompt(ladder: str | None, big: object) -> bool:
         return bool(host_s_own or big or on_ladder(readers, ladder))
@@ -215,7 +201,7 @@ def build(models: ModelCache) -> Built:
     @guarded
     def show_ladder(ladder: str, offer: str, chosen: str, request: gr.Request) -> tuple[Any, ...]:
         shown = [gr.update(visible=ladder_of(name) == ladder) for name in names]
-        classes = class_choices(known_classes(listed, ladder), texts.language(request), chosen)
+        classes = class_choices(known_classes(names, ladder), texts.language(request), chosen)
         if not chosen:  # an address may have given one since
             del classes["value"]
         hidden = [gr.update(visible=False)] * (len(strips) + 1)
@@ -248,7 +234,7 @@ def build(models: ModelCache) -> Built:
     with gr.Row(elem_classes="wish"):
         ladder = unchecked(gr.Radio([(t(one), one) for one in ladders], value=first, label=t("ladder"), visible=len(ladders) > 1))
         prompt, prompt_column, chips = prompt_box(reads_a_prompt(first, ""))
-        label = class_dropdown(known_classes(listed, first))
+        label = class_dropdown(known_classes(names, first))
     with gr.Row(elem_classes="acts"):
         go = gr.Button(t("compare"), variant="primary", size="lg", scale=4)
         stop = gr.Button(t("stop"), variant="stop", size="lg", scale=1, min_width=100)
@@ -267,9 +253,7 @@ def build(models: ModelCache) -> Built:
             sprite = None if is_big else sprites.sprite_of(name)
             with gr.Column(min_width=160, visible=visible, elem_classes="answer") as column:
                 columns.append(column)
-                titles.append(
-                    gr.Markdown(big_title(None, name) if is_big else f"### {name}\n{kind(listed[name]['family'])}", elem_classes="title")
-                )
+                titles.append(gr.Markdown(big_title(None, name) if is_big else heading(name), elem_classes="title"))
                 gr.Markdown(
                     t("told_text" if is_big else told_key(listed[name]["inputs"], listed[name]["classes"])), elem_classes="told-note"
                 )
@@ -319,7 +303,8 @@ def build(models: ModelCache) -> Built:
     comparing = running.until_stopped(compare, stopped)
     telling: dict[str, Any] = {"show_progress_on": status}  # which also says who goes first
     go.click(comparing, inputs, outputs, api_name="compare_on_page", **telling)
-    for event in (prompt.submit, chips.success, cannot.success):
+    asked = [prompt.submit, chips.success, cannot.success]
+    for event in asked:
         event(comparing, inputs, outputs, api_visibility="private", **telling)
     stop.click(running.stop, queue=False, api_name="stop_comparison", show_progress="hidden")
 
@@ -327,19 +312,13 @@ def build(models: ModelCache) -> Built:
         """Let a button of another tab open this one with a model's pictures, and compare."""
         opened = button.click(lambda: (gr.Tabs(selected="comparison"), ladder_of(name)), None, [tabs, ladder], **quiet)
         opened.success(comparing, inputs, outputs, **quiet)
+        asked.append(opened.success)
 
     def classes(values: Mapping[str, Any]) -> tuple[str, ...]:
-        return known_classes(listed, values["dataset"])
+        return known_classes(names, values["dataset"])
 
     addressed = {"dataset": ladder, "prompt": prompt, "label": label, "n": count, "seed": seed, "truncation": truncation}
-    return Built(open_by, addressed, go, classes)
-
-
-def history_of(name: str) -> tuple[int, int, str]:
-    """The place of a bundled model in the order of history: by its family, then by its class."""
-    cls, classes = auto.class_of(name), list(auto.MODELS.values())
-    family = HISTORY.index(cls.family) if cls.family in HISTORY else len(HISTORY)
-    return family, classes.index(cls) if cls in classes else len(classes), name
+    return Built(open_by, addressed, go, asked, classes)
 
 
 def first_pictures(name: str) -> list[Image.Image]:
@@ -357,37 +336,11 @@ def first_pictures(name: str) -> list[Image.Image]:
     return (tiles[:: recipe["columns"]] if file.name == WISHES else tiles)[:FIRST]
 
 
-def timed(draw: Callable[[], Tensor]) -> tuple[Tensor, float]:
-    """What a call gives, and the seconds that it takes: of a short one the least of a few, since the page is drawn beside it.
-
-    The first call at a batch size pays for what later ones have, and does not count.
-    """
-    draw()
-    taken: list[float] = []
-    while sum(taken) < TIMED_SECONDS and len(taken) < MOST_TIMED:
-        begun = time.perf_counter()
-        x = draw()
-        taken.append(time.perf_counter() - begun)
-    return x, min(taken)
-
-
-def known_classes(listed: dict[str, dict[str, Any]], ladder: str | None) -> tuple[str, ...]:
-    """The classes that the conditional models of a ladder know. listed: `auto.listing` of each model."""
-    return next((tuple(of["classes"]) for name, of in listed.items() if ladder and ladder_of(name) == ladder and of["classes"]), ())
-
-
-def check_class(where: str, label: object, names: tuple[str, ...]) -> None:
-    """Refuse a class that no model of the ladder knows, before the first one answers."""
-    if label is None or not str(label).strip():
-        return
-    if not names:
-        raise GenartError("no_classes", where=where, value=shorten(label))
-    index_of_class(where, label, names)
-
-
-def kind(family: str) -> Any:
-    """What kind of model stands above its pictures."""
-    return t(f"kind_{family}") if f"kind_{family}" in texts.TEXTS else family
+def heading(name: str) -> str:
+    """What stands above a bundled model's pictures: its kind and the year of its paper, then its name."""
+    cls = auto.class_of(name)
+    kind = t(f"kind_{cls.family}") if f"kind_{cls.family}" in texts.TEXTS else cls.family
+    return f"### {kind}{f' · {year}' if (year := year_of(cls)) else ''}\n{name}"
 
 
 def big_title(lang: str | None, name: str) -> Any:

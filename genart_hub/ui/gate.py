@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Collection
 from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +22,7 @@ NAME = 64  # characters of a page's name
 
 API = re.compile(r"/gradio_api/(.*)")
 CALLS = re.compile(r"(queue/join|call/.+|run/.+|api/.+|component_server)/?")  # each can begin a page's state
+CALLED = re.compile(r"(?:call(?:/v2)?|run|api)/([^/]+)/?")
 STREAM = re.compile(r"call/(?:v2/)?[^/]+/([^/]+)")
 CLOSED = re.compile(r"(deep_link|process_recording|dev/reload|(undo-)?vibe-|proxy=|file[=/]https?:|profiling|runs|run-history)")
 FREE = re.compile(
@@ -56,9 +58,12 @@ class Refused(Exception):
 
 
 class Gate:
-    """ASGI middleware. page: the gradio.Blocks behind it, which knows where it listens."""
+    """ASGI middleware. page: the gradio.Blocks behind it, which knows where it listens. endpoints: the names that programs may call; None:
+    any.
+    """  # fmt: skip
 
-    def __init__(self, app: Any, page: Any = None, streams: turns.Streams | None = None):
+    def __init__(self, app: Any, page: Any = None, streams: turns.Streams | None = None, endpoints: Collection[str] | None = None):
+        self.endpoints = endpoints
         self.app, self.page, self.streams = app, page, turns.STREAMS if streams is None else streams
         self.hosts = {name.strip().lower() for name in os.environ.get("GENART_HOSTS", "").split(",") if name.strip()}
         self.requests = Allowance(300, 20)
@@ -116,6 +121,8 @@ class Gate:
             raise Refused(429, "Too many requests from this address. Wait a moment.")
         if method in ("GET", "HEAD", "OPTIONS"):
             return receive
+        if self.endpoints is not None and (called := CALLED.fullmatch(api)) and called[1] not in self.endpoints:
+            raise Refused(404, "There is no endpoint of that name.")  # Gradio would run any event of the page by its name
         kind, _, about = header(scope, b"content-type").partition(";")
         if kind.strip().lower() != "multipart/form-data":
             return await self._whole(scope, receive, address, api)

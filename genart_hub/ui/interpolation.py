@@ -75,4 +75,4 @@ def build(models: ModelCache) -> Built:
         "model": model, "seeds": seeds, "label": label, "method": method, "frames": frames, "fps": fps, "loop": loop,
         "truncation": truncation,
     }  # fmt: skip
-    return Built(open_by, addressed, go, classes_of_model)
+    return Built(open_by, addressed, go, classes=classes_of_model)

@@ -14,7 +14,7 @@ from gradio_client.snippet import generate_code_snippets as client_snippets
 from PIL import Image
 
 from genart_hub import images, remake
-from genart_hub.errors import MAX_SEED, GenartError, choice, number, shorten, whole
+from genart_hub.errors import MAX_SEED, GenartError, number, shorten, whole
 from genart_hub.evaluate.costs import costs
 from genart_hub.hub.cards.markdown import SAMPLES
 from genart_hub.hub.described import device_of, num_parameters
@@ -23,8 +23,8 @@ from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import MAX_GUIDANCE, MAX_STEPS, MAX_TEMPERATURE, PRIORS
 from genart_hub.ui import examples, texts
-from genart_hub.ui.comparison import check_class, history_of, known_classes, timed
-from genart_hub.ui.fields import LADDERS, caption, class_of, classes_of, ladder_of, parsed, seed_of, unchecked
+from genart_hub.ui.answers import answer, in_history, wished
+from genart_hub.ui.fields import LADDERS, caption, class_of, ladder_of, parsed, seed_of, unchecked
 from genart_hub.ui.figures import evaluation, megabytes_of, moments_of
 from genart_hub.ui.folders import own_folder
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
@@ -70,14 +70,18 @@ OWN_VALUE = ("num_steps", "guidance", "temperature")  # None is the model's own
 WORDED, DIFFUSION_MOST, STRENGTH = "tiny-sd-emoji", 4, 0.6
 
 
-def snippets(*arguments: Any, **options: Any) -> dict[str, str]:
-    """Gradio's snippets of an endpoint; that for a shell keeps what `read` has read, though in bash a pipe's end is a shell of its own."""
-    made = client_snippets(*arguments, **options)
-    made["bash"] = re.sub(r"\| (read EVENT_ID; curl .*)", r"| { \1; }", made["bash"])
-    return made
+def mend_shell_snippets() -> None:
+    """Let the snippets for a shell, which the page of the API shows, run in bash as they are.
 
+    Gradio writes `… | read EVENT_ID; curl …/$EVENT_ID`; in bash the end of a pipe is a shell of its own, and the name is empty after it.
+    Gradio's routes take the function that writes them from a name of their module, and there is no setting: so the name is changed.
+    """
 
-routes.generate_code_snippets = snippets
+    def snippets(*arguments: Any, **options: Any) -> dict[str, str]:
+        made = client_snippets(*arguments, **options)
+        return made | {"bash": re.sub(r"\| (read EVENT_ID; curl .*)", r"| { \1; }", made["bash"])}
+
+    routes.generate_code_snippets = snippets
 
 
 class Page(gr.Blocks):
@@ -96,7 +100,11 @@ class Page(gr.Blocks):
         return info
 
     def publish(self) -> None:
-        """Let programs see the endpoints of `ABOUT`, and no others. An event of the page that has such a name gives it up."""
+        """Let programs see the endpoints of `ABOUT`, and no others. An event of the page that has such a name gives it up.
+
+        "private" is what Gradio's clients neither list nor call ("undocumented" they would call); the page calls its events by number.
+        """
+        mend_shell_snippets()
         for name, about in ABOUT.items():
             called = {fn.api_name: fn for fn in self.fns.values()}
             mine = next(fn for fn in called.values() if fn.api_visibility == "public" and re.fullmatch(rf"{name}(_\d+)?", fn.api_name))
@@ -106,7 +114,7 @@ class Page(gr.Blocks):
             mine.fn.__doc__ = documentation(name, about, self.get_api_info())
         for fn in self.fns.values():
             if fn.api_visibility == "public" and fn.api_name not in ABOUT:
-                fn.api_visibility = "undocumented"
+                fn.api_visibility = "private"
 
 
 def documentation(name: str, about: str, info: Any) -> str:
@@ -277,31 +285,23 @@ def answers(
 
     A model that fails has an `error` in their place. keep: gives the path from which a saved picture is handed out.
     """
-    where = texts.say(lang, "comparison")
-    n, seed = whole(where, texts.say(lang, "count"), parsed(n), 1, 16), seed_of(seed, lang)
-    choice(where, texts.say(lang, "ladder"), ladder, list(LADDERS))
-    names = sorted((name for name in auto.bundled() if ladder_of(name) == ladder), key=history_of)
-    check_class(texts.say(lang, ladder), label, known_classes({name: auto.listing(name) for name in names}, ladder))
+    names = in_history()
+    wish = wished(lang, names, n, seed, truncation, prompt, ladder, label)
     found: dict[str, dict[str, Any]] = {}
     folder = new_folder()
     for name in names:
+        if ladder_of(name) != wish.ladder:
+            continue
         try:
             model = models.painter(name)
-            request = requested(model, {"truncation": truncation, "prompt": prompt})
-            chosen = class_of(label, model) if model.class_names else None
-            request |= {} if chosen is None else {"label": chosen}
-            steps = {"on_step": lambda *_: between_steps()} if model.tells_steps else {}
-            x, seconds = timed(lambda: model.sample(n, seed, **request, **steps))  # noqa: B023 - it is called at once
+            given = answer(model, wish)
         except GenartError as error:
             found[name] = {"error": texts.sentence(lang, error)}
             continue
-        classes = classes_of(model, chosen, n, seed)
-        called = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]
-        files = [keep(images.save_png(one, folder / f"{name}-{seed + k}.png")) for k, one in enumerate(images.to_pil(x))]
         found[name] = {
-            "pictures": [file_data(file) for file in files],
-            "captions": [caption(lang, seed + k, one) for k, one in enumerate(called)],
-            "seconds": seconds,
+            "pictures": [file_data(keep(file)) for file in given.save(model, wish.seed, folder, name)],
+            "captions": given.captions(lang, wish.seed),
+            "seconds": given.seconds,
             **figures_of(name, model, prompt),
         }
         between_steps()

@@ -222,7 +222,8 @@ def build(models: ModelCache) -> Built:
         return dict(zip(inputs.shown.values(), inputs.visible(known_of(models, values["model"], load=False)[1]), strict=True))
 
     addressed = {"model": model, "n": count, "seed": seed} | inputs.fields
-    return Built(open_by, addressed, go, classes_of_model, follow, open_inside=open_inside)
+    drawn_by = inputs.fields["prompt"].submit, inputs.chips.success
+    return Built(open_by, addressed, go, drawn_by, classes_of_model, follow, open_inside=open_inside)
 
 
 def steps_of_sample(model: ImageModel, n: int, seed: int, asked: dict[str, Any]) -> Generator[tuple[int, int, Tensor | None], None, Tensor]:

@@ -216,6 +216,11 @@ TEXTS: dict[str, tuple[str, str]] = INSIDE_TEXTS | {
     "moment": ("step {step} of {steps}", "第 {step} / {steps} 步"),
     "at_step": ("{model} · pictures: {n} · step {step} of {steps}", "{model} · {n} 张图片 · 第 {step} / {steps} 步"),
     "loading": ("Loading {model} …", "正在加载 {model}……"),
+    "stopped_at": ("unfinished: stopped at step {step} of {steps}", "未完成：停在第 {step} / {steps} 步"),
+    "stopped_within": (
+        "Stopped at step {step} of {steps}. Finished pictures stay; the one that was being drawn is unfinished.",
+        "已停在第 {step} / {steps} 步。画完的图片保留，正在画的那一组没有画完。",
+    ),
     "stopped": ("Stopped. The pictures so far stay.", "已停止。已生成的图片保留。"),
     "blanked": ("blanked by the safety checker", "被安全检查遮盖"),
     "plot": ("Quality against time", "质量与用时"),

@@ -27,7 +27,7 @@ from running import DIGITS, EMOJI, PIPELINE
 
 import genart_hub
 from genart_hub import images
-from genart_hub.ui import comparison, texts
+from genart_hub.ui import answers, comparison, texts
 from genart_hub.ui.opened_texts import WORDS
 from genart_hub.ui.sentences import HUB
 
@@ -114,10 +114,7 @@ def test_a_walk_through_the_four_tabs(visit, locale, scheme, weights, request):
         press(page, lang, "compare")
         open_numbers(page, lang)
         expect(page.locator(".plot:visible .legend li")).to_have_text(
-            [
-                re.compile(f"^{name}: ")
-                for name in sorted((n for n in genart_hub.bundled() if n.endswith("-mnist")), key=comparison.history_of)
-            ]
+            [re.compile(f"^{name}: ") for name in sorted((n for n in genart_hub.bundled() if n.endswith("-mnist")), key=answers.history_of)]
         )
         assert {re.search(r"ms|s", tick)[0] for tick in page.locator(".plot:visible .x").all_inner_texts()} == {"ms", "s"}
         colours = page.locator(".plot:visible .point").evaluate_all("all => all.map((one) => one.style.background)")

@@ -18,12 +18,12 @@ from running import DIGITS, EMOJI, PIPELINE, connect
 
 import genart_hub
 from genart_hub import images
-from genart_hub.ui import comparison, texts
+from genart_hub.ui import answers, texts
 
 # ---- comparison ----
 
 
-BUNDLED_DIGITS = sorted((name for name in genart_hub.bundled() if name.endswith("-mnist")), key=comparison.history_of)
+BUNDLED_DIGITS = sorted((name for name in genart_hub.bundled() if name.endswith("-mnist")), key=answers.history_of)
 HEADERS = {
     "en": [
         "Model", "Seconds", "Pictures/s", "Parameters", "Pixels", "MB on disk", "Multiply-adds", "Peak memory (MB)", "Accepts",
@@ -35,7 +35,7 @@ HEADERS = {
 
 def test_every_bundled_model_of_the_digits_answers_the_comparison(client):
     galleries, cards, table, status = answers_of(
-        client.predict(4, 20, 1, "", "digits", api_name="/compare_on_page"), sorted(genart_hub.bundled(), key=comparison.history_of)
+        client.predict(4, 20, 1, "", "digits", api_name="/compare_on_page"), sorted(genart_hub.bundled(), key=answers.history_of)
     )
     for name in BUNDLED_DIGITS:
         gallery = galleries[name]

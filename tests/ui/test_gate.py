@@ -231,6 +231,17 @@ def test_what_this_app_has_no_use_for_is_shut(standing, path):
     assert client.post(f"/gradio_api/{path}").status_code == 404
 
 
+@pytest.mark.parametrize("door", ["call", "call/v2", "run", "api"])
+def test_only_the_endpoints_for_programs_are_called_by_their_names(standing, door):
+    client = standing()
+    assert client.post(f"/gradio_api/{door}/restore", json={"data": []}).status_code == 200
+    client.gate.endpoints = {"sample"}
+    assert client.post(f"/gradio_api/{door}/sample", json={"data": []}).status_code == 200
+    assert client.post(f"/gradio_api/{door}/restore", json={"data": []}).status_code == 404
+    assert client.post(f"/gradio_api/{door}/sample/", json={"data": []}).status_code == 200
+    assert joins(client) == 200
+
+
 # ---- addresses and streams ----
 
 

@@ -7,8 +7,10 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
-from gradio_client import handle_file
+from gradio import routes
+from gradio_client import Client, handle_file, snippet
 from gradio_client.exceptions import AppError
 from over_http import GAN, digit, same_picture
 from PIL import Image
@@ -57,9 +59,53 @@ def test_its_snippets_run_as_they_are(request, capsys, name):
     assert "Traceback" not in app.terminal
 
 
-def test_what_the_page_calls_for_itself_is_not_shown(tiny_clients):
-    shown = tiny_clients["en"].view_api(return_format="dict", print_info=False)["named_endpoints"]
+def test_gradio_s_own_snippet_for_a_shell_loses_the_name_of_its_job_and_ours_keeps_it(monkeypatch):
+    """Where Gradio writes another one, this fails, and what mends it can go."""
+    monkeypatch.setattr(routes, "generate_code_snippets", None)
+    programs.mend_shell_snippets()
+    asked = ("/models", {"parameters": [], "returns": []}, "http://127.0.0.1")
+    theirs, ours = snippet.generate_code_snippets(*asked), routes.generate_code_snippets(*asked)
+    assert "\n  | read EVENT_ID; curl -N " in theirs["bash"]
+    assert re.search(r"\n  \| \{ read EVENT_ID; curl -N \S+/\$EVENT_ID; \}$", ours["bash"])
+    assert theirs["python"] == ours["python"]
+
+
+def test_what_the_page_calls_for_itself_is_neither_shown_nor_called_by_its_name(tiny_app, tmp_path):
+    program = Client(tiny_app.url, download_files=tmp_path, verbose=False)
+    shown = program.view_api(all_endpoints=True, return_format="dict", print_info=False)["named_endpoints"]
     assert shown.keys() == {f"/{name}" for name in programs.ABOUT}
+    own = {of["api_name"] for of in program.config["dependencies"]} - programs.ABOUT.keys()
+    assert {"compare_on_page", "restore", "search", "arrive"} <= own
+    with httpx.Client(base_url=f"{tiny_app.url}/gradio_api/") as plain:
+        for name in sorted(own):
+            with pytest.raises(ValueError, match="Cannot find a function"):
+                program.predict(api_name=f"/{name}")
+            for door in ("call", "call/v2", "run", "api"):
+                assert plain.post(f"{door}/{name}", json={"data": []}).status_code == 404
+
+
+def beyond(info: dict[str, dict]) -> list[tuple[str, str, float]]:
+    """An endpoint, a field and a number out of its range, for both ends of every range that the page of the API tells."""
+    found = []
+    for endpoint, about in info.items():
+        for one in about["parameters"]:
+            told = one["type"].get("anyOf", [one["type"]])[0]
+            if "minimum" in told:
+                found += [(endpoint, one["parameter_name"], told["minimum"] - 1), (endpoint, one["parameter_name"], told["maximum"] + 1)]
+    return found
+
+
+def test_every_field_beyond_its_range_is_told_in_a_sentence(tiny_app, tiny_clients):
+    cases, before = beyond(info_of(tiny_app)), len(tiny_app.terminal)
+    assert {endpoint for endpoint, *_ in cases} == {f"/{name}" for name in programs.ABOUT} - {"/models", "/recipe", "/reconstruct"}
+    for endpoint, field, value in cases:
+        with pytest.raises(AppError) as refusal:
+            tiny_clients["en"].predict(**{field: value}, api_name=endpoint)
+        sentence = str(refusal.value)
+        assert sentence.endswith("."), (endpoint, field, value, sentence)
+        assert "\n" not in sentence
+        assert re.search(r"must be|too large a number", sentence), (endpoint, field, value, sentence)
+    assert "Traceback" not in tiny_app.terminal[before:]
 
 
 def test_the_comparison_is_a_dictionary_of_models_in_the_order_of_history(tiny_clients, tiny_weights):

@@ -11,7 +11,7 @@ from running import DIGITS, EMOJI, PIPELINE
 
 from genart_hub import ui
 from genart_hub.models import auto
-from genart_hub.ui import comparison, sprites, stage, texts
+from genart_hub.ui import answers, comparison, sprites, stage, texts
 
 SIDE = 8
 COLOURS = ("red", "lime", "blue")  # a frame each
@@ -183,7 +183,7 @@ def frames_change(page, k: int) -> bool:
 @pytest.mark.parametrize(("locale", "options"), [("en-US", {}), ("zh-CN", {"viewport": PHONE})], ids=["desk", "phone"])
 def test_every_column_moves_before_a_click_and_the_answers_take_its_place(visit, locale, options):
     page, lang = visit(locale, tab=None, **options), lang_of(locale)
-    names = sorted((name for name in auto.bundled() if name.endswith("-emoji")), key=comparison.history_of)
+    names = sorted((name for name in auto.bundled() if name.endswith("-emoji")), key=answers.history_of)
     expect(canvases(page)).to_have_count(len(names))
     page.wait_for_function("[...document.querySelectorAll('.answer .stage canvas')].every((one) => one.width > 100)")
     for k, name in enumerate(names):

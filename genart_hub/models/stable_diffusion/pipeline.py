@@ -53,6 +53,7 @@ class StableDiffusion(ImageModel):
     """
 
     family = "diffusion"
+    arxiv = "2112.10752"
     channels = 3
     _write_card, inside = staticmethod(pipelines.write_card), inside
     defaults: dict[str, Any] = DEFAULTS
