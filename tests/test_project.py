@@ -52,6 +52,21 @@ def test_a_public_name_may_be_the_first_that_is_asked_for(name):
     subprocess.run([sys.executable, "-c", f"from genart_hub import {name}"], cwd=ROOT, check=True)
 
 
+def test_a_wheel_holds_every_file_of_the_app():
+    """Hatchling takes what stands in the package and git does not ignore, unless it is told to leave something out."""
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel == {"packages": ["genart_hub"], "force-include": {"weights": "genart_hub/weights"}}
+    assert PROJECT["tool"]["hatch"]["build"].keys() == {"targets"}
+    files = ["git", "ls-files", "genart_hub", "weights"]
+    listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a clone")
+    ignored = subprocess.run([*files, "--cached", "--ignored", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    assert (ignored.returncode, ignored.stdout) == (0, "")  # tracked, and left out by a rule that ignores
+    kinds = {Path(file).suffix for file in listed.stdout.splitlines() if file.startswith("genart_hub/ui/")}
+    assert {".css", ".html", ".js", ".json", ".md", ".py", ".webp"} <= kinds
+
+
 CHECKERS = [["ruff", "check", "."], ["ruff", "format", "--check", "."]]
 
 

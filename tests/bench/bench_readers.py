@@ -1,7 +1,7 @@
 """20 readers at once with mixed requests, then one greedy client beside a patient reader. Linux only.
 
-Run: python tests/bench/bench_readers.py. The app and its readers share the machine; each reader has an address of its own.
-A wait is what a request took beyond the same one on an idle app.
+Run: python tests/bench/bench_readers.py. The app and its readers share the machine; each reader has an address, a language and seeds of
+its own. A wait is what a request took beyond the same one on an idle app.
 """
 
 import argparse
@@ -24,24 +24,28 @@ from bench_app import free_port
 from genart_hub.ui.examples import save_digits
 
 ROOT = Path(__file__).resolve().parents[2]
+LANGUAGES = ("en-US", "zh-CN")
+MARKS = (10, 30, 60)  # seconds after which the server's memory is told
 
 
 class Reader:
     """A page that asks as a browser does: it joins the line, reads its stream of events, and fetches the first file of an answer."""
 
-    def __init__(self, url: str, address: str, page: str):
+    def __init__(self, url: str, address: str, page: str, lang: str = "en"):
         self.api, self.page = f"{url}/gradio_api", page
-        self.client = httpx.Client(headers={"x-forwarded-for": address}, timeout=httpx.Timeout(600, connect=60))
-        functions = self.client.get(f"{url}/config").json()["dependencies"]
-        self.numbers = {function["api_name"]: function["id"] for function in functions}
+        self.client = httpx.Client(headers={"x-forwarded-for": address, "accept-language": lang}, timeout=httpx.Timeout(600, connect=60))
+        config = self.client.get(f"{url}/config").json()
+        holds = {one["id"]: one["props"].get("value") for one in config["components"]}
+        self.numbers = {function["api_name"]: function["id"] for function in config["dependencies"]}
+        self.usual = {function["api_name"]: [holds[one] for one in function["inputs"]] for function in config["dependencies"]}
 
     def upload(self, path: str) -> dict:
         answer = self.client.post(f"{self.api}/upload", files={"files": (Path(path).name, Path(path).read_bytes())})
         return {"path": answer.raise_for_status().json()[0], "meta": {"_type": "gradio.FileData"}}
 
     def join(self, call: str, data: list) -> str:
-        """Ask for a job. Returns its name."""
-        body = {"fn_index": self.numbers[call], "data": data, "session_hash": self.page}
+        """Ask for a job; the fields that `data` leaves out hold what they hold on the page. Returns its name."""
+        body = {"fn_index": self.numbers[call], "data": data + self.usual[call][len(data) :], "session_hash": self.page}
         return self.client.post(f"{self.api}/queue/join", json=body).raise_for_status().json()["event_id"]
 
     def listen(self, *jobs: str) -> dict[str, str | None]:
@@ -69,15 +73,17 @@ class Reader:
         return time.perf_counter() - begun
 
 
-def requests_of(picture: dict) -> dict[str, tuple[str, list]]:
+def requests_of(picture: dict, k: int) -> dict[str, tuple[str, list]]:
+    """What reader k asks for."""
+    prompt, seed = ("red apple", "红苹果")[k % 2], 1000 * k
     return {
-        "16 digits": ("sample", ["gan-mnist", 16, 0, 1, "", ""]),
-        "16 emoji": ("sample", ["dcgan-emoji", 16, 0, 1, "", ""]),
-        "a prompt": ("sample", ["tiny-sd-emoji", 1, 0, 1, "", "red apple"]),
-        "a walk": ("walk", ["vae-mnist", "0, 1, 2", "slerp", 48, 24, True, 1, ""]),
+        "16 digits": ("sample", [("gan-mnist", "dcgan-mnist")[k % 2], 16, seed, 1, "", ""]),
+        "16 emoji": ("sample", ["dcgan-emoji", 16, seed, 1, "", ""]),
+        "a prompt": ("sample", ["tiny-sd-emoji", 1, seed, 1, "", prompt]),
+        "a walk": ("walk", ["vae-mnist", f"{seed}, {seed + 1}, {seed + 2}", "slerp", 48, 24, True, 1, ""]),
         "a reconstruction": ("reconstruct", [picture, "vae-mnist", True]),
         "an inversion": ("invert", [picture, "gan-mnist", True, 100]),
-        "a comparison": ("compare", [2, 0, 1, "", "digits", "", ""]),
+        "a comparison": ("compare_on_page", [2, seed, 1, "", "digits", "", ""]),
     }
 
 
@@ -100,14 +106,16 @@ def serve(folder: str) -> tuple[subprocess.Popen, str]:
 
 
 def mixed(url: str, process: subprocess.Popen, readers: int, seconds: float, digit: str) -> None:
-    asking = [Reader(url, f"198.51.100.{k}", f"page-{k}") for k in range(readers)]
-    wanted = [requests_of(reader.upload(digit)) for reader in asking]
+    asking = [Reader(url, f"198.51.100.{k}", f"page-{k}", LANGUAGES[k % 2]) for k in range(readers)]
+    wanted = [requests_of(reader.upload(digit), k) for k, reader in enumerate(asking)]
     idle = {}
     for name, (call, data) in wanted[0].items():  # the first one loads the model
         idle[name] = min(asking[0].click(call, data) for _ in range(4))
     print("idle: " + ", ".join(f"{name} {took:.2f} s" for name, took in idle.items()))
     waits: list[list[float]] = [[] for _ in asking]
-    errors, used, stop = [], [], time.perf_counter() + seconds
+    took: list[float] = []
+    errors, used, begun = [], [], time.perf_counter()
+    stop = begun + seconds
 
     def read(k: int) -> None:
         names = list(itertools.islice(itertools.cycle(wanted[k]), k, k + len(wanted[k])))
@@ -115,7 +123,8 @@ def mixed(url: str, process: subprocess.Popen, readers: int, seconds: float, dig
             if time.perf_counter() > stop:
                 return
             try:
-                waits[k].append(asking[k].click(*wanted[k][name]) - idle[name])
+                took.append(needed := asking[k].click(*wanted[k][name]))
+                waits[k].append(needed - idle[name])
             except Exception as error:
                 errors.append(error)
 
@@ -125,15 +134,17 @@ def mixed(url: str, process: subprocess.Popen, readers: int, seconds: float, dig
     while any(thread.is_alive() for thread in threads):
         used.append(memory(process))
         time.sleep(1)
+    lasted = time.perf_counter() - begun
     longest = [max(mine) for mine in waits]
     every = sorted(wait for mine in waits for wait in mine)
     print(f"{readers} readers, {seconds:.0f} s: {len(every)} answers, {len(errors)} errors {errors[:1] or ''}")
+    p50, p95 = (statistics.quantiles(took, n=100)[share - 1] for share in (50, 95))
+    print(f"{len(every) / lasted:.1f} answers/s; an answer: p50 {p50:.1f} s, p95 {p95:.1f} s")
     print(f"wait of a request: median {statistics.median(every):.1f} s, longest {every[-1]:.1f} s")
     middle = statistics.median(longest)
     print(f"longest wait of each reader: median {middle:.1f} s, largest {max(longest):.1f} s, {max(longest) / middle:.2f} times the median")
-    quarter = len(used) // 4
-    print(f"memory (RssAnon): second quarter {statistics.mean(used[quarter : 2 * quarter]):.0f} MB, "
-          f"last quarter {statistics.mean(used[-quarter:]):.0f} MB, most {max(used):.0f} MB")  # fmt: skip
+    told = ", ".join(f"{used[second]:.0f} MB at {second} s" for second in MARKS if second < len(used))
+    print(f"memory (RssAnon): {told}, at the end {used[-1]:.0f} MB, most {max(used):.0f} MB")
 
 
 def greedy(url: str, jobs: int, clicks: int, digit: str) -> None:
