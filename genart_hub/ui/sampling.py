@@ -195,7 +195,7 @@ def build(models: ModelCache) -> Built:
     inputs.fields["prompt"].submit(drawing, asked, outputs, api_visibility="private", **telling)
     inputs.chips.success(drawing, asked, outputs, api_visibility="private", **telling)
     rolled = roll.click(dice, None, seed, api_name="dice", show_progress="hidden")
-    rolled.success(drawing, asked, outputs, api_name="sample_after_dice", **telling)
+    rolled.success(drawing, asked, outputs, api_name="sample_after_dice", trigger_mode="always_last", **telling)  # the last seed is drawn
     restored = dropped.upload(restore, dropped, fields, api_name="restore", show_progress="hidden")
     shown = restored.success(show_fields, model, list(inputs.shown.values()), **quiet)
     shown.success(drawing, asked, outputs, api_name="sample_after_restore", **telling)

@@ -1,10 +1,11 @@
 """Addresses and the switch of the language, as readers meet them."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 from browsing import DESK, PHONE, answered, box, choose, expect, open_tab, pictures, press
-from running import LANGUAGES
+from running import EMOJI, LANGUAGES
 
 from genart_hub.ui import address, pages, texts
 
@@ -131,6 +132,69 @@ def test_a_link_with_a_wish_fills_it_in_and_draws(visit, tiny_app):
     expect(page.locator(".answer:visible .thumbnail-lg img").first).to_be_visible()
     expect(field(page, "en", "prompt")).to_have_value("<b>blue apple</b>")
     expect(page).to_have_url(re.compile(r"\?tab=comparison&prompt="))
+
+
+@pytest.mark.parametrize("how", ["button", "enter", "chip"])
+def test_a_comparison_says_in_its_address_what_it_was_asked_for_and_a_reload_draws_it_again(visit, tiny_app, how):
+    page = visit(url=tiny_app.url, tab=None)
+    wish = {"chip": "雪人"}.get(how, texts.say("en", "prompt_default"))
+    if how == "button":
+        press(page, "en", "compare")
+    elif how == "enter":
+        field(page, "en", "prompt").press("Enter")
+    else:
+        page.get_by_role("button", name=wish, exact=True).locator("visible=true").click()
+    shown = page.locator(".answer:visible .thumbnail-lg img")
+    expect(shown).to_have_count(4 * (len(EMOJI) + 1))
+    told = re.compile(r"\?" + re.escape(urlencode({"tab": "comparison", "prompt": wish, "seed": 0})) + "$")
+    expect(page).to_have_url(told)
+    seen = sources(page)
+    open_tab(page, "en", "path")
+    page.go_back()
+    expect(page).to_have_url(told)
+    expect(shown).to_have_count(4 * (len(EMOJI) + 1))
+    page.reload()
+    expect(shown).to_have_count(4 * (len(EMOJI) + 1))
+    expect(field(page, "en", "prompt")).to_have_value(wish)
+    expect(page).to_have_url(told)
+    assert sources(page) == seen
+
+
+def test_a_language_that_is_none_and_other_nonsense_give_the_page_in_the_browser_s_language(visit, tiny_app):
+    page = visit("zh-CN", url=f"{tiny_app.url}/?seed=abc&model=../x&lang=xx&tab=%3Cb%20id=stranger%3E", tab=None)
+    sentence = texts.TEXTS["address_refused"][1].partition("{")[0]
+    expect(page.get_by_role("status").filter(has_text=sentence)).to_have_count(1)
+    expect(page.get_by_role("tab", name="对比")).to_have_attribute("aria-selected", "true")
+    assert page.locator("#stranger").count() == 0
+
+
+def test_the_switch_takes_an_error_of_the_other_language_away_and_says_what_was_wrong_in_its_own(visit, tiny_app):
+    page = visit(url=f"{tiny_app.url}/?tab=sampling&model=gan-mnist", tab=None)
+    drawn(page, "en", 0)
+    field(page, "en", "seed").fill("-1")
+    press(page, "en", "generate")
+    expect(page.locator("div.validation-error:visible")).to_contain_text(REFUSAL["en"])
+    expect(page).to_have_url(re.compile("seed=-1"))
+    turn(page, "en")
+    told = texts.say("zh", "address_refused", names=texts.say("zh", "seed"))
+    expect(page.get_by_role("status").filter(has_text=told)).to_have_count(1)
+    expect(page.get_by_text(REFUSAL["en"])).to_have_count(0)
+
+
+def test_two_readers_with_two_models_and_languages_at_once_each_get_their_own_pictures(visit, tiny_app):
+    asked = {"en": ("gan-mnist", 5), "zh": ("vae-mnist", 9)}
+    readers = {
+        lang: visit("en-US", url=f"{tiny_app.url}/?tab=sampling&model={model}&seed={seed}&lang={lang}", tab=None)
+        for lang, (model, seed) in asked.items()
+    }
+    for lang, (_, seed) in asked.items():
+        drawn(readers[lang], lang, seed)
+    assert sources(readers["en"]) != sources(readers["zh"])
+    for lang, (model, seed) in asked.items():
+        expect(box(readers[lang], lang, "model")).to_have_value(model)
+        alone = visit("en-US", url=f"{tiny_app.url}/?tab=sampling&model={model}&seed={seed}&lang={lang}", tab=None)
+        drawn(alone, lang, seed)
+        assert sources(alone) == sources(readers[lang])
 
 
 def test_a_link_to_digits_of_a_class_keeps_the_class(visit, tiny_app):

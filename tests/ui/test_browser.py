@@ -171,6 +171,51 @@ def test_a_name_of_markup_is_told_as_text(visit):
     assert not page.locator(".validation-error b").count()
 
 
+def test_a_prompt_a_class_and_a_file_s_name_of_markup_are_never_html(visit, tiny_app, tmp_path):
+    markup = "<img id=stranger src=x onerror=alert(1)>"
+    page = visit(url=tiny_app.url, tab="comparison")
+    page.get_by_role("textbox", name=texts.say("en", "prompt")).locator("visible=true").fill(markup)
+    press(page, "en", "compare")
+    expect(page.locator(".answer:visible .thumbnail-lg img")).to_have_count(comparison.FIRST * (len(EMOJI) + 1))
+    open_numbers(page, "en")
+    assert page.locator("#stranger").count() == 0
+    box(page, "en", "label").fill(markup)
+    page.keyboard.press("Enter")
+    press(page, "en", "compare")
+    expect(page.locator(".validation-error:visible")).to_contain_text("<img id=stranger")
+    open_tab(page, "en", "sampling")
+    (tmp_path / "<b id=stranger>.png").write_text("no picture")
+    page.locator('input[type="file"]').first.set_input_files(tmp_path / "<b id=stranger>.png")
+    expect(page.locator(".validation-error:visible")).to_contain_text("no picture")
+    assert page.locator("#stranger").count() == 0
+
+
+FIFTY_A_SECOND = """async (button) => {
+  for (let click = 0; click < 150; click++) {
+    button.click();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}"""
+
+
+def test_fifty_clicks_a_second_end_with_the_picture_of_the_last_and_an_empty_line(visit, tiny_app):
+    page, before = visit(url=tiny_app.url), len(tiny_app.terminal)
+    dice = page.get_by_role("button", name=texts.say("en", "dice"), exact=True)
+    dice.evaluate(FIFTY_A_SECOND)
+    page.wait_for_function(
+        """() => {
+          const seen = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.offsetParent);
+          const seed = seen("input[type=number]").map((one) => one.value), [first] = seen(".caption-label");
+          return first && seed.some((one) => first.innerText.endsWith(`seed ${one}`)) && !seen(".progress-text, .eta-bar").length;
+        }"""
+    )
+    with answered(page):  # nobody goes first any more
+        press(page, "en", "generate")
+    expect(pictures(page)).to_have_count(16)
+    assert page.get_by_test_id("toast-body").count() == 0
+    assert "Traceback" not in tiny_app.terminal[before:]
+
+
 def test_a_model_s_whole_name_and_enter_choose_it_and_not_one_that_its_name_is_part_of(visit):
     page = visit()
     for name in ("gan-mnist", "dcgan-mnist", "vae-mnist"):
@@ -271,11 +316,15 @@ def test_stop_ends_a_comparison_between_steps_and_keeps_its_pictures(slow_app, v
         press(page, "en", "compare")
         expect(status).to_contain_text("step")
         press(page, "en", "stop")
-    expect(status).to_have_text(texts.say("en", "stopped"))
+    expect(status).to_have_text(re.compile(texts.say("en", "stopped_within", step=r"\d+", steps=30)))
+    step = re.search(r"at step (\d+)", status.inner_text())[1]
+    unfinished = page.get_by_text(texts.say("en", "stopped_at", step=step, steps=30), exact=True)
+    expect(unfinished).to_be_visible()  # what stands there is no result
     expect(page.locator(".answer:visible .thumbnail-lg img").nth(16 * len(EMOJI) - 1)).to_be_visible()
     page.get_by_label("How many pictures").locator("visible=true").first.fill("1")
     press(page, "en", "compare")
     expect(page.locator(".answer:visible .thumbnail-lg img")).to_have_count(len(EMOJI) + 1)
+    expect(unfinished).to_have_count(0)
 
 
 def test_a_big_pipeline_asks_first_and_says_so_where_there_is_no_network(visit, tiny_app):
