@@ -105,6 +105,13 @@ def history_of(name: str) -> tuple[int, int, str]:
     return year_of(cls) or UNDATED, classes.index(cls) if cls in classes else len(classes), name
 
 
+def headed(name: str, say: Callable[[str], Any]) -> str:
+    """What stands above a bundled model's pictures: its kind and the year of its paper. say: gives the text of a key."""
+    cls = auto.class_of(name)
+    kind = say(f"kind_{cls.family}") if f"kind_{cls.family}" in texts.TEXTS else cls.family
+    return f"{kind} · {year}" if (year := year_of(cls)) else str(kind)
+
+
 def in_history() -> list[str]:
     """The bundled models in the order of history."""
     return sorted(auto.bundled(), key=history_of)

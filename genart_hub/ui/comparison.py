@@ -14,12 +14,11 @@ from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, choice, first_line
 from genart_hub.hub.cards.markdown import SAMPLES
 from genart_hub.hub.cards.shown import WISHES
-from genart_hub.hub.described import year_of
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto, stable_diffusion
 from genart_hub.ui import gpu, sprites, stage, texts
 from genart_hub.ui.address import Built
-from genart_hub.ui.answers import MOST, Answer, answer, in_history, known_classes, wished
+from genart_hub.ui.answers import MOST, Answer, answer, headed, in_history, known_classes, wished
 from genart_hub.ui.fields import (
     LADDERS,
     cannot_box,
@@ -337,10 +336,8 @@ def first_pictures(name: str) -> list[Image.Image]:
 
 
 def heading(name: str) -> str:
-    """What stands above a bundled model's pictures: its kind and the year of its paper, then its name."""
-    cls = auto.class_of(name)
-    kind = t(f"kind_{cls.family}") if f"kind_{cls.family}" in texts.TEXTS else cls.family
-    return f"### {kind}{f' · {year}' if (year := year_of(cls)) else ''}\n{name}"
+    """The title of a bundled model's column."""
+    return f"### {headed(name, t)}\n{name}"
 
 
 def big_title(lang: str | None, name: str) -> Any:

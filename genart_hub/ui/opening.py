@@ -11,7 +11,7 @@ from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from genart_hub.models import auto
-from genart_hub.ui import comparison, sprites, stage, texts
+from genart_hub.ui import answers, sprites, stage, texts
 from genart_hub.ui.fields import LADDERS, ladder_of
 from genart_hub.ui.figures import told_key
 from genart_hub.ui.sprites import Sprite
@@ -41,7 +41,7 @@ def markup(lang: str, tabs: tuple[str, ...], tab: str, plays: bool) -> tuple[str
 
     tab: the one that the app will open, of tabs. plays: whether that is the first screen, as it stands before anything was asked.
     """
-    names = [name for name in sorted(auto.bundled(), key=comparison.history_of) if sprites.sprite_of(name)] if plays else []
+    names = [name for name in answers.in_history() if sprites.sprite_of(name)] if plays else []
     ladder = next((ladder for ladder in LADDERS if any(ladder_of(name) == ladder for name in names)), None)
     found = [sprite for name in names if ladder_of(name) == ladder and (sprite := sprites.sprite_of(name))]
     sheets = [json.loads(stage.playing(sprite))["sheet"] for sprite in found]
@@ -64,9 +64,9 @@ def markup(lang: str, tabs: tuple[str, ...], tab: str, plays: bool) -> tuple[str
 
 def _column(say: Callable[[str], str], sprite: Sprite) -> str:
     listed = auto.listing(sprite.name)
-    kind = f"kind_{listed['family']}"
+    headed = answers.headed(sprite.name, say)
     return (
-        f'<div class="one"><div><h3>{html.escape(sprite.name)}</h3><p>{say(kind) if kind in texts.TEXTS else ""}</p></div>'
+        f'<div class="one"><div><h3>{headed}</h3><p>{html.escape(sprite.name)}</p></div>'
         f"<p>{say(told_key(listed['inputs'], listed['classes']))}</p>"
         f'<canvas data-plays="{html.escape(stage.playing(sprite))}"></canvas><p class="caption">{say(f"stage_{sprite.kind}")}</p></div>'
     )

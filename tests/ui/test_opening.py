@@ -5,8 +5,7 @@ import re
 import pytest
 from browsing import SMALL, TABS, expect, lang_of
 
-from genart_hub.models import auto
-from genart_hub.ui import comparison, opening, sprites, texts
+from genart_hub.ui import answers, opening, sprites, texts
 
 HEAD = b'<!doctype html><head><x></x><script>window.gradio_config = {"a": 1};</script><link></head>'
 PAGE = HEAD + b'\n<body\nstyle="a">\n<gradio-app></gradio-app></body>'
@@ -55,8 +54,9 @@ const shown = (canvas) => canvas.offsetParent;
 @pytest.mark.parametrize("lang", texts.LANGUAGES)
 def test_the_opening_shows_the_first_screen_s_columns_in_the_order_of_history(lang):
     links, body = opening.markup(lang, TABS, "comparison", True)
-    names = [name for name in sorted(auto.bundled(), key=comparison.history_of) if name.endswith("-emoji")]
-    assert re.findall(r"<h3>(.*?)</h3>", body) == names
+    names = [name for name in answers.in_history() if name.endswith("-emoji")]
+    assert re.findall(r"<h3>.*?</h3><p>(.*?)</p>", body) == names
+    assert re.findall(r"<h3>(.*?)</h3>", body) == [answers.headed(name, lambda key: texts.say(lang, key)) for name in names]
     assert [link.split("?")[0] for link in re.findall(r'href="sprites/(.*?)"', links)] == [f"{name}.webp" for name in names]
     assert [body.count(texts.say(lang, f"stage_{kind}")) for kind in sprites.KINDS] == [2, 2, 1]
     assert 'aria-hidden="true"' in body
