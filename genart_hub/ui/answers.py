@@ -13,6 +13,7 @@ from genart_hub.errors import GenartError, choice, shorten, whole
 from genart_hub.hub.described import year_of
 from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
+from genart_hub.models.inputs import INPUTS
 from genart_hub.models.labels import index_of_class
 from genart_hub.ui import texts
 from genart_hub.ui.fields import LADDERS, caption, class_of, classes_of, ladder_of, on_ladder, parsed, seed_of
@@ -74,7 +75,7 @@ def wished(
     if ladders := [one for one in LADDERS if on_ladder(names, one)]:
         choice(where, texts.say(lang, "ladder"), ladder, ladders)
         check_class(texts.say(lang, ladder), label, known_classes(names, ladder))
-    return Wish(n, seed, parsed(truncation), prompt, ladder, label)
+    return Wish(n, seed, INPUTS["truncation"].check(where, parsed(truncation)), prompt, ladder, label)
 
 
 def answer(model: ImageModel, wish: Wish) -> Answer:

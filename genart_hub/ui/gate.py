@@ -23,6 +23,7 @@ NAME = 64  # characters of a page's name
 API = re.compile(r"/gradio_api/(.*)")
 CALLS = re.compile(r"(queue/join|call/.+|run/.+|api/.+|component_server)/?")  # each can begin a page's state
 CALLED = re.compile(r"(?:call(?:/v2)?|run|api)/([^/]+)/?")
+OF_PAGE = "predict"  # what the page calls its own events by, with their numbers
 STREAM = re.compile(r"call/(?:v2/)?[^/]+/([^/]+)")
 CLOSED = re.compile(r"(deep_link|process_recording|dev/reload|(undo-)?vibe-|proxy=|file[=/]https?:|profiling|runs|run-history)")
 FREE = re.compile(
@@ -121,7 +122,8 @@ class Gate:
             raise Refused(429, "Too many requests from this address. Wait a moment.")
         if method in ("GET", "HEAD", "OPTIONS"):
             return receive
-        if self.endpoints is not None and (called := CALLED.fullmatch(api)) and called[1] not in self.endpoints:
+        called = CALLED.fullmatch(api)
+        if self.endpoints is not None and called and called[1] not in {*self.endpoints, OF_PAGE}:
             raise Refused(404, "There is no endpoint of that name.")  # Gradio would run any event of the page by its name
         kind, _, about = header(scope, b"content-type").partition(";")
         if kind.strip().lower() != "multipart/form-data":

@@ -163,7 +163,7 @@ def build(models: ModelCache) -> Built:
                 go = gr.Button(t("reconstruct"), variant="primary")
                 search = gr.Button(t("invert"), variant="primary")
                 stop = gr.Button(t("stop"), variant="stop")
-            steps = unchecked(gr.Slider(10, MOST_STEPS, value=300, step=10, label=t("steps")))
+            steps = unchecked(gr.Slider(1, MOST_STEPS, value=300, step=1, label=t("steps")))
             with gr.Row(elem_classes="rebuilt"):
                 seen, _ = answer("seen")
                 vae_answer, vae_figure = answer("vae_answer")

@@ -84,6 +84,9 @@ def build(models: ModelCache) -> Built:
             for name, value in (("num_steps", num_steps), ("guidance", guidance), ("prior", prior), ("temperature", temperature))
             if value is not None and str(value).strip()
         }
+        if request is None or request.headers.get("x-gradio-user") != "app":  # a page may hold what another model took
+            for name in ("truncation", "num_steps", "guidance", "temperature"):
+                given |= {name: INPUTS[name].check(name, given[name])} if given.get(name) is not None else {}
         asked = {name: given[name] for name in model.inputs if given.get(name) is not None}
         classes = classes_of(model, chosen, n, seed)
         names = [None] * n if classes is None else [model.class_names[k] for k in classes.tolist()]

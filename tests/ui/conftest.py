@@ -59,7 +59,7 @@ def tiny_model(tiny_weights, monkeypatch):
 def slow_app(tmp_path, tiny_weights):
     """The app over `tiny_weights` with a pipeline of so many steps that a person can stop it in between, be the browser ever so slow."""
     weights = shutil.copytree(tiny_weights, tmp_path / "weights")
-    (weights / PIPELINE / "sampling.json").write_text('{"num_steps": 30, "guidance": 3}')
+    (weights / PIPELINE / "sampling.json").write_text('{"num_steps": 60, "guidance": 3}')
     (tmp_path / "app").mkdir()
     with running_app(tmp_path / "app", weights) as app:
         yield app

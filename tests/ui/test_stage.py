@@ -235,7 +235,7 @@ def test_a_model_that_takes_steps_fades_in_its_own_place(slow_app, visit):
     canvas = page.locator(".answer:visible").last.locator(".stage canvas")
     expect(canvas).to_be_visible()
     assert frames_change(page, 0)
-    expect(page.locator(".answer:visible").last.locator("h3")).to_have_text(PIPELINE)
+    expect(page.locator(".answer:visible").last.locator(".prose.title")).to_contain_text(PIPELINE)
     press(page, "en", "stop")
     expect(page.locator(".prose.status:visible")).to_have_text(texts.say("en", "stopped"))
 
