@@ -21,6 +21,7 @@ from genart_hub.train.noise import Noise
 from genart_hub.train.settings import Settings, Steps, Task, option
 
 OTHER_SEEDS = 1_000_000_000  # on from the run's seed: the samples that choose the best state are not those that measure it
+MOVES = ("both", "discriminator", "generator")
 FITS = 0.1  # a feature network's `shift`: emoji of any style 0.01, digits of one class 0.06; photographs 0.7, line drawings on white 0.2
 
 
@@ -63,6 +64,7 @@ def gan_step(
     r1_every: int = 1,
     gp: float = 0.0,
     augment: tuple[str, ...] = (),
+    move: str = "both",
     backward: Callable[[Tensor], None] = Tensor.backward,
 ) -> dict[str, Tensor]:
     """One step of the discriminator, then one of the generator. Goodfellow et al. 2014, algorithm 1.
@@ -70,7 +72,7 @@ def gan_step(
     x: (B, C, H, W) real pictures; label: (B,) for a conditional GAN. r1, r2: the weights of E[||grad_x D(x)||^2] on real and on made
     pictures (Mescheder et al. 2018), both taken every r1_every-th step at r1_every times the weight (Karras et al. 2020, section B), by
     the pixels before their augmentation and through it, as Karras et al. 2020 (ADA) and Huang et al. 2024 do. gp: the weight of WGAN-GP's
-    penalty.
+    penalty. move: of MOVES, whose step it is, where only one of the two shall learn.
     With accumulated gradients, the generator's come from the discriminator before its update in all parts of a batch but the last.
     Returns the numbers to log.
     """
@@ -90,16 +92,18 @@ def gan_step(
     if gp > 0:
         u = noise.uniform(len(x))
         penalty += gp * losses.gradient_penalty(lambda between: gan.discriminate(between, *given), real, fake.detach(), u)
-    backward(d_loss + penalty)
-    d_optimizer.step()
-    d_optimizer.zero_grad()
+    if move != "generator":
+        backward(d_loss + penalty)
+        d_optimizer.step()
+        d_optimizer.zero_grad()
 
     with frozen(gan) as judge:
         fooled = judge.discriminate(fake, *given)
         g_loss = objective.generator(judge.discriminate(real.detach(), *given), fooled) if objective.paired else objective.generator(fooled)
-        backward(g_loss)
-    g_optimizer.step()
-    g_optimizer.zero_grad()
+        if move != "discriminator":
+            backward(g_loss)
+            g_optimizer.step()
+            g_optimizer.zero_grad()
 
     numbers = {"d_loss": d_loss.detach(), "g_loss": g_loss.detach()}
     if objective.paired:

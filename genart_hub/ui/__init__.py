@@ -23,6 +23,7 @@ from genart_hub.models import auto
 from genart_hub.ui import (
     address,
     comparison,
+    film,
     inside,
     interpolation,
     machine,
@@ -36,12 +37,16 @@ from genart_hub.ui import (
     stage,
     texts,
     theme,
+    training,
 )
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.head import Head
 from genart_hub.ui.model_cache import ModelCache
 
-TABS = {"comparison": comparison, "path": path, "sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction}
+TABS = {
+    "comparison": comparison, "path": path, "sampling": sampling, "interpolation": interpolation, "reconstruction": reconstruction,
+    "training": training,
+}  # fmt: skip
 
 
 def build() -> gr.Blocks:
@@ -62,8 +67,12 @@ def build() -> gr.Blocks:
             station = path.STATIONS[name]
             opener = built[station.tab].open_inside if station.inside else built[station.tab].open_by
             assert opener is not None
-            assert station.model is not None
-            opener(button, tabs, station.model)
+            assert station.opened is not None
+            opener(button, tabs, station.opened)
+        for tab_built in built.values():
+            if tab_built.wire:
+                tab_built.wire(tabs, built)
+        page.unload(training.leave)
         address.wire(bar, tabs, items, built)
         sheet.build(models, tabs, built, [block for block in page.blocks.values() if isinstance(block, gr.Gallery)])
         programs.build(models)
@@ -84,7 +93,7 @@ def launch(**options: Any) -> None:
     ]
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE + stage.CSS + inside.CSS + opened.CSS,
+        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + opened.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

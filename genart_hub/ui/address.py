@@ -18,7 +18,7 @@ from genart_hub.errors import MAX_SEED, GenartError, choice, number, text, whole
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
 from genart_hub.models.inputs import INPUTS, MAX_GUIDANCE, MAX_STEPS, MAX_TEMPERATURE, PRIORS, PROMPT_LIMIT
-from genart_hub.ui import pages, texts
+from genart_hub.ui import pages, recordings, texts
 from genart_hub.ui.fields import LADDERS, class_choices, on_ladder, parsed
 from genart_hub.ui.handlers import Opener, guarded
 from genart_hub.ui.model_cache import ModelCache, host_s_pipeline
@@ -36,7 +36,7 @@ class Built:
     open_by: lets a button of another tab open it. fields: by their names in the address. go: the button that draws. asked: other events
     that draw, such as Enter or a chip. classes: those that there are to choose from, for what the fields hold. follow: further updates
     for that. buttons: those that open other tabs, by page. take: lets a button of another place bring the picture of a file, and answers
-    it. open_inside: as open_by, with the model opened.
+    it. open_inside: as open_by, with the model opened. wire: called when all tabs are there.
     """
 
     open_by: Opener | None = None
@@ -48,6 +48,7 @@ class Built:
     buttons: Mapping[str, gr.Button] = field(default_factory=dict)
     take: Callable[[gr.Button, gr.Tabs, gr.State], None] | None = None
     open_inside: Opener | None = None
+    wire: Callable[[gr.Tabs, Mapping[str, "Built"]], None] | None = None
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -94,6 +95,7 @@ CHECKS: dict[str, Callable[[str], Any]] = {  # what may stand in an address: a v
     "fps": _number(1, 50),
     "loop": lambda value: _one_of("0", "1")(value) == "1",
     "steps": _whole(1, MOST_INVERSION),
+    "recording": _one_of(*recordings.NAMES),
     "step": lambda value: STEPS.index(_one_of(*STEPS)(value)),
 }
 CALLED = {"n": "count", "dataset": "ladder", "step": "path_pages"}  # the texts of names that have others on the page

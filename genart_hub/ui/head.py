@@ -17,7 +17,7 @@ from genart_hub.errors import GenartError
 from genart_hub.hub.cards.markdown import SAMPLES
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
-from genart_hub.ui import opening, stage, texts
+from genart_hub.ui import film, opening, stage, texts
 from genart_hub.ui.address import title_of
 
 PICTURE = re.compile(r"/link/([\w-]{1,100})\.png")
@@ -89,7 +89,7 @@ class Head:
         }  # fmt: skip
         lines = [
             LANGUAGE_SCRIPT % ((locale_of(lang, accepted),) * 2),
-            f"<script>{stage.SCRIPT}</script>",
+            f"<script>{stage.SCRIPT}{film.SCRIPT}</script>",
             f"<title>{html.escape(title)}</title>",
             f'<meta name="description" content="{html.escape(facts["og:description"])}">',
             *(f'<meta property="{name}" content="{html.escape(value)}">' for name, value in facts.items()),

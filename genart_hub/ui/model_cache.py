@@ -1,6 +1,8 @@
 """Loaded models, kept by memory, and the names that a page may ask for."""
 
+import copy
 import os
+import secrets
 import shutil
 import threading
 from collections import OrderedDict
@@ -11,13 +13,14 @@ from typing import Any
 from genart_hub.devices import pick_device
 from genart_hub.errors import GenartError, shorten
 from genart_hub.hub.described import name_of, num_parameters
-from genart_hub.hub.locate import bundled_folder, not_found
+from genart_hub.hub.locate import Source, bundled_folder, not_found
 from genart_hub.hub.names import HUB_ID, NAME_LIMIT
 from genart_hub.models import auto
 from genart_hub.models.auto import check_generative, check_image_model
 from genart_hub.models.base import Generative, ImageModel
 from genart_hub.ui import gpu, turns
 
+HERE = "here/"  # how the names of models begin that were trained in the app
 TRUSTED_BYTES = 20_000_000_000  # for the pipeline that the host has named: setting GENART_SD_MODEL is consent
 
 
@@ -55,6 +58,7 @@ class ModelCache:
     def __init__(self, max_bytes: int | None = None):
         self.max_bytes = max_bytes or int(float(os.environ.get("GENART_MODEL_MEMORY_MB", "2000")) * 1e6)
         self._models: OrderedDict[str, ImageModel] = OrderedDict()
+        self._kept: dict[str, ImageModel] = {}
         self._lock, self._from_disk, self._from_hub = threading.Lock(), threading.Lock(), threading.Lock()
 
     def get(self, name: object, trusted: bool = False, agreed: bool = False) -> ImageModel:
@@ -81,6 +85,15 @@ class ModelCache:
             return {}
         return {"token": False} | gpu.options(TRUSTED_BYTES) if agreed else {"token": False, "cache_dir": readers_cache()}
 
+    def keep(self, model: ImageModel, family: str) -> str:
+        """Keep a model that was made here, in place of the one before, under a name that nobody guesses. Returns it."""
+        name = f"{HERE}{family}-{secrets.token_hex(4)}"
+        mine = copy.deepcopy(model).eval()
+        mine.source = Source(name, Path())
+        with self._lock:
+            self._kept = {name: mine}
+        return name
+
     def is_loaded(self, name: object) -> bool:
         """Whether the model of that name is in memory."""
         with self._lock:
@@ -90,7 +103,9 @@ class ModelCache:
         with self._lock:
             if name in self._models:
                 self._models.move_to_end(name)
-            return self._models.get(name)
+            if name.startswith(HERE) and name not in self._kept:
+                raise GenartError("not_kept", name=name)
+            return self._kept.get(name) or self._models.get(name)
 
     def _host_s(self, name: str) -> ImageModel | None:
         """A model of the host's by the commit that a recipe names, where that is the one that is offered."""

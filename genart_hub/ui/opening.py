@@ -11,12 +11,13 @@ from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from genart_hub.models import auto
-from genart_hub.ui import answers, sprites, stage, texts
+from genart_hub.ui import answers, recordings, sprites, stage, texts
 from genart_hub.ui.fields import LADDERS, ladder_of
 from genart_hub.ui.figures import told_key
 from genart_hub.ui.sprites import Sprite
 
-SHEET = re.compile(r"/sprites/([\w.-]{1,100})\.webp")
+SHEET = re.compile(r"/(sprites|recordings)/([\w.-]{1,100})\.webp")
+FOLDERS = {"sprites": sprites.FOLDER, "recordings": recordings.FOLDER}
 KEPT = {"cache-control": "public, max-age=31536000, immutable"}  # its address changes with the weights that drew it
 STYLE, SCRIPT = (Path(__file__).with_name(f"opening.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
 BODY = re.compile(rb"</head>\s*<body[^>]*>")
@@ -24,14 +25,15 @@ HELD = b"<script>window.gradio_config"  # what the page holds stands from there 
 
 
 class Sheets:
-    """ASGI middleware: /sprites/NAME.webp is the sheet of that name."""
+    """ASGI middleware: /sprites/NAME.webp and /recordings/NAME.webp are the sheets of that name."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = SHEET.fullmatch(scope.get("path", "").removeprefix(scope.get("root_path", "").rstrip("/")))
-        file = sprites.FOLDER / f"{asked[1]}.webp" if asked and scope["type"] == "http" and scope["method"] in ("GET", "HEAD") else None
+        reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        file = FOLDERS[asked[1]] / f"{asked[2]}.webp" if asked and reads else None
         await (FileResponse(file, headers=KEPT) if file and file.is_file() else self.app)(scope, receive, send)
 
 

@@ -30,29 +30,34 @@ LATEX = [{"left": "$", "right": "$", "display": False}]
 
 @dataclass(frozen=True)
 class Station:
-    """What stands beside a page's text. code: what its idea is in the running package. model: whose samples it shows, and which the
-    button opens, in the tab `tab`. inside: it opens the model itself too.
+    """What stands beside a page's text. code: what its idea is in the running package. model: whose samples it shows. The button opens
+    the tab `tab` with it, or with `recording`, a recorded training. inside: it opens the model itself too.
     """  # fmt: skip
 
     code: Callable[..., Any] | None = None
     model: str | None = None
     tab: str = "sampling"
     inside: bool = False
+    recording: str | None = None
+
+    @property
+    def opened(self) -> str | None:
+        return self.recording or (self.model if self.model and bundled_folder(self.model) else None)
 
 
 STATIONS = {
     "start": Station(model="vae-mnist"),
     "autoencoder": Station(VAE.reconstruct, "conv-vae-emoji", "reconstruction"),
     "vae": Station(losses.kl_to_standard_normal, "vae-mnist", "reconstruction"),
-    "gan": Station(losses.discriminator_loss, "gan-mnist"),
-    "collapse": Station(losses.r1_penalty, "gan-mnist"),
+    "gan": Station(losses.discriminator_loss, "gan-mnist", "training", recording="gan-article"),
+    "collapse": Station(losses.r1_penalty, "gan-mnist", "training", recording="gan-collapse"),
     "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),
     "tokens": Station(VQVAE.quantise),
     "diffusion": Station(DDPM._moments, "ddpm-mnist", inside=True),
     "latent-diffusion": Station(DDPM._guided, "tiny-sd-emoji", inside=True),
     "one-wish": Station(Prompted.sample, "text-gan-emoji", "comparison"),
     "today": Station(model="tiny-sd-emoji", tab="comparison"),
-    "algorithm": Station(vae_step, "vae-mnist"),
+    "algorithm": Station(vae_step, "vae-mnist", "training", recording="vae"),
     "applications": Station(model="conv-vae-emoji", tab="interpolation"),
     "limits": Station(model="tiny-sd-emoji"),
     "outlook": Station(),
@@ -110,7 +115,7 @@ def build(models: ModelCache) -> Built:
                         gr.Image(picture, label=station.model, **options)
                     if station.code:
                         gr.Code(code_of(station.code), language="python", label=t("path_code"), interactive=False)
-                    if station.model and bundled_folder(station.model):
+                    if station.opened:
                         opening[name] = gr.Button(t("path_try"), variant="primary")
                     gr.Markdown(t(f"page_{name}_question"), latex_delimiters=LATEX, elem_classes="page-question")
                     with gr.Accordion(t("path_answer"), open=False):

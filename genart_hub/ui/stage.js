@@ -25,7 +25,7 @@
    * (px between pictures), fps, rest (seconds that the first frame stands), fade (seconds from what stood there before), alt (what a
    * reader hears who sees nothing). The canvas has its size at once where side is told.
    * Returns the player: show(options) plays another, follow(player) goes on where one of the same sheet is, frame tells which column it
-   * shows, stop() ends it.
+   * shows, hold(k) stands still on column k, stop() ends it.
    */
   function stage(canvas, options = {}) {
     const player = players.get(canvas) ?? new Player(canvas);
@@ -51,6 +51,7 @@
   class Player {
     seen = false;
     frame = 0;
+    held = null; // the column it stands on, if it does not play
 
     constructor(canvas) {
       this.canvas = canvas;
@@ -90,8 +91,13 @@
       this.draw();
     }
 
+    hold(k) {
+      this.held = k;
+      if (this.sheet) this.draw();
+    }
+
     get busy() {
-      return this.seen && this.sheet && ((this.options.frames ?? 1) > 1 || this.past);
+      return this.seen && this.sheet && this.held === null && ((this.options.frames ?? 1) > 1 || this.past);
     }
 
     advance(seconds) {
@@ -102,9 +108,9 @@
     draw() {
       const { frames = 1, fps = FPS, rest = 1 / fps, fade = 0 } = this.options;
       const round = rest + (frames - 1) / fps, at = this.seconds % round;
-      const k = at < rest ? 0 : Math.min(1 + Math.floor((at - rest) * fps), frames - 1);
+      const k = this.held ?? (at < rest ? 0 : Math.min(1 + Math.floor((at - rest) * fps), frames - 1));
       const left = (k ? rest + k / fps : rest) - at; // seconds until the next frame
-      const share = frames > 1 ? Math.round(BLEND * Math.max(0, 1 - left * fps)) / BLEND : 0;
+      const share = frames > 1 && this.held === null ? Math.round(BLEND * Math.max(0, 1 - left * fps)) / BLEND : 0;
       const old = this.past ? Math.max(0, 1 - this.seconds / fade) : 0;
       if (!old) this.past = null;
       this.frame = k;

@@ -11,7 +11,7 @@ playwright = pytest.importorskip("playwright.sync_api") if not os.environ.get("C
 expect = playwright.expect
 
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-TABS = ("comparison", "path", "sampling", "interpolation", "reconstruction")
+TABS = ("comparison", "path", "sampling", "interpolation", "reconstruction", "training")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SMALL = (390, 320)  # px, of phones
 WAIT = 120_000  # ms, for a machine that has other things to do
