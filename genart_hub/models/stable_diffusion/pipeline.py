@@ -52,8 +52,7 @@ class StableDiffusion(ImageModel):
     Steps and guidance may be called num_inference_steps and guidance_scale, as there.
     """
 
-    family = "diffusion"
-    arxiv = "2112.10752"
+    family, arxiv = "diffusion", "2112.10752"
     channels = 3
     _write_card, inside = staticmethod(pipelines.write_card), inside
     defaults: dict[str, Any] = DEFAULTS
