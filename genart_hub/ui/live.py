@@ -145,7 +145,7 @@ def _address(x: Tensor) -> str:
 @cache
 def digits() -> Tensor:
     """The digits that ship: uint8 (2000, 1, 28, 28)."""
-    sheet = torch.frombuffer(bytearray(Image.open(DIGITS_FILE).convert("L").tobytes()), dtype=torch.uint8)
+    sheet = torch.frombuffer(bytearray(images.open_picture(DIGITS_FILE).convert("L").tobytes()), dtype=torch.uint8)
     rows = sheet.reshape(-1, SIDE, 50, SIDE)
     return rows.permute(0, 2, 1, 3).reshape(-1, 1, SIDE, SIDE).contiguous()
 
