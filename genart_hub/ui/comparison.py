@@ -107,7 +107,7 @@ def build(models: ModelCache) -> Built:
             """A model's pictures and what they cost, and what there is to say of the prompt if it reads one."""
             prompted = {"prompt": wish.prompt} if "prompt" in given.asked else {}
             if prompted:
-                notes.append(prompt_note(lang, model, wish.prompt))
+                notes.append(prompt_note(lang, model, wish.prompt or ""))
             paths, count, is_big = given.save(model, wish.seed, folder, f"{k}-{name}"), len(captions), k == len(names)
             costs, measured = gpu.costs_of(model, **prompted), {} if is_big else evaluation(name)
             rows.append(figures(lang, name, model, count, given.seconds, costs, measured))

@@ -85,7 +85,7 @@ class ModelCache:
             return {}
         return {"token": False} | gpu.options(TRUSTED_BYTES) if agreed else {"token": False, "cache_dir": readers_cache()}
 
-    def keep(self, model: ImageModel, family: str) -> str:
+    def keep(self, model: Any, family: str) -> str:
         """Keep a model that was made here, in place of the one before, under a name that nobody guesses. Returns it."""
         name = f"{HERE}{family}-{secrets.token_hex(4)}"
         mine = copy.deepcopy(model).eval()
