@@ -266,7 +266,7 @@ def hub_search(*boxes: gr.Dropdown) -> None:
         note = texts.say(texts.language(request), "found", count=len(found))
         return *(gr.update(choices=whole_names_first([*offered(), *found])) for _ in boxes), gr.update(info=note)
 
-    line = gr.Textbox(label=texts.t("search"), placeholder=texts.t("search_hint"))
+    line = gr.Textbox(label=texts.t("search"), placeholder=texts.t("search_hint"), max_lines=1)
     line.submit(search, line, [*boxes, line], api_name="search")
 
 

@@ -17,7 +17,7 @@ from genart_hub.errors import GenartError
 from genart_hub.hub.cards.markdown import SAMPLES
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
-from genart_hub.ui import film, opening, stage, texts
+from genart_hub.ui import accessible, film, opening, stage, texts
 from genart_hub.ui.address import title_of
 
 PICTURE = re.compile(r"/link/([\w-]{1,100})\.png")
@@ -90,6 +90,8 @@ class Head:
         lines = [
             LANGUAGE_SCRIPT % ((locale_of(lang, accepted),) * 2),
             f"<script>{stage.SCRIPT}{film.SCRIPT}</script>",
+            f"<script>{accessible.SCRIPT}</script>",
+            f"<style>{accessible.CSS}</style>",  # Gradio would let the app's own hold for what lies within its tabs only
             f"<title>{html.escape(title)}</title>",
             f'<meta name="description" content="{html.escape(facts["og:description"])}">',
             *(f'<meta property="{name}" content="{html.escape(value)}">' for name, value in facts.items()),

@@ -45,7 +45,7 @@ def build(models: ModelCache) -> Built:
         with gr.Column(scale=1, min_width=280):
             model = model_box(offered_from_latents(), value=first_shown())
             label = class_box(models, model)
-            seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"))
+            seeds = gr.Textbox(value="0, 1, 2, 3", label=t("seeds"), info=t("seeds_info"), max_lines=1)
             method = unchecked(gr.Radio([(t("slerp"), "slerp"), (t("lerp"), "lerp")], value="slerp", label=t("method")))
             frames = unchecked(gr.Slider(2, MOST_FRAMES, value=72, step=1, label=t("frames")))
             fps = unchecked(gr.Slider(1, 50, value=24, step=1, label=t("fps")))

@@ -21,6 +21,8 @@ FOLDERS = {"sprites": sprites.FOLDER, "recordings": recordings.FOLDER}
 KEPT = {"cache-control": "public, max-age=31536000, immutable"}  # its address changes with the weights that drew it
 STYLE, SCRIPT = (Path(__file__).with_name(f"opening.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
 BODY = re.compile(rb"</head>\s*<body[^>]*>")
+STYLESHEET = re.compile(rb'<link rel="stylesheet"([^>]*)>')
+AT_REST = rb'<link rel="stylesheet" media="print" onload="this.media=`all`"\1>'  # nothing is kept from being drawn by it
 HELD = b"<script>window.gradio_config"  # what the page holds stands from there to the end of its head, and is long
 
 
@@ -83,4 +85,6 @@ def opened(page: bytes, lang: str, tabs: tuple[str, ...], query: Mapping[str, st
     if not (held and found):
         return page
     links, body = markup(lang, tabs, tab, tab == tabs[0] and "dataset" not in query)
-    return before + links.encode() + found[0] + body.encode() + held + after[: found.start()] + after[found.end() :]
+    rest = after[: found.start()]
+    first = b"".join(sheet.expand(AT_REST) for sheet in STYLESHEET.finditer(rest))  # or it would undo the parts' own
+    return before + links.encode() + first + found[0] + body.encode() + held + STYLESHEET.sub(b"", rest) + after[found.end() :]

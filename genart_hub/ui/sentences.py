@@ -348,3 +348,40 @@ ON_PAGE: dict[str, tuple[str, str]] = dict.fromkeys(UNUSABLE_CODES, UNUSABLE) | 
         "{file} 用到了本页没有的设置（{names}）。",
     ),
 }  # fmt: skip
+
+ALTS: dict[str, tuple[str, str]] = {  # what a picture is called, to those who hear the page
+    "picture": ("A picture", "一张图片"),
+    "picture_number": ("picture {place}", "第 {place} 张"),
+    "code": ("Code", "代码"),
+    "paper": ("A sheet of paper to draw on", "一张可以画画的纸"),
+    "drawn_by": ("Pictures drawn by {model}", "{model} 画的图片"),
+}
+
+GRADIO: dict[str, tuple[str, str]] = {  # names that Gradio gives in English only, as patterns, and what they are called here
+    "Toggle Sidebar": ("Close the picture's sheet", "关闭图片详情"),
+    "number input for (.*)": ("{1}: a number", "{1}：数值"),
+    "range slider for (.*)": ("{1}: a slider", "{1}：滑块"),
+    "Reset to default value": ("Reset to the default", "恢复默认值"),
+    "Fullscreen": ("Full screen", "全屏"),
+    "Exit fullscreen mode": ("Leave full screen", "退出全屏"),
+    "Close": ("Close", "关闭"),
+    "More tabs": ("More tabs", "更多标签页"),
+    "Download": ("Download", "下载"),
+    "Copy": ("Copy", "复制"),
+    "Code input container": ("Code", "代码"),
+    "Click to upload or drop files": ("Choose a file, or drop one here", "选择文件，或把它拖到这里"),
+    "Upload file": ("Upload a file", "上传文件"),
+    "Remove Image": ("Remove the picture", "移除图片"),
+    "Paste from clipboard": ("Paste from the clipboard", "从剪贴板粘贴"),
+    "Zoom in": ("Larger", "放大"),
+    "Zoom out": ("Smaller", "缩小"),
+    "undo": ("Undo", "撤销"),
+    "Redo": ("Redo", "重做"),
+    "Clear canvas": ("A new sheet", "清空画纸"),
+    "Brush": ("Brush", "画笔"),
+    "Brush Size": ("Width of the brush", "画笔粗细"),
+    "Erase": ("Eraser", "橡皮"),
+    "Color": ("Colour", "颜色"),
+    "Table actions": ("What to do with the table", "表格操作"),
+    "Copy table data": ("Copy the table", "复制表格"),
+}

@@ -21,17 +21,38 @@ from genart_hub.ui.turns import MODEL
 SHOWN, LARGE = 384, 512  # px
 AROUND = 4  # pictures
 SCRIPT = """
-// Esc closes the sheet, and what had the focus before has it again.
+// Esc closes the sheet, and the picture that it came from has the focus again. By the keyboard, the sheet has it while it is open.
 const sheet = element.closest(".sheet");
-let before = null;
+let gallery = null, place = 0, byKeyboard = false;
 const opened = () => sheet.classList.contains("open");
+const thumbnails = (kind) => [...(gallery?.querySelectorAll(`.thumbnail-${kind}`) ?? [])];
+sheet.setAttribute("role", "dialog");
+sheet.setAttribute("aria-label", props.label);
+watch("label", () => sheet.setAttribute("aria-label", props.label));
+document.addEventListener("click", (event) => {
+  const picture = event.target.closest?.(".thumbnail-item");
+  if (!picture || sheet.contains(picture)) return;
+  [gallery, byKeyboard] = [picture.closest(".block"), event.detail === 0];
+  place = thumbnails(picture.classList.contains("thumbnail-lg") ? "lg" : "small").indexOf(picture);
+}, true);
+const drawnAnew = (then) => requestAnimationFrame(() => requestAnimationFrame(then)); // the gallery may close its own view by the same key
+function giveBack() {
+  (thumbnails("small").find((one) => one.classList.contains("selected")) ?? thumbnails("lg")[place])?.focus();
+}
+let was = opened();
 new MutationObserver(() => {
-  if (opened()) before ??= document.activeElement;
-  else if (before) { before.focus?.(); before = null; }
+  if (opened() === was) return;
+  was = opened();
+  if (!was) drawnAnew(giveBack);
+  else if (byKeyboard) sheet.querySelector(".toggle-button").focus();
 }).observe(sheet, { attributes: true, attributeFilter: ["class"] });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && opened()) sheet.querySelector(".toggle-button").click();
-});
+  if (event.key !== "Escape") return;
+  const chosen = thumbnails("small").findIndex((one) => one.classList.contains("selected"));
+  if (chosen >= 0) place = chosen;
+  if (opened()) sheet.querySelector(".toggle-button").click();
+  else if (gallery?.contains(event.target)) drawnAnew(giveBack);
+}, true);
 """
 TALLEST = 3.0  # a bar of that many standard deviations fills half of the height
 
@@ -61,7 +82,7 @@ def build(models: ModelCache, tabs: gr.Tabs, built: Mapping[str, Built], galleri
     with gr.Sidebar(position="right", open=False, width=440, elem_classes="sheet") as sheet:
         one = {"interactive": False, "show_label": False, "elem_classes": "few-pixels", "buttons": []}
         picture = gr.Image(height=SHOWN, label=t("sheet"), **one)
-        facts = gr.HTML(padding=False, js_on_load=SCRIPT)
+        facts = gr.HTML(label=t("sheet"), padding=False, js_on_load=SCRIPT)
         with gr.Column(visible=False, elem_classes="strip") as row:
             gr.Markdown(t("sheet_around"), elem_classes="note")
             near = gr.Gallery(label=t("sheet_around"), columns=AROUND, height="auto", allow_preview=False, **one)

@@ -15,11 +15,22 @@ THEME = gr.themes.Soft(
 ).set(
     body_background_fill="linear-gradient(180deg, #eef0fb 0%, #f8fafc 340px)",
     body_background_fill_dark="linear-gradient(180deg, #1e1b3a 0%, #0b1020 340px)",
-    button_primary_background_fill="linear-gradient(90deg, *primary_500, *secondary_500)",
-    button_primary_background_fill_hover="linear-gradient(90deg, *primary_600, *secondary_600)",
-    button_primary_background_fill_dark="linear-gradient(90deg, *primary_500, *secondary_500)",
-    button_primary_background_fill_hover_dark="linear-gradient(90deg, *primary_400, *secondary_400)",
+    button_primary_background_fill="linear-gradient(90deg, *primary_600, *secondary_600)",
+    button_primary_background_fill_hover="linear-gradient(90deg, *primary_700, *secondary_700)",
+    button_primary_background_fill_dark="linear-gradient(90deg, *primary_600, *secondary_600)",
+    button_primary_background_fill_hover_dark="linear-gradient(90deg, *primary_700, *secondary_700)",
     button_primary_text_color="white",
+    body_text_color_subdued="*neutral_600",
+    link_text_color="*secondary_700",
+    link_text_color_active="*secondary_700",
+    link_text_color_hover="*secondary_800",
+    link_text_color_visited="*secondary_700",
+    link_text_color_dark="*secondary_300",
+    link_text_color_active_dark="*secondary_300",
+    link_text_color_hover_dark="*secondary_200",
+    link_text_color_visited_dark="*secondary_300",
+    button_secondary_background_fill_hover_dark="*primary_600",
+    checkbox_label_background_fill_selected="*primary_600",
     block_title_background_fill="transparent",
     block_title_background_fill_dark="transparent",
     block_title_padding="0",
@@ -94,7 +105,7 @@ div.wrap > .validation-error {
 }
 .card .told {
   display: inline-block; margin: 0 0 6px; padding: 1px 12px; border-radius: 999px; color: white; font-size: 12px; font-weight: 600;
-  background: linear-gradient(90deg, var(--primary-500), var(--secondary-500));
+  background: linear-gradient(90deg, var(--primary-600), var(--secondary-600));
 }
 .card table { width: 100%; margin: 0; border-collapse: collapse; border: 0; font-size: 13px; line-height: 1.35; }
 .card tr { border: 0; border-top: 1px solid var(--border-color-primary); background: none; }

@@ -92,7 +92,7 @@ def test_a_link_says_which_tab_and_bundled_model_it_opens_and_no_word_of_a_stran
     assert fact(html, "og:image") == f"http://demo.example/link/{picture}.png"
     assert fact(html, "og:description") == fact(html, "description")
     assert "yours" not in html
-    assert html.count("<script>") == 3  # the language, the stage, and what the page held
+    assert html.count("<script>") == 4  # the language, the stage, the names, and what the page held
 
 
 def test_behind_a_proxy_the_picture_has_the_address_that_readers_know():

@@ -92,6 +92,21 @@ def test_the_opening_stands_before_all_that_is_long_and_nothing_is_lost(query, t
     assert [page.count(part) for part in parts] == [1] * len(parts)
 
 
+def test_gradio_s_own_style_stays_in_the_head_before_those_of_its_parts():
+    sheet = b'<link rel="stylesheet" crossorigin href="./a.css">'
+    page = opening.opened(PAGE.replace(b"<link>", b"<link>" + sheet), "en", TABS, {})
+    assert page.count(b"a.css") == 1
+    assert b'crossorigin href="./a.css">' in page[: page.index(b"</head>")]
+
+
+@pytest.mark.browser
+def test_the_parts_of_the_page_keep_their_own_styles(visit):
+    page = visit(tab=None)
+    tab, field = page.get_by_role("tab").first, page.locator("input[type=text]:visible").first
+    expect(tab).not_to_have_css("padding-left", "0px")
+    expect(field).not_to_have_css("padding-left", "0px")
+
+
 @pytest.mark.parametrize("page", [b"", b"<head><body>", PAGE.replace(b"gradio_config", b"other"), PAGE.replace(b"<body", b"<main")])
 def test_a_page_of_another_form_stays_as_it_is(page):
     assert opening.opened(page, "en", TABS, {}) == page

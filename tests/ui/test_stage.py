@@ -161,6 +161,19 @@ def test_another_sheet_fades_in_and_a_late_one_does_not_come_back(plain, sheet):
 
 browsing = pytest.mark.browser
 PICTURE = "(canvas) => canvas.toDataURL()"
+DRAWN = """() => {  // the sheet of the first canvas has come, and is on it
+  const canvas = [...document.querySelectorAll(".answer .stage canvas")].find((one) => one.checkVisibility());
+  return canvas && canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((level) => level > 0);
+}"""
+STANDS = """(canvas) => new Promise((done) => {  // whether a canvas looks the same for a dozen frames in which others could have come
+  const before = canvas.toDataURL(), begun = performance.now();
+  let frames = 0;
+  requestAnimationFrame(function look() {
+    if (canvas.toDataURL() !== before) done(false);
+    else if (++frames > 12 && performance.now() - begun > 600) done(true);
+    else requestAnimationFrame(look);
+  });
+})"""
 
 
 def canvases(page):
@@ -213,14 +226,11 @@ def test_the_other_set_of_pictures_moves_too_and_what_is_left_behind_stands_stil
 def test_the_app_moves_nothing_for_a_reader_who_wants_less_motion_until_he_plays_it(visit, locale):
     page = visit(locale, tab=None, reduced_motion="reduce")
     pause, play = texts.say(lang_of(locale), "stage_control").split("|")
-    page.wait_for_function("[...document.querySelectorAll('.answer .stage canvas')].some((one) => one.width > 100)")
     button = page.get_by_role("button", name=play, exact=True)
     expect(button).to_be_visible()
-    before = canvases(page).first.evaluate(PICTURE)
-    assert (
-        page.evaluate("(before) => new Promise((done) => setTimeout(done, 600)).then(() => document.querySelector('canvas').toDataURL())")
-        == before
-    )
+    page.wait_for_function(DRAWN)
+    watched = canvases(page).first.element_handle()
+    assert watched.evaluate(STANDS)
     button.click()
     expect(page.get_by_role("button", name=pause, exact=True)).to_be_visible()
     assert frames_change(page, 0)
