@@ -33,7 +33,12 @@ class Panel:
     outputs: Mapping[str, gr.HTML]
     note: gr.Markdown
     look: Any
+    follow: Any
     inputs: list[gr.components.Component]
+
+    def follow_after(self, event: Any) -> None:
+        """Show what there is of a model that an event has chosen: a box on a tab that was never open tells no change."""
+        event.success(self.follow, self.inputs[0], [self.accordion, *self.outputs.values(), self.note], queue=False, **QUIET)
 
     def after(self, event: Any) -> None:
         """Unfold it and run it when an event has gone well."""
@@ -99,7 +104,7 @@ def panel(models: ModelCache, model: gr.Dropdown, seed: gr.components.Component,
     go.click(looking, inputs, [*outputs.values(), note], api_visibility="private", show_progress_on=note)
     stop.click(running.stop, queue=False, **QUIET)
     model.change(follow, model, [accordion, *outputs.values(), note], queue=False, **QUIET)
-    return Panel(accordion, outputs, note, looking, inputs)
+    return Panel(accordion, outputs, note, looking, follow, inputs)
 
 
 def _at(lang: str, part: str, step: int, total: int) -> str:

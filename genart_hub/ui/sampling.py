@@ -215,6 +215,7 @@ def build(models: ModelCache) -> Built:
             return gr.Tabs(selected="sampling"), name, gr.update(**classes)
 
         here = button.click(chosen, None, [tabs, model, inputs.fields["label"]], **quiet)
+        opened_model.follow_after(here)
         shown = here.success(show_fields, model, list(inputs.shown.values()), **quiet)
         return shown.success(drawing, asked, outputs, api_visibility="private", **telling)
 

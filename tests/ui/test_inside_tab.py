@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from browsing import PHONE, expect, press
+from browsing import PHONE, expect, lang_of, press
 from PIL import Image
 from refusals import code_of
 
@@ -130,22 +130,26 @@ def test_both_languages_have_the_same_words_and_gaps():
 PIXELS = """() => [...document.querySelectorAll('.inside-tiles canvas')].map((canvas) => canvas.toDataURL())"""
 
 
+def word(words, lang: str, key: str) -> str:
+    return words[key][texts.LANGUAGES.index(lang)]
+
+
 def open_inside(page, lang: str):
     page.get_by_role("button", name=texts.say(lang, "inside")).click()
-    return page.get_by_role("slider", name=json.loads(texts.say(lang, "inside_film"))["time"])
+    return page.get_by_role("slider", name=word(inside_texts.FILM, lang, "time"))
 
 
 @pytest.mark.parametrize(("locale", "viewport"), [("en-US", {"width": 1280, "height": 900}), ("zh-CN", PHONE)])
 def test_the_slider_moves_through_a_run_by_keyboard_and_asks_for_nothing(visit, app, locale, viewport):
-    lang = locale[:2]
+    lang = lang_of(locale)
     page = visit(locale, viewport=viewport, url=f"{app.url}/?tab=sampling&model={MODEL}&num_steps=6&n=1&lang={lang}", tab=None)
     slider = open_inside(page, lang)
     expect(slider).to_be_disabled()
     press(page, lang, "inside_go")
     expect(slider).to_be_enabled()
-    step = json.loads(texts.say(lang, "inside_film"))["step"]
+    step = word(inside_texts.FILM, lang, "step")
     expect(page.locator(".inside-way output")).to_have_text(step.format(k=6, n=6))
-    last = json.loads(texts.say(lang, "inside_steps"))["value"].format(value=50)
+    last = word(inside_texts.NUMBERS, lang, "value").format(value=50)
     page.wait_for_function("document.querySelectorAll('.inside-row canvas').length === 10")
     expect(page.get_by_role("img", name=last, exact=True)).to_be_visible()
     page.wait_for_function(
@@ -170,6 +174,6 @@ def test_the_path_opens_a_run_with_all_set(visit):
     page = visit(tab="path")
     page.get_by_role("radio", name=texts.PAGES["page_diffusion_title"][0]).check()
     press(page, "en", "path_try")
-    slider = page.get_by_role("slider", name=json.loads(texts.say("en", "inside_film"))["time"])
+    slider = page.get_by_role("slider", name=word(inside_texts.FILM, "en", "time"))
     expect(slider).to_be_enabled()
     expect(page.locator(".inside-read")).to_be_hidden()  # it reads no words
