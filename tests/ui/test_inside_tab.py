@@ -170,10 +170,9 @@ def test_the_slider_moves_through_a_run_by_keyboard_and_asks_for_nothing(visit, 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_path_opens_a_run_with_all_set(visit):
-    page = visit(tab="path")
-    page.get_by_role("radio", name=texts.PAGES["page_diffusion_title"][0]).check()
-    press(page, "en", "path_try")
-    slider = page.get_by_role("slider", name=word(inside_texts.FILM, "en", "time"))
-    expect(slider).to_be_enabled()
+def test_the_path_opens_a_run_with_all_set(visit, app):
+    page = visit(url=f"{app.url}/?tab=path&step=diffusion", tab=None)
+    page.get_by_role("button", name=texts.say("en", "path_try"), exact=True).locator("visible=true").click()
+    expect(page.locator(".inside-way output")).to_have_text("step 20 of 20")
+    expect(page.get_by_role("slider", name=inside_texts.FILM["time"][0])).to_be_enabled()
     expect(page.locator(".inside-read")).to_be_hidden()  # it reads no words
