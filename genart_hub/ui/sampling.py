@@ -178,7 +178,7 @@ def build(models: ModelCache) -> Built:
         with gr.Column(scale=2, min_width=320):
             gallery = gr.Gallery(
                 show_label=False, columns=8, height="auto", format="png", object_fit="contain",
-                interactive=False, elem_classes="few-pixels", buttons=["download", "fullscreen"],
+                interactive=False, elem_classes=["few-pixels", "many"], buttons=["download", "fullscreen"],
             )  # fmt: skip
             note = gr.Markdown(elem_classes=["note", "status"])
             opened = gr.State(None)

@@ -44,6 +44,7 @@ THEME = gr.themes.Soft(
 )
 
 CSS = """
+.empty > div, .empty > p { color: var(--body-text-color-subdued) !important; }
 .few-pixels img { image-rendering: pixelated; }
 .few-pixels .grid-wrap { min-height: 300px !important; max-height: none !important; }
 .few-pixels .grid-container {
@@ -131,6 +132,7 @@ div.wrap > .validation-error {
   .acts > button { min-width: 0 !important; min-height: 44px; padding: 4px 8px; font-size: 15px; line-height: 1.2; white-space: normal; }
   .acts:has(> .primary + .primary) > button { font-size: 13px; }
   .acts > .stop { flex: 0 1 76px !important; }
+  .many, .many > .empty { min-height: 520px; }
   .strip .few-pixels .grid-container { gap: 3px !important; }
   .strip .few-pixels .caption-label { font-size: 9px; padding: 2px 0; }
 }
