@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
-from browsing import DESK, PHONE, choose, example, expect, lang_of, open_numbers, open_tab, pictures, press
+from browsing import DESK, PHONE, TABS, choose, example, expect, lang_of, open_numbers, open_tab, pictures, press
 
 from genart_hub.ui import texts, theme
 
@@ -112,6 +112,11 @@ def test_no_tab_has_a_barrier(visit, tiny_app, locale, viewport, scheme):
     unfold(page)
     look("reconstruction")
 
+    open_tab(page, lang, "training")
+    expect(page.locator(".film canvas:visible").first).to_be_visible()
+    unfold(page)
+    look("training")
+
     page.goto(tiny_app.url)  # whose models answer at once
     press(page, lang, "compare")
     expect(page.locator(".answer:visible .thumbnail-lg img").last).to_be_visible()
@@ -201,8 +206,8 @@ def test_a_first_visit_by_the_keyboard_alone(visit, tiny_app, locale, scheme):
     page.wait_for_function(f"{FOCUSED}.matches('.thumbnail-lg') && {FOCUSED}.querySelector('img').src === '{chosen}'")
 
     reach(page, '[role="tab"]', "Shift+Tab")
-    names = [texts.say(lang, name) for name in ("comparison", "path", "sampling", "interpolation", "reconstruction")]
-    for key, name in (("ArrowRight", names[1]), ("ArrowLeft", names[0]), ("End", names[4]), ("ArrowRight", names[0]), ("Home", names[0])):
+    names = [texts.say(lang, name) for name in TABS]
+    for key, name in (("ArrowRight", names[1]), ("ArrowLeft", names[0]), ("End", names[-1]), ("ArrowRight", names[0]), ("Home", names[0])):
         page.keyboard.press(key)
         tab = page.get_by_role("tab", name=name, exact=True)
         expect(tab).to_have_attribute("aria-selected", "true")
