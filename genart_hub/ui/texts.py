@@ -376,7 +376,7 @@ CALLED = {"n": "count", "model_name": "model"}  # arguments whose fields' labels
 def label_of(lang: str, name: str) -> str:
     """What the page calls an argument: its field's label, where it has one."""
     key = CALLED.get(name, name)
-    return say(lang, key) if key in TEXTS else name
+    return TEXTS[key][LANGUAGES.index(lang)] if key in TEXTS else name
 
 
 def sentence(lang: str, error: GenartError) -> str:
