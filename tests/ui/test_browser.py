@@ -171,7 +171,7 @@ def test_a_name_of_markup_is_told_as_text(visit):
     assert not page.locator(".validation-error b").count()
 
 
-def test_a_prompt_a_class_and_a_file_s_name_of_markup_are_never_html(visit, tiny_app, tmp_path):
+def test_a_prompt_and_a_class_of_markup_are_never_html(visit, tiny_app):
     markup = "<img id=stranger src=x onerror=alert(1)>"
     page = visit(url=tiny_app.url, tab="comparison")
     page.get_by_role("textbox", name=texts.say("en", "prompt")).locator("visible=true").fill(markup)
@@ -183,10 +183,6 @@ def test_a_prompt_a_class_and_a_file_s_name_of_markup_are_never_html(visit, tiny
     page.keyboard.press("Enter")
     press(page, "en", "compare")
     expect(page.locator(".validation-error:visible")).to_contain_text("<img id=stranger")
-    open_tab(page, "en", "sampling")
-    (tmp_path / "<b id=stranger>.png").write_text("no picture")
-    page.locator('input[type="file"]').first.set_input_files(tmp_path / "<b id=stranger>.png")
-    expect(page.locator(".validation-error:visible")).to_contain_text("no picture")
     assert page.locator("#stranger").count() == 0
 
 
@@ -316,9 +312,9 @@ def test_stop_ends_a_comparison_between_steps_and_keeps_its_pictures(slow_app, v
         press(page, "en", "compare")
         expect(status).to_contain_text("step")
         press(page, "en", "stop")
-    expect(status).to_have_text(re.compile(texts.say("en", "stopped_within", step=r"\d+", steps=30)))
+    expect(status).to_have_text(re.compile(texts.say("en", "stopped_within", step=r"\d+", steps=60)))
     step = re.search(r"at step (\d+)", status.inner_text())[1]
-    unfinished = page.get_by_text(texts.say("en", "stopped_at", step=step, steps=30), exact=True)
+    unfinished = page.get_by_text(texts.say("en", "stopped_at", step=step, steps=60), exact=True)
     expect(unfinished).to_be_visible()  # what stands there is no result
     expect(page.locator(".answer:visible .thumbnail-lg img").nth(16 * len(EMOJI) - 1)).to_be_visible()
     page.get_by_label("How many pictures").locator("visible=true").first.fill("1")
