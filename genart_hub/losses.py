@@ -148,6 +148,11 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar).sum(dim=1)
 
 
+def kl_of_each(mu: Tensor, logvar: Tensor) -> Tensor:
+    """The same for each number of the latent by itself: which of them say anything. mu, logvar: (B, Z). Returns (B, Z), in nats."""
+    return kl_to_standard_normal(mu.reshape(-1, 1), logvar.reshape(-1, 1)).reshape(mu.shape)
+
+
 def kl_of_gaussians(mu: Tensor, logvar: Tensor, prior_mu: Tensor, prior_logvar: Tensor) -> Tensor:
     """KL(N(mu, exp(logvar)) || N(prior_mu, exp(prior_logvar))) in nats, both with diagonal covariances, summed over the latent.
 

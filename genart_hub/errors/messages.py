@@ -267,7 +267,6 @@ MESSAGES = {
     "live_few": "{count} pictures are too few to learn from: give at least {low}.",
     "live_many": "{count} pictures are too many here: give at most {high}, or use genart-hub train.",
     "live_large": "The pictures of this zip take more than {limit} MB, or one of them more than 20 MB. Give smaller ones.",
-    "live_none": "There is no training of yours here: it was put away, or never began. Press the button that trains.",
     "nobody_listens": "Nobody was listening for the answer any more, so it was not worked out. Ask again.",
     "job_too_long": "The answer took more than {limit:g} seconds of work and was given up. Ask for less at a time.",
     "not_agreed": "{name} is loaded only for a page that has read what it takes and agreed. Choose it on the page, and tick the box below it.",

@@ -23,7 +23,8 @@ class Mixture(nn.Module):
         whole("Mixture", "components", num_components, 1, MAX_COMPONENTS)
         self.register_buffer("weights", torch.full((num_components,), 1 / num_components))
         self.register_buffer("means", torch.zeros(num_components, latent_dim))
-        self.register_buffer("factors", torch.eye(latent_dim).repeat(num_components, 1, 1))
+        self.register_buffer("factors", torch.zeros(num_components, latent_dim, latent_dim))
+        self.factors.diagonal(dim1=1, dim2=2).fill_(1)  # torch.eye without memory would first import sympy: a second and more
 
     def place(self, eps: Tensor, u: Tensor) -> Tensor:
         """Standard normal noise as points of the mixture. eps: (B, Z); u: (B,) in [0, 1), which chooses the component. Returns (B, Z)."""

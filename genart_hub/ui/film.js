@@ -25,7 +25,8 @@
    *
    * recording: sheet (an address), side, pictures, steps, curves and bars (lists of each moment, by name). words: of play, pause, step,
    * alt, of each curve and of each kind of bars; notes: [[step, text], ...], of which the last one that has come is told.
-   * With recording.plays it begins to play at once. With recording.live, the sheet and the bars are of the last moment alone, and there is no time to move through.
+   * With recording.plays it begins to play at once. With recording.live, the sheet and the bars are of the last moment alone, and there
+   * is no time to move through.
    * Returns {seek(k), play(), pause()}, k being a moment.
    */
   window.film = (element, recording, words) => {
@@ -94,7 +95,7 @@
     }
 
     function name() {
-      button.textContent = timer ? "⏸" : "▶";
+      button.classList.toggle("plays", Boolean(timer));
       button.setAttribute("aria-label", timer ? words.pause : words.play);
     }
 

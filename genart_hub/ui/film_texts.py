@@ -200,7 +200,7 @@ FILM_TEXTS: dict[str, tuple[str, str]] = {
     "live_kind_vae": ("VAE of the article", "文章里的 VAE"),
     "live_files": ("Your pictures (64 to 5,000, or a zip of them); none: digits", "你的图片（64 到 5,000 张，或一个 zip）；不选就用数字"),
     "live_go": ("▶ Train", "▶ 训练"),
-    "live_pause": ("⏸ Pause", "⏸ 暂停"),
+    "live_pause": ("Pause", "暂停"),
     "live_anew": ("↺ Start anew", "↺ 重新开始"),
     "live_d": ("one step of D", "D 走一步"),
     "live_g": ("one step of G", "G 走一步"),
@@ -240,5 +240,4 @@ FILM_TEXTS: dict[str, tuple[str, str]] = {
         "the upper half is drawn from fresh z, the lower half are real pictures as it rebuilds them: those come back sooner and sharper.",
         "上半部分用全新的 z 画出，下半部分是它重建的真图：重建的会更早、更清楚。",
     ),
-    "live_gone": ("It is not in memory any more.", "它已不在内存里。"),
 }

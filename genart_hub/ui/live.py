@@ -97,6 +97,8 @@ class Live:
                 self.done, numbers = next(self.updates)
             except StopIteration:
                 raise GenartError("live_over", count=self.done) from None
+            except GenartError as error:  # the loop's own sentence is for a command
+                raise GenartError("live_diverged") from error
             count += 1
             sums = {name: total + float(numbers[name]) for name, total in sums.items()}
             if not all(map(math.isfinite, sums.values())):

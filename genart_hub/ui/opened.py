@@ -15,6 +15,7 @@ from genart_hub.errors import MAX_SEED, GenartError, first_line, number, whole
 from genart_hub.evaluate.features import logits_of
 from genart_hub.hub.described import device_of, name_of
 from genart_hub.latents import Directions, directions
+from genart_hub.losses import kl_of_each
 from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, Generative, ImageModel, evaluating
 from genart_hub.ui import texts
@@ -47,7 +48,7 @@ def opened(model: ImageModel, x: Tensor, label: Tensor | None = None) -> dict[st
     with evaluating(model):
         mu, logvar = model.encode(x) if label is None else model.encode(x, label)
     mu, logvar = mu.float().clamp(-LIMIT, LIMIT), logvar.float()
-    kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+    kl = kl_of_each(mu, logvar)
     return {
         "model": name_of(model),
         "side": model.image_size,

@@ -248,7 +248,6 @@ ERRORS_ZH: dict[str, str] = {
     "live_few": "{count} 张图片太少，学不到东西：至少需要 {low} 张。",
     "live_many": "{count} 张图片太多：这里最多 {high} 张，更多请用 genart-hub train。",
     "live_large": "这个 zip 里的图片超过 {limit} MB，或有一张超过 20 MB。请换小一些的。",
-    "live_none": "这里没有你的训练：已被收起，或还没开始。请按“训练”按钮。",
     "nobody_listens": "已经没有人在等这个结果，所以没有计算。请再试一次。",
     "job_too_long": "计算超过了 {limit:g} 秒，已放弃。请一次少要一些。",
     "not_agreed": "只有读过所需开销并同意的页面才会加载 {name}。请在页面上选择它，并勾选下方的方框。",

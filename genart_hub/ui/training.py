@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -83,9 +84,21 @@ def _live(models: ModelCache) -> tuple[gr.State, gr.Button]:
     trained = gr.State(None)
     shown = [screen, note, trained, use, folder]
 
-    def begun(kind: str, files: Sequence[str] | None, request: gr.Request) -> Live:
+    @contextmanager
+    def working(kind: str, files: Sequence[str] | None, knobs: Knobs, request: gr.Request) -> Iterator[Live]:
+        """The page's training, while it is at work. A network that broke is not kept."""
         choice("", "kind", kind, KINDS)
-        return OWNER.begin(page_of(request), lambda: Live(kind, live.pictures_of(files) if files else live.digits()))
+        page = page_of(request)
+        training = OWNER.begin(page, lambda: Live(kind, live.pictures_of(files) if files else live.digits()))
+        try:
+            training.knobs = knobs
+            yield training
+        except GenartError as error:
+            if error.code == "live_diverged":
+                OWNER.leave(page)
+            raise
+        finally:
+            OWNER.end()
 
     def told(training: Live, lang: str) -> dict[Any, Any]:
         value, meaning = training.look()
@@ -107,18 +120,11 @@ def _live(models: ModelCache) -> tuple[gr.State, gr.Button]:
     ) -> Iterator[dict[Any, Any]]:
         lang = texts.language(request)
         knobs = Knobs(parsed(d_rate), parsed(g_rate), bool(strong), R1 * bool(r1)).checked()
-        training = begun(kind, files, request)
-        try:
-            training.knobs = knobs
+        with working(kind, files, knobs, request) as training:
             yield told(training, lang)
             while True:
                 training.advance()
                 yield told(training, lang)
-        except GenartError:
-            OWNER.leave(page_of(request))
-            raise
-        finally:
-            OWNER.end()
 
     def step(move: str) -> Callable[..., Any]:
         """A click that lets one of the two learn once."""
@@ -129,13 +135,9 @@ def _live(models: ModelCache) -> tuple[gr.State, gr.Button]:
             kind: str, d_rate: float, g_rate: float, r1: bool, strong: bool, files: list[str] | None, request: gr.Request
         ) -> dict[Any, Any]:
             knobs = Knobs(parsed(d_rate), parsed(g_rate), False, R1 * bool(r1), move).checked()
-            training = begun(kind, files, request)
-            try:
-                training.knobs = knobs
+            with working(kind, files, knobs, request) as training:
                 training.advance(0)
                 return told(training, texts.language(request))
-            finally:
-                OWNER.end()
 
         return once
 
@@ -143,9 +145,7 @@ def _live(models: ModelCache) -> tuple[gr.State, gr.Button]:
     @guarded
     def keep(request: gr.Request) -> dict[Any, Any]:
         training = OWNER.of(page_of(request))
-        if training is None:
-            raise GenartError("live_none")
-        return kept(training)
+        return kept(training) if training else {note: gr.skip()}  # it was begun anew meanwhile
 
     def turn(d_rate: float, g_rate: float, r1: bool, strong: bool, request: gr.Request) -> None:
         """A knob is turned while it learns."""
@@ -163,7 +163,7 @@ def _live(models: ModelCache) -> tuple[gr.State, gr.Button]:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     going = running.until_stopped(train, lambda request: {})
     run = go.click(going, asked, shown, api_visibility="private", show_progress_on=note)
-    run.then(keep, None, shown, **quiet)
+    run.success(keep, None, shown, **quiet)
     pause.click(running.stop, queue=False, **quiet)
     one_d.click(step("discriminator"), asked, shown, **quiet)
     one_g.click(step("generator"), asked, shown, **quiet)

@@ -35,15 +35,21 @@ def serve(folder: str) -> tuple[subprocess.Popen, str, float]:
             time.sleep(0.02)
 
 
-def main(starts: int = 5, clicks: int = 100) -> None:
+def serve_often(folder: str, starts: int) -> tuple[subprocess.Popen, str, list[float]]:
+    """Start the app so many times; the last one stays. Returns its process, its address, and the seconds of each start."""
     seconds = []
+    for k in range(starts):
+        process, url, start = serve(folder)
+        seconds.append(start)
+        if k < starts - 1:
+            process.terminate()
+            process.wait()
+    return process, url, seconds
+
+
+def main(starts: int = 5, clicks: int = 100) -> None:
     with tempfile.TemporaryDirectory() as served, tempfile.TemporaryDirectory() as fetched:
-        for k in range(starts):
-            process, url, start = serve(served)
-            seconds.append(start)
-            if k < starts - 1:
-                process.terminate()
-                process.wait()
+        process, url, seconds = serve_often(served, starts)
         print(f"python app.py to page: median {statistics.median(seconds):.2f} s of {starts} starts (worst {max(seconds):.2f} s)")
         client = Client(url, verbose=False, download_files=fetched)
         client.predict("gan-mnist", 16, 0, 1, api_name="/sample")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from driving import run
 from refusals import code_of
 
 from genart_hub.models.ddpm import DDPM
@@ -9,16 +10,6 @@ from genart_hub.models.inside import split
 from genart_hub.models.stable_diffusion import inside
 from genart_hub.models.stable_diffusion.inside import Token, encoded, levels, tokens, unprompted
 from genart_hub.models.vocabulary import Known
-
-
-def run(steps):
-    """What a generator yields, and what it returns."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(steps))
-        except StopIteration as done:
-            return seen, done.value
 
 
 @pytest.fixture(params=["flow", "ddpm"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from browsing import PHONE, expect, lang_of, press
+from driving import run
 from PIL import Image
 from refusals import code_of
 
@@ -22,16 +23,6 @@ MODEL, DIGITS = "tiny-sd-emoji", "ddpm-mnist"
 @pytest.fixture
 def ddpm(tiny):
     return tiny(DDPM, num_classes=3, class_names=("cat", "dog", "7"))
-
-
-def run(steps):
-    """What a generator yields, and what it returns."""
-    seen = []
-    while True:
-        try:
-            seen.append(next(steps))
-        except StopIteration as done:
-            return seen, done.value
 
 
 def opened(sheet: str) -> Image.Image:

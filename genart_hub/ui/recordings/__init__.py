@@ -19,7 +19,7 @@ NAMES = ("gan-article", "gan-r1", "gan-collapse", "vae", "diffusion")
 class Recording:
     """A training as it was watched.
 
-    steps, seconds: of each moment. numbers: what the steps since the moment before returned, on average, by name. bars: counts or heights
+    steps: of each moment. numbers: what the steps since the moment before returned, on average, by name. bars: counts or heights
     of each moment by name, such as of D's answers to real and to made pictures, each a list of as many bars. pictures: rows of the sheet.
     command: what makes it again. changed: the settings that are not those of the family's default.
     """
@@ -28,11 +28,9 @@ class Recording:
     family: str
     pictures: int
     side: int
-    pictures_seen: int
     command: str
     changed: dict[str, Any]
     steps: list[int]
-    seconds: list[float]
     numbers: dict[str, list[float]]
     bars: dict[str, list[list[float]]] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from genart_hub.data import Batches
-from genart_hub.losses import kl_to_standard_normal
+from genart_hub.losses import kl_of_each
 from genart_hub.models.base import evaluating
 
 PICTURES = 16
@@ -38,8 +38,3 @@ def judged(model: Any, batches: Batches) -> dict[str, Sequence[float]]:
             mu, logvar = model.encode(batches.some(JUDGED))
         return {"nats": kl_of_each(mu, logvar).mean(dim=0).tolist()}
     return {}
-
-
-def kl_of_each(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL(q(z_j | x) || N(0, 1)) of each dimension j, in nats. mu, logvar: (B, Z). Returns (B, Z)."""
-    return kl_to_standard_normal(mu.reshape(-1, 1), logvar.reshape(-1, 1)).reshape(mu.shape)

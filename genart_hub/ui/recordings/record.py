@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,7 +35,6 @@ class Variant:
     model: str
     updates: int
     changes: dict[str, Any] = field(default_factory=dict)
-    arguments: dict[str, Any] = field(default_factory=dict)
     average: float = 0.0
 
 
@@ -62,7 +60,7 @@ def record(name: str, path: str | Path, seed: int = 0, updates: int | None = Non
     cls: Any = MODELS[variant.model]
     task, settings = task_of(cls), pick_settings(cls.family, "default", **variant.changes)
     with_labels = variant.model == "DDPM"
-    arguments = {"image_size": pictures.pictures.shape[-1], "channels": pictures.pictures.shape[1]} | variant.arguments
+    arguments: dict[str, Any] = {"image_size": pictures.pictures.shape[-1], "channels": pictures.pictures.shape[1]}
     arguments |= {"num_classes": pictures.num_classes, "class_names": list(pictures.class_names)} if with_labels else {}
     torch.manual_seed(seed)
     model = task.build(cls, arguments, settings)
@@ -70,30 +68,27 @@ def record(name: str, path: str | Path, seed: int = 0, updates: int | None = Non
     batches = Batches(pictures, settings.batch_size, seed, with_labels)
     shown = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(variant.average)) if variant.average else None
 
-    looks, frames, bars, seconds, noted = moments_of(updates), [], [], [], []
+    looks, frames, bars, noted = moments_of(updates), [], [], []
     sums: dict[str, Tensor] = {}
-    counted, spent = 0, 0.0
+    counted = 0
 
     def look() -> None:
         seen: Any = shown.module if shown else model
         frames.append(drawn(seen, batches))
         bars.append(judged(seen, batches))
-        seconds.append(round(spent, 1))
         noted.append({key: float(value) / counted for key, value in sums.items()} if counted else {})
 
     look()
     steps = fit_steps(partial(step, model, *optimizers.values()), batches, updates, seed=seed, progress=sys.stderr.isatty())
     with closing(steps):
-        begun = time.perf_counter()
         for k, numbers in steps:
             if shown:
                 shown.update_parameters(model)
             sums = {key: sums.get(key, 0) + value for key, value in numbers.items()}
             counted += 1
             if k in looks:
-                spent += time.perf_counter() - begun
                 look()
-                sums, counted, begun = {}, 0, time.perf_counter()
+                sums, counted = {}, 0
     noted[0] = noted[1]  # before the first step there is nothing to tell
     x = torch.stack(frames)
     recording = Recording(
@@ -101,11 +96,9 @@ def record(name: str, path: str | Path, seed: int = 0, updates: int | None = Non
         family=cls.family,
         pictures=x.shape[1],
         side=x.shape[-1],
-        pictures_seen=updates * settings.batch_size,
         command=f"python -m genart_hub.ui.recordings {Path(path).parent.name}/{Path(path).name} {name}",
         changed=variant.changes,
         steps=looks,
-        seconds=seconds,
         numbers={key: [short(each[key]) for each in noted] for key in noted[0]},
         bars={key: [[short(value) for value in each[key]] for each in bars] for key in bars[0]},
     )

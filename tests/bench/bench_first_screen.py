@@ -1,4 +1,4 @@
-"""The first second and a click, in a browser. Run: python tests/bench/first_screen.py
+"""The first second and a click, in a browser. Run: python tests/bench/bench_first_screen.py
 
 From `python app.py` to the served page; from the address to the first picture on the screen, and the layout shift until the page stands
 still, on a desk and on a phone, in both languages; from a click on Generate to 16 pictures shown.
@@ -10,7 +10,7 @@ import shutil
 import statistics
 import tempfile
 
-from bench_app import serve
+from bench_app import serve_often
 from playwright.sync_api import Browser, Page, sync_playwright
 
 LOCALES = ("en-US", "zh-CN")
@@ -65,15 +65,9 @@ def click(page: Page, seed: int) -> float:
 
 
 def main(starts: int, visits: int, clicks: int) -> None:
-    seconds = []
     browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with tempfile.TemporaryDirectory() as served, sync_playwright() as driver:
-        for k in range(starts):
-            process, url, start = serve(served)
-            seconds.append(start)
-            if k < starts - 1:
-                process.terminate()
-                process.wait()
+        process, url, seconds = serve_often(served, starts)
         print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         print(f"python app.py to page: median {statistics.median(seconds):.2f} s of {starts} (worst {max(seconds):.2f} s)")
         browser = driver.chromium.launch(executable_path=browser_path, args=FLAGS)
