@@ -32,7 +32,8 @@ function nameThings() {
     set(img, "alt", name);
     if (button) set(button, "aria-label", name);
   }
-  for (const paper of document.querySelectorAll(".image-container canvas, .wrap canvas")) {
+  for (const paper of document.querySelectorAll("canvas")) {
+    if (paper.closest(".html-container")) continue; // the page's own canvases are named by what draws on them
     set(paper, "role", "img");
     set(paper, "aria-label", say("paper"));
   }

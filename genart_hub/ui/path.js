@@ -27,7 +27,7 @@ let here = 0, stopped = state.at;
 
 function show() {
   const [told, go, forget, read] = props.label.split("|");
-  const title = (name) => buttons()[props.pages.indexOf(name)]?.closest("label").innerText.trim() ?? "";
+  const title = (name) => buttons()[props.pages.indexOf(name)]?.closest("label").textContent.trim() ?? "";
   count.textContent = state.read.size ? told.replace("{read}", state.read.size).replace("{all}", props.pages.length) : "";
   onward.textContent = stopped ? go.replace("{page}", title(stopped)) : "";
   onward.hidden = !stopped;

@@ -247,7 +247,7 @@ def test_a_model_that_takes_steps_fades_in_its_own_place(slow_app, visit):
     assert frames_change(page, 0)
     expect(page.locator(".answer:visible").last.locator(".prose.title")).to_contain_text(PIPELINE)
     press(page, "en", "stop")
-    expect(page.locator(".prose.status:visible")).to_have_text(texts.say("en", "stopped"))
+    expect(page.locator(".prose.status:visible")).to_have_text(re.compile(texts.say("en", "stopped_within", step=r"\d+", steps=60)))
 
 
 @browsing
