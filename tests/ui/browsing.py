@@ -14,7 +14,7 @@ FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 TABS = ("comparison", "path", "sampling", "interpolation", "reconstruction", "training")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SMALL = (390, 320)  # px, of phones
-WAIT = 20_000  # ms, for a machine that has other things to do
+WAIT = 120_000  # ms, for a machine that has other things to do
 HEARD = "performance.getEntriesByType('resource').filter(one => one.name.includes('/queue/data')).length"  # streams that have ended
 expect.set_options(timeout=WAIT)
 

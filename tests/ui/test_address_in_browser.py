@@ -175,7 +175,7 @@ def test_the_switch_takes_an_error_of_the_other_language_away_and_says_what_was_
     press(page, "en", "generate")
     expect(page.locator("div.validation-error:visible")).to_contain_text(REFUSAL["en"])
     expect(page).to_have_url(re.compile("seed=-1"))
-    turn(page, "en")
+    turn(page, "zh")
     told = texts.say("zh", "address_refused", names=texts.say("zh", "seed"))
     expect(page.get_by_role("status").filter(has_text=told)).to_have_count(1)
     expect(page.get_by_text(REFUSAL["en"])).to_have_count(0)

@@ -164,8 +164,9 @@ def test_a_picture_without_settings_is_told_in_one_sentence_at_its_field(visit, 
 
 def test_a_name_of_markup_is_told_as_text(visit):
     page = visit()
-    box(page, "en", "model").fill("<b>bold")
-    page.keyboard.press("Enter")
+    with answered(page):  # what follows the name changes the fields, and with them what is told at one
+        box(page, "en", "model").fill("<b>bold")
+        page.keyboard.press("Enter")
     press(page, "en", "generate")
     expect(told_at(page, "en", "model_info")).to_have_text(f"There is no model '<b>bold'. {HUB[0]}")
     assert not page.locator(".validation-error b").count()
