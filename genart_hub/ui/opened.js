@@ -192,7 +192,7 @@ function varied(answer) {
   variants = answer.z;
   const box = find("variants");
   if (box.children.length !== variants.length) {
-    box.innerHTML = variants.map((_, k) => `<button type="button" data-variant="${k}"><canvas></canvas><small></small></button>`).join("");
+    box.innerHTML = variants.map((_, k) => `<button type="button" data-variant="${k}"><canvas aria-hidden="true"></canvas><small></small></button>`).join("");
   }
   [...box.children].forEach((button, k) => {
     const seed = Number(answer.seed) + k;

@@ -29,7 +29,7 @@ import genart_hub
 from genart_hub import images
 from genart_hub.ui import answers, comparison, texts
 from genart_hub.ui.opened_texts import WORDS
-from genart_hub.ui.sentences import HUB
+from genart_hub.ui.sentences import ALTS, HUB
 
 pytestmark = pytest.mark.browser
 
@@ -428,15 +428,15 @@ def test_a_symbol_of_a_formula_lights_its_box_and_a_box_its_symbols(visit, local
     page, lang = visit(locale, tab="path"), lang_of(locale)
     page.get_by_role("radio").nth(2).check()
     drawing, formula = page.locator(".machine:visible"), page.locator(".katex-html:visible .mord")
+    expect(drawing.locator("img")).to_have_count(4)
+    sizes = drawing.locator("img").evaluate_all("all => Promise.all(all.map(async (one) => (await one.decode(), one.naturalWidth)))")
+    assert all(sizes), lang
     for symbol in ("z", "μ"):
         formula.filter(has_text=re.compile(f"^{symbol}$")).first.hover()
         expect(drawing.locator(".box.lit").first).to_be_visible()
         assert {box.get_attribute("data-symbol") for box in drawing.locator(".box.lit").all()} == {symbol}
     drawing.locator('.box[data-symbol="z"]').focus()
     expect(page.locator(".katex-html:visible .mord.lit").first).to_have_text("z")
-    expect(drawing.locator("img")).to_have_count(4)
-    sizes = drawing.locator("img").evaluate_all("all => all.map((one) => one.naturalWidth)")
-    assert all(sizes), lang
 
 
 def test_after_another_draw_the_open_picture_is_the_one_to_download(visit, tiny_app):
@@ -516,7 +516,7 @@ def test_a_drawing_becomes_the_picture_and_is_reconstructed(visit, tmp_path):
     page = visit()
     open_tab(page, "en", "reconstruction")
     page.get_by_role("button", name="Draw a digit").click()
-    canvas = page.locator("canvas:visible").first
+    canvas = page.get_by_role("img", name=ALTS["paper"][0], exact=True).first
     for k in range(8):  # each once the canvas lies still
         canvas.hover(position={"x": 170, "y": 140 + 20 * k})
         if k == 0:
@@ -548,7 +548,8 @@ def test_answers_come_and_go_with_their_picture_and_go_with_their_ladder(visit, 
     )
     for leave in leaving:
         before = page.locator(".figure:visible").first.inner_text()
-        example(page, 7).click()
+        with answered(page):
+            example(page, 7).click()
         expect(figure).not_to_have_text(before)  # of the other picture
         expect(figure).to_have_count(1)
         leave()
