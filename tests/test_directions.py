@@ -123,6 +123,7 @@ def test_the_model_is_as_it_was_after_its_layers_were_looked_for(gan):
     assert all(parameter.grad is None and not module._forward_hooks for module in gan.modules() for parameter in module.parameters())
 
 
+@pytest.mark.slow
 def test_pca_of_generated_pictures_is_led_back_to_the_latents():
     found = latents.directions.pca(Linear(), 3, n=4000)
     assert (found.vectors * AXES[:3]).sum(dim=1).tolist() == pytest.approx([1, 1, 1], abs=2e-3)

@@ -9,15 +9,16 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+from torch.optim import Optimizer
 
 from genart_hub import images
 from genart_hub.data import Batches, Pictures
@@ -66,28 +67,33 @@ class Live:
 
     def __init__(self, kind: str, pictures: Tensor, seed: int = 0):
         cls: Any = MODELS[kind]
-        task, self.family = task_of(cls), cls.family
+        self.family = cls.family
         self.settings = pick_settings(cls.family, "default", batch_size=BATCH)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = cls(image_size=SIDE, channels=pictures.shape[1])
-        self.step, optimizers = task.make_step(self.model, self.settings)
-        self.optimizers = list(optimizers.values())
         self.batches = Batches(Pictures(pictures, None, Path("pictures")), BATCH, seed)
         self.updates = fit_steps(self._step, self.batches, MOST_UPDATES, seed=seed, progress=False)
         self.knobs, self.done, self.spent = Knobs(), 0, 0.0
         self.steps: list[int] = []
         self.curves: dict[str, list[float]] = {name: [] for name in CURVES[self.family]}
 
+    @cached_property
+    def _learning(self) -> tuple[Callable[..., dict[str, Tensor]], list[Optimizer]]:
+        """The step and its optimizers, made by the first update: an optimizer imports torch's compiler, which takes a second."""
+        step, optimizers = task_of(type(self.model)).make_step(self.model, self.settings)
+        return step, list(optimizers.values())
+
     def _step(self, x: Tensor, noise: Any) -> dict[str, Tensor]:
+        step, optimizers = self._learning
         if self.family != "gan":
-            self.optimizers[0].param_groups[0]["lr"] = self.knobs.g_rate
-            return self.step(self.model, *self.optimizers, x, noise=noise)
-        for optimizer, rate in zip(self.optimizers, (self.knobs.g_rate, self.knobs.d_rate), strict=True):
+            optimizers[0].param_groups[0]["lr"] = self.knobs.g_rate
+            return step(self.model, *optimizers, x, noise=noise)
+        for optimizer, rate in zip(optimizers, (self.knobs.g_rate, self.knobs.d_rate), strict=True):
             optimizer.param_groups[0]["lr"] = rate
         alone = self.knobs.strong and noise.step % STRONG
         move = "discriminator" if alone and self.knobs.move == "both" else self.knobs.move
-        return self.step(self.model, *self.optimizers, x, noise=noise, r1=self.knobs.r1, move=move)
+        return step(self.model, *optimizers, x, noise=noise, r1=self.knobs.r1, move=move)
 
     def advance(self, seconds: float = LOOK_SECONDS) -> None:
         """Go on for so long, one update at least. Raises GenartError where the numbers are no numbers any more."""

@@ -37,6 +37,7 @@ def test_picture_k_is_that_of_seed_plus_k(make, objective):
 
 @each
 @pytest.mark.parametrize("num_steps", [1, 2, 7, 1000])
+@pytest.mark.slow
 def test_any_number_of_steps_is_taken(make, objective, num_steps):
     told = []
     x = make(objective).sample(1, num_steps=num_steps, guidance=1, on_step=lambda *step: told.append(step))
@@ -163,6 +164,7 @@ def test_a_ddpm_s_error_is_weighed_by_its_signal(make):
 
 
 @each
+@pytest.mark.slow
 def test_it_learns_what_there_is(make, objective):
     model = make(objective).train()
     adam = torch.optim.Adam(model.parameters(), lr=3e-3)

@@ -82,6 +82,7 @@ def test_the_perplexity_is_the_number_of_codes_where_all_are_as_common():
 # ---- tokens ----
 
 
+@pytest.mark.slow
 def test_a_run_of_tokens_that_was_cut_goes_on_to_the_bit(captioned, tmp_path, settings):  # noqa: F811
     train("Tokens", captioned, tmp_path / "whole", settings(), arguments=ARGUMENTS, **OPTIONS)
     for step, _ in train_steps("Tokens", captioned, tmp_path / "cut", settings(), arguments=ARGUMENTS, **OPTIONS):

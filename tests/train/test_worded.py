@@ -62,6 +62,7 @@ def same(a, b):
 
 
 @each
+@pytest.mark.slow
 def test_a_run_that_was_cut_goes_on_to_the_bit(name, captioned, tmp_path, settings):
     options = {"size": 16, "seed": 5, "progress": False, "arguments": ARGUMENTS[name]}
     train(name, captioned, tmp_path / "whole", settings(name), **options)
@@ -73,6 +74,7 @@ def test_a_run_that_was_cut_goes_on_to_the_bit(name, captioned, tmp_path, settin
 
 
 @each
+@pytest.mark.slow
 def test_the_folder_of_a_run_loads_alone_and_knows_its_words(name, captioned, tmp_path, settings, pipeline_folder):
     train(name, captioned, tmp_path / "run", settings(name), size=16, progress=False, arguments=ARGUMENTS[name])
     model, pipeline = genart_hub.from_pretrained(tmp_path / "run"), genart_hub.from_pretrained(pipeline_folder).pipeline

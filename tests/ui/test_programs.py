@@ -48,6 +48,7 @@ def test_each_endpoint_says_in_english_what_it_does_and_takes(tiny_app):
 
 
 @pytest.mark.parametrize("name", programs.ABOUT)
+@pytest.mark.slow
 def test_its_snippets_run_as_they_are(request, capsys, name):
     """The shell's too; that in JavaScript needs a package of another language. /recipe reads a picture that only bundled models have."""
     app = request.getfixturevalue("app" if name == "recipe" else "tiny_app")
