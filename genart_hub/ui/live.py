@@ -79,13 +79,13 @@ class Live:
         self.curves: dict[str, list[float]] = {name: [] for name in CURVES[self.family]}
 
     @cached_property
-    def _learning(self) -> tuple[Callable[..., dict[str, Tensor]], list[Optimizer]]:
+    def learning(self) -> tuple[Callable[..., dict[str, Tensor]], list[Optimizer]]:
         """The step and its optimizers, made by the first update: an optimizer imports torch's compiler, which takes a second."""
         step, optimizers = task_of(type(self.model)).make_step(self.model, self.settings)
         return step, list(optimizers.values())
 
     def _step(self, x: Tensor, noise: Any) -> dict[str, Tensor]:
-        step, optimizers = self._learning
+        step, optimizers = self.learning
         if self.family != "gan":
             optimizers[0].param_groups[0]["lr"] = self.knobs.g_rate
             return step(self.model, *optimizers, x, noise=noise)

@@ -36,8 +36,7 @@ def test_picture_k_is_that_of_seed_plus_k(make, objective):
 
 
 @each
-@pytest.mark.parametrize("num_steps", [1, 2, 7, 1000])
-@pytest.mark.slow
+@pytest.mark.parametrize("num_steps", [1, 2, 7, pytest.param(1000, marks=pytest.mark.slow)])
 def test_any_number_of_steps_is_taken(make, objective, num_steps):
     told = []
     x = make(objective).sample(1, num_steps=num_steps, guidance=1, on_step=lambda *step: told.append(step))

@@ -51,7 +51,7 @@ def test_learning_rates_are_taken_while_it_learns(gan):
     before = weights(gan.model.discriminator)
     gan.advance(0)
     assert torch.equal(before, weights(gan.model.discriminator))
-    assert [optimizer.param_groups[0]["lr"] for optimizer in gan._learning[1]] == [0.003, 0.0]
+    assert [optimizer.param_groups[0]["lr"] for optimizer in gan.learning[1]] == [0.003, 0.0]
 
 
 @pytest.mark.parametrize("rate", [float("nan"), float("inf"), 10, -1, "much"])
