@@ -74,8 +74,9 @@ def test_a_tracker_that_does_not_start_is_told(parquet, tmp_path):
         train("VAE", parquet, tmp_path / "run", pick_settings("vae", batch_size=4, epochs=1), trackers=[notebook], progress=False)
 
 
-def test_a_named_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path):
-    for start, loss in ((0, 0.5), (20, 0.25)):
+def test_a_named_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path, monkeypatch):
+    for begun, start, loss in ((1e9, 0, 0.5), (2e9, 20, 0.25)):
+        monkeypatch.setattr("time.time", lambda begun=begun: begun)  # its files are read in the order of their names: of seconds
         log = Log(tmp_path, start, ["tensorboard"])
         for step in range(start + 10, 40, 10):
             log.numbers(step, 1.0, {"loss": loss, "diagnosis": "words go to metrics.jsonl alone"})

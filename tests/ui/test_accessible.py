@@ -59,9 +59,11 @@ def unfold(page) -> None:
         folded.first.press("Enter")
 
 
-@LANGUAGES
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["1440", "390"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(  # each language in both themes and at both widths, each theme at both widths
+    ("locale", "scheme", "viewport"),
+    [("en-US", "light", WIDE), ("en-US", "dark", PHONE), ("zh-CN", "light", PHONE), ("zh-CN", "dark", WIDE)],
+    ids=["en-light-1440", "en-dark-390", "zh-light-390", "zh-dark-1440"],
+)
 def test_no_tab_has_a_barrier(visit, tiny_app, locale, viewport, scheme):
     page, lang, found = visit(locale, scheme, viewport, tab=None), lang_of(locale), []
 

@@ -82,11 +82,9 @@ def test_the_last_page_is_read_when_it_is_reached(visit, app):
 
 
 @pytest.mark.parametrize("script", [FORBIDDEN, *(SPOILT.format(value) for value in ("no", "[1]", '{"read": 3, "at": "<b>"}', "null"))])
-def test_without_storage_or_with_a_stranger_s_the_path_goes_on_and_forgets(visit, app, browser, script):
+def test_without_storage_or_with_a_stranger_s_the_path_goes_on_and_forgets(visit, app, script):
     first, second, *_ = pages.read("en")
-    page = visit(tab=None)
-    page.context.add_init_script(script)
-    page.goto(f"{app.url}/?tab=path")
+    page = visit(url=f"{app.url}/?tab=path", tab=None, script=script)
     expect(title(page)).to_have_text(first.title)
     expect(page.locator(".path-progress button:visible")).to_have_count(0)
     press(page, "en", "path_after")
