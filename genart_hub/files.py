@@ -42,10 +42,13 @@ MAX_DEPTH = 32  # of brackets within brackets in a JSON text: what is deeper bre
 
 
 class replacing:
-    """`with replacing(path) as file:` write `file`, beside `path`; it becomes `path` at the end, or vanishes on an error."""
+    """`with replacing(path) as file:` write `file`, beside `path`; it becomes `path` at the end, or vanishes on an error.
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+    lasting: whether it must be whole after a power failure too, for which the disk is waited for: some milliseconds a file.
+    """
+
+    def __init__(self, path: str | os.PathLike, lasting: bool = True):
+        self.path, self.lasting = Path(path), lasting
 
     def __enter__(self) -> Path:
         try:
@@ -76,8 +79,9 @@ class replacing:
                 raise _cannot_write(self.path, error) from error
             return
         try:
-            with open(self.file, "r+b") as written:  # Windows flushes only what may be written
-                os.fsync(written.fileno())
+            if self.lasting:
+                with open(self.file, "r+b") as written:  # Windows flushes only what may be written
+                    os.fsync(written.fileno())
             self.file.chmod(0o644)
             self.file.replace(self.path)
         except OSError as failure:

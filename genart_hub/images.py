@@ -164,14 +164,14 @@ def tiles(picture: Image.Image, n: int, columns: int, scale: int = 1, padding: i
     return [picture.crop((left, top, left + width, top + height)) for left, top in corners]
 
 
-def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, Any] | None = None) -> Path:
-    """Write a PNG that carries `recipe` in its text. Returns the path."""
+def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, Any] | None = None, lasting: bool = True) -> Path:
+    """Write a PNG that carries `recipe` in its text. lasting: as `files.replacing` takes it. Returns the path."""
     if Path(path).suffix.lower() != ".png":
         raise GenartError("not_png", file=Path(path).name)
     info = PngImagePlugin.PngInfo()
     if recipe is not None:
         info.add_itxt(RECIPE_KEY, json.dumps(recipe, ensure_ascii=False))
-    with replacing(path) as file:
+    with replacing(path, lasting) as file:
         picture.save(file, format="PNG", pnginfo=info)
     return Path(path)
 

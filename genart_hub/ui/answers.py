@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from genart_hub import images
 from genart_hub.errors import GenartError, choice, shorten, whole
 from genart_hub.hub.described import year_of
 from genart_hub.models import auto
@@ -17,6 +16,7 @@ from genart_hub.models.inputs import INPUTS
 from genart_hub.models.labels import index_of_class
 from genart_hub.ui import texts
 from genart_hub.ui.fields import LADDERS, caption, class_of, classes_of, ladder_of, on_ladder, parsed, seed_of
+from genart_hub.ui.handlers import show_each
 from genart_hub.ui.turns import between_steps
 
 MOST = 16
@@ -57,12 +57,9 @@ class Answer:
     def captions(self, lang: str, seed: int) -> list[str]:
         return [caption(lang, seed + k, name) for k, name in enumerate(self.classes)]
 
-    def save(self, model: ImageModel, seed: int, folder: Path, stem: str) -> list[Path]:
-        """Its pictures as PNG, each with its recipe."""
-        return [
-            images.save_png(picture, folder / f"{stem}-{seed + k}.png", model.recipe(seed=seed + k, **self.asked))
-            for k, picture in enumerate(images.to_pil(self.x))
-        ]
+    def save(self, model: ImageModel, seed: int, start: Path) -> list[str]:
+        """Its pictures as PNG, each with its recipe. start: what their names begin with."""
+        return show_each(model, self.x, seed, start, **self.asked)
 
 
 def wished(

@@ -32,7 +32,7 @@ from genart_hub.ui.fields import (
     unchecked,
 )
 from genart_hub.ui.figures import MOMENTS, at_step, card, estimated, evaluation, figures, moments_of, told_key
-from genart_hub.ui.handlers import Agreements, Running, guarded, in_turn, new_folder
+from genart_hub.ui.handlers import Agreements, Running, guarded, in_turn, new_folder, show_png
 from genart_hub.ui.model_cache import TRUSTED_BYTES, ModelCache, host_s_pipeline
 from genart_hub.ui.scatter import CSS, scatter
 from genart_hub.ui.texts import t
@@ -108,7 +108,7 @@ def build(models: ModelCache) -> Built:
             prompted = {"prompt": wish.prompt} if "prompt" in given.asked else {}
             if prompted:
                 notes.append(prompt_note(lang, model, wish.prompt or ""))
-            paths, count, is_big = given.save(model, wish.seed, folder, f"{k}-{name}"), len(captions), k == len(names)
+            paths, count, is_big = given.save(model, wish.seed, folder / f"{k}-{name}"), len(captions), k == len(names)
             costs, measured = gpu.costs_of(model, **prompted), {} if is_big else evaluation(name)
             rows.append(figures(lang, name, model, count, given.seconds, costs, measured))
             if "frechet" in measured:
@@ -138,8 +138,7 @@ def build(models: ModelCache) -> Built:
                 fresh: dict[Any, Any] = {stages[k]: gr.update(value=drawn, label=told_step)}
                 fresh[status] = at_step(lang, name, step, num_steps, count)
                 if step in moments_of(num_steps):
-                    file = images.save_png(images.enlarge(pictures[0], SHOWN_SIDE), folder / f"{k}-step-{step}.png")
-                    moments.append((str(file), told_step))
+                    moments.append((show_png(images.enlarge(pictures[0], SHOWN_SIDE), folder / f"{k}-step-{step}.png"), told_step))
                     fresh[strips[k]] = list(moments)
                 yield show(fresh)
             given = Answer(x, seconds, asked, classes)

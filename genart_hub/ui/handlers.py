@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
+from torch import Tensor
 
+from genart_hub import images
 from genart_hub.errors import GenartError, first_line, shorten
+from genart_hub.models.base import ImageModel
 from genart_hub.ui import gate, texts, turns
 from genart_hub.ui.folders import KEEP_SECONDS, own_folder
 
@@ -227,3 +231,17 @@ def new_folder() -> Path:
 def stem(model: Any) -> str:
     """The model's name as part of a file's name."""
     return model.source.name.replace("/", "--")
+
+
+def show_png(picture: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -> str:
+    """Write a picture for the page, which need not outlive a power failure. Returns its path."""
+    return str(images.save_png(picture, path, recipe, lasting=False))
+
+
+def show_each(model: ImageModel, x: Tensor, seed: int, start: Path, **asked: Any) -> list[str]:
+    """Write pictures for the page, each with its own seed in its recipe and behind `start` in its name. x: (n, C, H, W)."""
+    recipe = model.recipe(seed=seed, **asked)  # once: it looks at all weights
+    return [
+        show_png(picture, start.with_name(f"{start.name}-{seed + k}.png"), recipe | {"seed": seed + k})
+        for k, picture in enumerate(images.to_pil(x))
+    ]

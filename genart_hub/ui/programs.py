@@ -27,7 +27,7 @@ from genart_hub.ui.answers import answer, in_history, wished
 from genart_hub.ui.fields import LADDERS, caption, class_of, ladder_of, parsed, seed_of, unchecked
 from genart_hub.ui.figures import evaluation, megabytes_of, moments_of
 from genart_hub.ui.folders import own_folder
-from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import guarded, in_turn, new_folder, show_png, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown
 from genart_hub.ui.turns import MODEL, between_steps
 
@@ -253,8 +253,8 @@ def moments(model: ImageModel, lang: str, seed: object, prompt: str, label: obje
     folder, shown = new_folder(), []
     for step, total, x in model.denoise(1, seed, **request):
         if step in moments_of(total):
-            file = images.save_png(images.to_pil(x[0]), folder / f"{stem(model)}-{seed}-step-{step}.png")
-            shown.append((str(file), texts.say(lang, "moment", step=step, steps=total)))
+            file = show_png(images.to_pil(x[0]), folder / f"{stem(model)}-{seed}-step-{step}.png")
+            shown.append((file, texts.say(lang, "moment", step=step, steps=total)))
         between_steps()
     return shown
 
@@ -273,13 +273,13 @@ def drawn_over(
     request = requested(model, {"prompt": prompt, "num_steps": num_steps, "guidance": guidance})
     made = draw(x, n, seed, strength=strength, on_step=lambda *_: between_steps(), **request)
     folder = new_folder()
-    files = [images.save_png(one, folder / f"{stem(model)}-{seed + k}.png") for k, one in enumerate(images.to_pil(made))]
-    return [(str(file), caption(lang, seed + k)) for k, file in enumerate(files)]
+    files = [show_png(one, folder / f"{stem(model)}-{seed + k}.png") for k, one in enumerate(images.to_pil(made))]
+    return [(file, caption(lang, seed + k)) for k, file in enumerate(files)]
 
 
 def answers(
     models: ModelCache, lang: str, n: Any, seed: Any, truncation: Any, prompt: str, ladder: str, label: object,
-    keep: Callable[[Path], Any] = str,
+    keep: Callable[[str], Any] = str,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
     """What every model of a set of pictures answers, by its name, in the order of history: pictures, captions, seconds, and its figures.
 
@@ -299,7 +299,7 @@ def answers(
             found[name] = {"error": texts.sentence(lang, error)}
             continue
         found[name] = {
-            "pictures": [file_data(keep(file)) for file in given.save(model, wish.seed, folder, name)],
+            "pictures": [file_data(keep(file)) for file in given.save(model, wish.seed, folder / name)],
             "captions": given.captions(lang, wish.seed),
             "seconds": given.seconds,
             **figures_of(name, model, prompt),

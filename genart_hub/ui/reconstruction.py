@@ -25,7 +25,7 @@ from genart_hub.ui.address import Built
 from genart_hub.ui.examples import picks, save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
 from genart_hub.ui.folders import own_folder
-from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import guarded, in_turn, new_folder, show_png, stem
 from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
@@ -100,7 +100,7 @@ def build(models: ModelCache) -> Built:
         drawn = images.flatten(images.open_picture(drawing)) if drawing else None
         if drawn is None or len(set(drawn.convert("L").getextrema())) == 1:
             raise GenartError("no_picture")
-        return str(images.save_png(drawn, new_folder() / "drawing.png"))
+        return show_png(drawn, new_folder() / "drawing.png")
 
     @in_turn(MODEL)
     @guarded
@@ -271,4 +271,4 @@ def prepare(path: str | None, model: ImageModel, tidy: bool) -> torch.Tensor:
 def show(x: torch.Tensor, path: Path) -> str:
     """One picture, large enough to look at and still sharp, as a file: Gradio writes a picture that it is handed anew each time,
     under the name of its contents, even while a browser reads it. x: (1, C, H, W)."""
-    return str(images.save_png(images.enlarge(images.to_pil(x[0])), path))
+    return show_png(images.enlarge(images.to_pil(x[0])), path)

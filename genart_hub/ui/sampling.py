@@ -5,7 +5,6 @@ import inspect
 import secrets
 import zipfile
 from collections.abc import Generator, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from genart_hub.ui.fields import (
     unchecked,
 )
 from genart_hub.ui.figures import at_step, moments_of, real_scores
-from genart_hub.ui.handlers import Running, guarded, in_turn, new_folder, stem
+from genart_hub.ui.handlers import Running, guarded, in_turn, new_folder, show_each, show_png, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown, offered
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
@@ -98,8 +97,8 @@ def build(models: ModelCache) -> Built:
                 fresh: dict[Any, Any] = {note: at_step(lang, name_of(model), step, total, n)}
                 if x is not None:
                     coming = images.to_pil(x[:MOST_COMING])
-                    paths = [images.save_png(one, folder / f"step-{step}-{k}.png") for k, one in enumerate(coming)]
-                    fresh[gallery] = [(str(path), caption(lang, seed + k, names[k])) for k, path in enumerate(paths)]
+                    paths = [show_png(one, folder / f"step-{step}-{k}.png") for k, one in enumerate(coming)]
+                    fresh[gallery] = [(path, caption(lang, seed + k, names[k])) for k, path in enumerate(paths)]
                 yield fresh
         except StopIteration as done:
             x = done.value
@@ -111,21 +110,18 @@ def build(models: ModelCache) -> Built:
         if real := real_scores(model):
             percents = [percentile(value, real) for value in logits(model, x, classes).tolist()]
             told = texts.say(lang, "score_note")
-        shown = []
-        recipe_of = partial(model.recipe, **asked)
-        for k, picture in enumerate(images.to_pil(x)):
-            path = images.save_png(picture, folder / f"{stem(model)}-{seed + k}.png", recipe_of(seed=seed + k))
-            shown.append((str(path), caption(lang, seed + k, names[k], percents[k] if percents else None)))
+        paths = show_each(model, x, seed, folder / stem(model), **asked)
+        shown = [(path, caption(lang, seed + k, names[k], percents[k] if percents else None)) for k, path in enumerate(paths)]
         columns = min(COLUMNS, n)
-        recipe = recipe_of(seed=seed, n=n, columns=columns)
-        whole_grid = images.save_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)
+        recipe = model.recipe(seed=seed, n=n, columns=columns, **asked)
+        whole_grid = show_png(images.grid(x, columns), folder / f"{stem(model)}-{seed}-grid.png", recipe)
         packed_all = folder / f"{stem(model)}-{seed}.zip"
         with zipfile.ZipFile(packed_all, "w") as packed:
-            for path in [Path(path) for path, _ in shown] + [whole_grid]:
-                packed.write(path, path.name)
+            for path in [*paths, whole_grid]:
+                packed.write(path, Path(path).name)
         one_of = shown[min(opened or 0, n - 1)][0]
         yield {
-            gallery: shown, one: one_of, grid: str(whole_grid), archive: str(packed_all), code: _code(model, n, seed, asked), note: told,
+            gallery: shown, one: one_of, grid: whole_grid, archive: str(packed_all), code: _code(model, n, seed, asked), note: told,
         }  # fmt: skip
 
     running = Running()

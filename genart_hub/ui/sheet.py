@@ -13,7 +13,7 @@ from genart_hub.errors import MAX_SEED
 from genart_hub.models import auto
 from genart_hub.ui import texts
 from genart_hub.ui.address import Built, link
-from genart_hub.ui.handlers import guarded, in_turn, new_folder
+from genart_hub.ui.handlers import guarded, in_turn, new_folder, show_png
 from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import MODEL
@@ -73,7 +73,7 @@ def build(models: ModelCache, tabs: gr.Tabs, built: Mapping[str, Built], galleri
         if (label := asked.get("label")) is not None and (classes := model.check_label(label, 1)) is not None:
             asked["label"] = model.class_names[int(classes[0])]
         picture = images.open_picture(file)
-        shown, large = (str(images.save_png(images.enlarge(picture, side), folder / f"{side}px.png")) for side in (SHOWN, LARGE))
+        shown, large = (show_png(images.enlarge(picture, side), folder / f"{side}px.png") for side in (SHOWN, LARGE))
         z = latents.of_seed(model, recipe["seed"], **asked)
         near = [] if z is None else images.to_pil(latents.around(model, recipe["seed"], AROUND, **asked))
         facts = told(lang, recipe, asked) + ("" if z is None else bars(lang, z)) + links(lang, recipe, asked)

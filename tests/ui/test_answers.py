@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from refusals import code_of
@@ -73,7 +74,7 @@ def test_a_model_is_asked_for_what_it_takes_of_a_wish_and_its_pictures_carry_tha
     assert given.captions("en", 5) == ["3 · seed 5", "3 · seed 6"]
     assert given.seconds > 0
     assert given.x.equal(model.sample(2, 5, truncation=0.5, label=3))
-    first, second = given.save(model, 5, tmp_path, "dcgan-mnist")
+    first, second = map(Path, given.save(model, 5, tmp_path / "dcgan-mnist"))
     assert second.name == "dcgan-mnist-6.png"
     recipe = images.read_recipe(second)
     assert (recipe["seed"], recipe["label"], recipe["truncation"]) == (6, 3, 0.5)
