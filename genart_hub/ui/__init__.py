@@ -27,6 +27,7 @@ from genart_hub.ui import (
     inside,
     interpolation,
     machine,
+    map,
     opened,
     opening,
     path,
@@ -93,7 +94,7 @@ def launch(**options: Any) -> None:
     ]
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + opened.CSS,
+        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + map.CSS + opened.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

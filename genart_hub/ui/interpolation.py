@@ -1,12 +1,15 @@
-"""Interpolation: a walk through the latent space, as an animation."""
+"""Interpolation: a walk through the latent space, as an animation, and a map of it."""
+
+from typing import Any
 
 import gradio as gr
 
 from genart_hub import images, latents
 from genart_hub.errors import choice, number, whole
-from genart_hub.ui import texts
+from genart_hub.models import auto
+from genart_hub.ui import map, texts
 from genart_hub.ui.address import Built, classes_of_model
-from genart_hub.ui.fields import class_box, class_of, classes_of, how, model_box, parsed, unchecked
+from genart_hub.ui.fields import class_box, class_of, classes_of, how, model_box, parsed, unchecked, when_chosen
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, stem
 from genart_hub.ui.model_cache import ModelCache, first_shown, offered_from_latents
 from genart_hub.ui.texts import t
@@ -61,18 +64,26 @@ def build(models: ModelCache) -> Built:
             with gr.Row():
                 gif = gr.DownloadButton(t("gif"), size="sm")
                 webp = gr.DownloadButton(t("webp"), size="sm")
+    land = map.panel(models)
     how("interpolation_how")
 
     asked, outputs = [model, seeds, method, frames, fps, loop, truncation, label], [animation, gif, webp]
-    go.click(walk, asked, outputs, api_name="walk", show_progress_on=animation)
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+    walked = go.click(walk, asked, outputs, api_name="walk", show_progress_on=animation)
+    when_chosen(model, map.shown, model, land, queue=False)
+    walked.success(lambda name: gr.skip() if name in auto.bundled() else map.shown(name), model, land, **quiet)
 
     def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
         """Let a button of another tab open this one with a model, and walk."""
         opened = button.click(lambda: (gr.Tabs(selected="interpolation"), name), None, [tabs, model], api_visibility="private")
         opened.success(walk, asked, outputs, api_visibility="private")
 
+    def open_map(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
+        """Let a button of another tab open this one with a model's map in sight."""
+        button.click(lambda: (gr.Tabs(selected="interpolation"), name, map.shown(name, scroll=True)), None, [tabs, model, land], **quiet)
+
     addressed = {
         "model": model, "seeds": seeds, "label": label, "method": method, "frames": frames, "fps": fps, "loop": loop,
         "truncation": truncation,
     }  # fmt: skip
-    return Built(open_by, addressed, go, classes=classes_of_model)
+    return Built(open_by, addressed, go, classes=classes_of_model, open_inside=open_map)

@@ -109,6 +109,8 @@ ERRORS_ZH: dict[str, str] = {
     "picture_too_large": "{file} 有 {width}x{height} 像素，最多接受 {limit:,} 像素。请先把它缩小。",
     "bad_bars": "这些小条不适合 {model}：它有 {latent_dim} 个数和自己的图片大小。请重新选择图片。",
     "put_away": "{name} 已从内存中收起。请点击“用变分自编码器重建”重新加载。",
+    "put_away_map": "{name} 不在内存中。请在本页的模型列表里选择它并点击“漫步”来加载，或改选其他模型。",
+    "bad_map": "{model} 的地图有四个角，收到的却是别的东西。请重新选择模型。",
     "no_picture": "还没有图片。请上传、画一幅，或选择一个示例。",
     "no_recipe": "{file} 不含 genart_hub 配方。请使用本软件包保存的 PNG，而不是丢失了文本信息的副本。",
     "bad_recipe": "{file}：其中的配方已损坏（{reason}）。请重新采样并保存。",
