@@ -138,7 +138,7 @@ MESSAGES = {
     "several_labels": "{file} has a class for each picture; the app takes one for all. Make it again with genart-hub sample --from {file}.",
     "no_field": "{file} was made with settings that the app has no field for ({names}). Make it again with genart-hub sample --from {file}.",
     "no_frames": "An animation needs at least one frame.",
-    "bad_animation": "{file}: only .gif and .webp animations can be written here. For {suffix}, convert a .webp with ffmpeg.",
+    "bad_animation": "{file}: only .gif, .webp and .mp4 animations can be written here. For {suffix}, convert a .webp with ffmpeg.",
     # reasons, which stand inside a sentence
     "reason_format": "it is of no known picture format",
     "reason_pixels": "it has far too many pixels",

@@ -120,7 +120,7 @@ ERRORS_ZH: dict[str, str] = {
     "several_labels": "{file} 的每张图片各有类别，而应用只能为全部图片选一个。请用 genart-hub sample --from {file} 重新生成。",
     "no_field": "{file} 用到了应用里没有的设置（{names}）。请用 genart-hub sample --from {file} 重新生成。",
     "no_frames": "动画至少需要一帧。",
-    "bad_animation": "{file}：这里只能写 .gif 和 .webp 动画。若要 {suffix}，请用 ffmpeg 转换 .webp。",
+    "bad_animation": "{file}：这里只能写 .gif、.webp 和 .mp4 动画。若要 {suffix}，请用 ffmpeg 转换 .webp。",
     "reason_format": "不是已知的图片格式",
     "reason_pixels": "像素过多",
     "reason_missing": "没有这个文件",
