@@ -70,6 +70,11 @@ def build() -> gr.Blocks:
             assert opener is not None
             assert station.opened is not None
             opener(button, tabs, station.opened)
+        for name, button in built["path"].maps.items():
+            open_map, model = built["interpolation"].open_inside, path.STATIONS[name].map
+            assert open_map is not None
+            assert model is not None
+            open_map(button, tabs, model)
         for tab_built in built.values():
             if tab_built.wire:
                 tab_built.wire(tabs, built)
