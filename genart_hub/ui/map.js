@@ -14,7 +14,7 @@ const say = (text) => (find("note").textContent = text);
 
 let words = JSON.parse(props.label), now = null, model = props.models[0], kind = "seeds", face = "corners", ends = {};
 let fixed = { seed: 0, label: 0, prompt: "" }, [x, y] = [0.5, 0.5], moved = 0, version = 0, visible = false, choosing = 0;
-let pair = [0, 1], films = null, frame = 0, playing = 0;
+let pair = [0, 1], films = null, frame = 12, playing = 0;
 
 // ---- the line to the server: one request at a time, and of those that wait only the newest of each kind ----
 
