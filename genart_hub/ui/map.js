@@ -10,9 +10,10 @@ const pause = (time) => new Promise((done) => setTimeout(done, time));
 const told = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const short = (value, digits = 1) => value.toFixed(digits).replace("-", "−");
 const root = () => element.querySelector(".latent-map");
+const MODELS = root().dataset.models.split(",");
 const say = (text) => (find("note").textContent = text);
 
-let words = JSON.parse(props.label), now = null, model = props.models[0], kind = "seeds", face = "corners", ends = {};
+let words = JSON.parse(props.label), now = null, model = MODELS[0], kind = "seeds", face = "corners", ends = {};
 let fixed = { seed: 0, label: 0, prompt: "" }, [x, y] = [0.5, 0.5], moved = 0, version = 0, visible = false, choosing = 0;
 let pair = [0, 1], films = null, frame = 12, playing = 0;
 
@@ -118,7 +119,7 @@ function name() {
 }
 
 function models() {
-  const names = props.models.includes(model) ? props.models : [...props.models, model];
+  const names = MODELS.includes(model) ? MODELS : [...MODELS, model];
   find("model").replaceChildren(...names.map((one) => new Option(one, one, false, one === model)));
 }
 

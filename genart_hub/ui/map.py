@@ -183,8 +183,9 @@ def panel(models: ModelCache) -> gr.HTML:
     """The panel. Its value is what `shown` gives."""
     answers = Answers(models)
     functions = [answering(one, DRAGGING) for one in (answers.begin, answers.grid, answers.dot, answers.strip, answers.encode)]
-    options = {"html_template": TEMPLATE, "js_on_load": SCRIPT, "server_functions": functions, "apply_default_css": False}
-    return gr.HTML("", label=t("map"), models=first_and_others(auto.with_latents()), **options)
+    template = TEMPLATE.replace("{models}", ",".join(first_and_others(auto.with_latents())))
+    options = {"html_template": template, "js_on_load": SCRIPT, "server_functions": functions, "apply_default_css": False}
+    return gr.HTML("", label=t("map"), **options)
 
 
 def first_and_others(names: Sequence[str]) -> list[str]:
