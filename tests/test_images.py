@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -236,12 +237,34 @@ def test_an_animation_has_every_frame_and_lasts_as_long_as_it_should(tmp_path, s
     assert sum(durations) == pytest.approx(12_000 / fps, abs=5)
 
 
-@pytest.mark.parametrize("name", ["walk.mp4", "walk", "walk.png"])
+@pytest.mark.parametrize("name", ["walk.avi", "walk", "walk.png"])
 def test_an_animation_of_another_kind_says_what_is_missing(tmp_path, name):
     with pytest.raises(GenartError, match="ffmpeg") as error:
         images.save_animation(torch.zeros(2, 1, 4, 4), tmp_path / name)
     assert error.value.code == "bad_animation"
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(("side", "even"), [(16, 16), (17, 18)])
+def test_a_film_has_every_frame_lasts_as_long_as_it_should_and_carries_its_recipe(tmp_path, side, even):
+    av = pytest.importorskip("av")
+    x = torch.linspace(-1, 1, 12).view(12, 1, 1, 1).expand(12, 3, side, side)
+    recipe = {"model": "gan-mnist", "walk": {"seeds": [0, 7], "note": "漫步"}}
+    path = images.save_animation(x, tmp_path / "walk.mp4", 12, recipe)
+    with av.open(str(path)) as film:
+        shown = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        assert json.loads(film.metadata["comment"]) == recipe
+        assert film.duration / av.time_base == pytest.approx(1, abs=0.01)
+    assert [one.shape for one in shown] == [(even, even, 3)] * 12
+    assert [one.mean() for one in shown] == pytest.approx([255 * k / 11 for k in range(12)], abs=4)
+    assert [file.name for file in tmp_path.iterdir()] == ["walk.mp4"]
+
+
+def test_a_film_without_the_package_that_writes_it_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(GenartError, match=r"pip install \"genart-hub\[video\]\""):
+        images.save_animation(torch.zeros(2, 1, 4, 4), tmp_path / "walk.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_animation_of_nothing_or_at_no_speed_is_refused(tmp_path):

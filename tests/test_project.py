@@ -20,7 +20,7 @@ ELSEWHERE = {"spaces", "torch_fidelity"}  # on a Space only; named in the senten
 
 def declared() -> set[str]:
     extras = PROJECT["project"]["optional-dependencies"]
-    return {re.match(r"[\w-]+", line)[0] for line in (*PROJECT["project"]["dependencies"], *extras["train"])}
+    return {re.match(r"[\w-]+", line)[0] for line in (*PROJECT["project"]["dependencies"], *extras["train"], *extras["video"])}
 
 
 def imported() -> set[str]:

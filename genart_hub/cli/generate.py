@@ -47,7 +47,7 @@ def add(commands: Commands) -> None:
     told = "walk from prompt to prompt, each given once, with one seed (the first of --seeds)"
     command.add_argument("--prompt", action="append", default=[], dest="prompts", help=told)
     add_inputs(command, "truncation", "label", "prior", "num_steps", "guidance")
-    command.add_argument("--out", default="walk.webp", help="a .gif or .webp to write (walk.webp)")
+    command.add_argument("--out", default="walk.webp", help="a .gif, a .webp or an .mp4 to write (walk.webp)")
 
     command = add_command(commands, "reconstruct", reconstruct, "your picture through a VAE, or into a GAN's latent space by inversion")
     add_model(command)

@@ -126,6 +126,8 @@ MESSAGES = {
     "picture_too_large": "{file} has {width}x{height} pixels; at most {limit:,} are taken. Make it smaller first.",
     "bad_bars": "The bars do not fit {model}, which has {latent_dim} numbers and pictures of its own size. Choose the picture again.",
     "put_away": "{name} was put away from memory. Press Reconstruct to load it again.",
+    "put_away_map": "{name} is not in memory. Choose it in the tab's own list of models and press Walk, which loads it, or choose another one.",
+    "bad_map": "The map of {model} has four corners, and this is something else. Choose the model again.",
     "no_picture": "There is no picture yet. Upload one, draw one, or pick an example.",
     "no_recipe": "{file} carries no genart_hub recipe. Use a PNG that this package saved, not a copy that lost its text.",
     "bad_recipe": "{file}: its recipe is damaged ({reason}). Sample the picture again and save it anew.",
@@ -136,7 +138,7 @@ MESSAGES = {
     "several_labels": "{file} has a class for each picture; the app takes one for all. Make it again with genart-hub sample --from {file}.",
     "no_field": "{file} was made with settings that the app has no field for ({names}). Make it again with genart-hub sample --from {file}.",
     "no_frames": "An animation needs at least one frame.",
-    "bad_animation": "{file}: only .gif and .webp animations can be written here. For {suffix}, convert a .webp with ffmpeg.",
+    "bad_animation": "{file}: only .gif, .webp and .mp4 animations can be written here. For {suffix}, convert a .webp with ffmpeg.",
     # reasons, which stand inside a sentence
     "reason_format": "it is of no known picture format",
     "reason_pixels": "it has far too many pixels",

@@ -27,6 +27,7 @@ from genart_hub.ui import (
     inside,
     interpolation,
     machine,
+    map,
     opened,
     opening,
     path,
@@ -69,6 +70,11 @@ def build() -> gr.Blocks:
             assert opener is not None
             assert station.opened is not None
             opener(button, tabs, station.opened)
+        for name, button in built["path"].maps.items():
+            open_map, model = built["interpolation"].open_inside, path.STATIONS[name].map
+            assert open_map is not None
+            assert model is not None
+            open_map(button, tabs, model)
         for tab_built in built.values():
             if tab_built.wire:
                 tab_built.wire(tabs, built)
@@ -93,7 +99,7 @@ def launch(**options: Any) -> None:
     ]
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + opened.CSS,
+        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + map.CSS + opened.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

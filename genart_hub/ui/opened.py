@@ -198,14 +198,14 @@ class Answers:
         return model, unpacked(asked.get("x"), model), None if label is None else model.check_label(label, 1)
 
 
-def answering(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """An answer in its turn, as the page reads it: with `ok`, or with the sentence of what was wrong."""
+def answering(answer: Callable[[dict[str, Any]], dict[str, Any]], line: Turns = DRAGGING) -> Callable[..., dict[str, Any]]:
+    """An answer in its turn in that line, as the page reads it: with `ok`, or with the sentence of what was wrong."""
 
     def answered(asked: Any, request: gr.Request) -> dict[str, Any]:
         asked = asked if isinstance(asked, dict) else {}
         lang = texts.spoken(asked.get("lang") if isinstance(asked.get("lang"), str) else None, None)
         try:
-            return {"ok": True} | DRAGGING.call(reader_of([request]), lambda: answer(asked | {"lang": lang}))
+            return {"ok": True} | line.call(reader_of([request]), lambda: answer(asked | {"lang": lang}))
         except GenartError as error:
             return {"ok": False, "error": texts.sentence(lang, error)}
         except Exception as error:

@@ -31,7 +31,8 @@ LATEX = [{"left": "$", "right": "$", "display": False}]
 @dataclass(frozen=True)
 class Station:
     """What stands beside a page's text. code: what its idea is in the running package. model: whose samples it shows. The button opens
-    the tab `tab` with it, or with `recording`, a recorded training. inside: it opens the model itself too.
+    the tab `tab` with it, or with `recording`, a recorded training. inside: it opens the model itself too. map: the model whose latent
+    space a second button opens.
     """  # fmt: skip
 
     code: Callable[..., Any] | None = None
@@ -39,6 +40,7 @@ class Station:
     tab: str = "sampling"
     inside: bool = False
     recording: str | None = None
+    map: str | None = None
 
     @property
     def opened(self) -> str | None:
@@ -48,8 +50,8 @@ class Station:
 STATIONS = {
     "start": Station(model="vae-mnist"),
     "autoencoder": Station(VAE.reconstruct, "conv-vae-emoji", "reconstruction"),
-    "vae": Station(losses.kl_to_standard_normal, "vae-mnist", "reconstruction"),
-    "gan": Station(losses.discriminator_loss, "gan-mnist", "training", recording="gan-article"),
+    "vae": Station(losses.kl_to_standard_normal, "vae-mnist", "reconstruction", map="vae-mnist"),
+    "gan": Station(losses.discriminator_loss, "gan-mnist", "training", recording="gan-article", map="gan-mnist"),
     "collapse": Station(losses.r1_penalty, "gan-mnist", "training", recording="gan-collapse"),
     "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),
     "tokens": Station(VQVAE.quantise),
@@ -92,9 +94,9 @@ def progress(names: Sequence[str]) -> gr.HTML:
 
 
 def build(models: ModelCache) -> Built:
-    """The tab, with the buttons that open another one, by the page's name: `ui.build` wires them when all tabs are there."""
+    """The tab, with the buttons that open another one or a map, by the page's name: `ui.build` wires them when all tabs are there."""
     names = [page.name for page in pages.read("en")]
-    last, opening, columns = len(names) - 1, {}, []
+    last, opening, maps, columns = len(names) - 1, {}, {}, []
     with gr.Row(elem_classes="path"):
         with gr.Column(scale=1, min_width=230):
             progress(names)
@@ -117,6 +119,8 @@ def build(models: ModelCache) -> Built:
                         gr.Code(code_of(station.code), language="python", label=t("path_code"), interactive=False)
                     if station.opened:
                         opening[name] = gr.Button(t("path_try"), variant="primary")
+                    if station.map and bundled_folder(station.map):
+                        maps[name] = gr.Button(t("map_try"))
                     gr.Markdown(t(f"page_{name}_question"), latex_delimiters=LATEX, elem_classes="page-question")
                     with gr.Accordion(t("path_answer"), open=False):
                         gr.Markdown(t(f"page_{name}_answer"), latex_delimiters=LATEX)
@@ -132,8 +136,8 @@ def build(models: ModelCache) -> Built:
     chosen.change(show, chosen, [*columns, before, after], **quiet)
     tell = "(k) => {{ window.genart?.walked?.(k, {}); return [] }}"
     chosen.change(None, chosen, None, js=tell.format("false"), **quiet)
-    for button in (after, *opening.values()):
+    for button in (after, *opening.values(), *maps.values()):
         button.click(None, chosen, None, js=tell.format("true"), **quiet)
     before.click(lambda k: max(int(k) - 1, 0), chosen, chosen, **quiet)
     after.click(lambda k: min(int(k) + 1, last), chosen, chosen, **quiet)
-    return Built(fields={"step": chosen}, buttons=opening)
+    return Built(fields={"step": chosen}, buttons=opening, maps=maps)

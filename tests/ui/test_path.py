@@ -63,6 +63,12 @@ def test_a_button_opens_a_model_that_its_tab_takes(name):
     assert path.samples_of(station.model) is not None
 
 
+@each_page
+def test_a_button_opens_the_map_of_a_model_that_has_one(name):
+    named = path.STATIONS[name].map
+    assert named is None or named in auto.with_latents()
+
+
 def test_a_page_without_a_model_shows_no_samples():
     assert path.samples_of(None) is None
     assert path.samples_of("no-such-model") is None
