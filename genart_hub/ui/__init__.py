@@ -38,6 +38,7 @@ from genart_hub.ui import (
     texts,
     theme,
     training,
+    twin,
 )
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.head import Head
@@ -93,7 +94,7 @@ def launch(**options: Any) -> None:
     ]
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + opened.CSS,
+        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + opened.CSS + twin.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

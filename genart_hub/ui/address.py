@@ -36,7 +36,8 @@ class Built:
     open_by: lets a button of another tab open it. fields: by their names in the address. go: the button that draws. asked: other events
     that draw, such as Enter or a chip. classes: those that there are to choose from, for what the fields hold. follow: further updates
     for that. buttons: those that open other tabs, by page. take: lets a button of another place bring the picture of a file, and answers
-    it. open_inside: as open_by, with the model opened. wire: called when all tabs are there.
+    it. open_inside: as open_by, with the model opened. open_twin: as open_by, with a kind of network on the plane.
+    wire: called when all tabs are there.
     """
 
     open_by: Opener | None = None
@@ -48,6 +49,7 @@ class Built:
     buttons: Mapping[str, gr.Button] = field(default_factory=dict)
     take: Callable[[gr.Button, gr.Tabs, gr.State], None] | None = None
     open_inside: Opener | None = None
+    open_twin: Opener | None = None
     wire: Callable[[gr.Tabs, Mapping[str, "Built"]], None] | None = None
 
 

@@ -3,7 +3,7 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ LATEX = [{"left": "$", "right": "$", "display": False}]
 class Station:
     """What stands beside a page's text. code: what its idea is in the running package. model: whose samples it shows. The button opens
     the tab `tab` with it, or with `recording`, a recorded training. inside: it opens the model itself too.
+    twin: which of `twin.KINDS` another button opens.
     """  # fmt: skip
 
     code: Callable[..., Any] | None = None
@@ -39,6 +40,7 @@ class Station:
     tab: str = "sampling"
     inside: bool = False
     recording: str | None = None
+    twin: str | None = None
 
     @property
     def opened(self) -> str | None:
@@ -48,12 +50,12 @@ class Station:
 STATIONS = {
     "start": Station(model="vae-mnist"),
     "autoencoder": Station(VAE.reconstruct, "conv-vae-emoji", "reconstruction"),
-    "vae": Station(losses.kl_to_standard_normal, "vae-mnist", "reconstruction"),
-    "gan": Station(losses.discriminator_loss, "gan-mnist", "training", recording="gan-article"),
-    "collapse": Station(losses.r1_penalty, "gan-mnist", "training", recording="gan-collapse"),
+    "vae": Station(losses.kl_to_standard_normal, "vae-mnist", "reconstruction", twin="vae"),
+    "gan": Station(losses.discriminator_loss, "gan-mnist", "training", recording="gan-article", twin="gan"),
+    "collapse": Station(losses.r1_penalty, "gan-mnist", "training", recording="gan-collapse", twin="gan-strong"),
     "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),
     "tokens": Station(VQVAE.quantise),
-    "diffusion": Station(DDPM._moments, "ddpm-mnist", inside=True),
+    "diffusion": Station(DDPM._moments, "ddpm-mnist", inside=True, twin="diffusion"),
     "latent-diffusion": Station(DDPM._guided, "tiny-sd-emoji", inside=True),
     "one-wish": Station(Prompted.sample, "text-gan-emoji", "comparison"),
     "today": Station(model="tiny-sd-emoji", tab="comparison"),
@@ -94,7 +96,7 @@ def progress(names: Sequence[str]) -> gr.HTML:
 def build(models: ModelCache) -> Built:
     """The tab, with the buttons that open another one, by the page's name: `ui.build` wires them when all tabs are there."""
     names = [page.name for page in pages.read("en")]
-    last, opening, columns = len(names) - 1, {}, []
+    last, opening, columns, twins = len(names) - 1, {}, [], {}
     with gr.Row(elem_classes="path"):
         with gr.Column(scale=1, min_width=230):
             progress(names)
@@ -117,6 +119,8 @@ def build(models: ModelCache) -> Built:
                         gr.Code(code_of(station.code), language="python", label=t("path_code"), interactive=False)
                     if station.opened:
                         opening[name] = gr.Button(t("path_try"), variant="primary")
+                    if station.twin:
+                        twins[name] = gr.Button(t("path_twin"))
                     gr.Markdown(t(f"page_{name}_question"), latex_delimiters=LATEX, elem_classes="page-question")
                     with gr.Accordion(t("path_answer"), open=False):
                         gr.Markdown(t(f"page_{name}_answer"), latex_delimiters=LATEX)
@@ -132,8 +136,16 @@ def build(models: ModelCache) -> Built:
     chosen.change(show, chosen, [*columns, before, after], **quiet)
     tell = "(k) => {{ window.genart?.walked?.(k, {}); return [] }}"
     chosen.change(None, chosen, None, js=tell.format("false"), **quiet)
-    for button in (after, *opening.values()):
+    for button in (after, *opening.values(), *twins.values()):
         button.click(None, chosen, None, js=tell.format("true"), **quiet)
     before.click(lambda k: max(int(k) - 1, 0), chosen, chosen, **quiet)
     after.click(lambda k: min(int(k) + 1, last), chosen, chosen, **quiet)
-    return Built(fields={"step": chosen}, buttons=opening)
+
+    def wire(tabs: gr.Tabs, built: Mapping[str, Built]) -> None:
+        """Let the other button of a page open the points of the plane."""
+        opener = built["training"].open_twin
+        assert opener is not None
+        for name, button in twins.items():
+            opener(button, tabs, str(STATIONS[name].twin))
+
+    return Built(fields={"step": chosen}, buttons=opening, wire=wire)
