@@ -1,6 +1,6 @@
 // The twin: networks on points of the plane, which learn in the page. Runs once; `element` holds twin.html. Asks no server for anything.
-const SECONDS = 10, BUDGET = 12; // of a training; ms of a frame that go into it
-const REST = 8, LOOK = 500, FLOW = 2.5; // steps that a point of the curves stands for; ms between two diagnoses; seconds from noise to data
+const SECONDS = 10, BUDGET = 12, LATE = 0.5, MOST = 80; // of a training; ms of a frame that go into it; of a late one, this share, at most so many
+const REST = 8, LOOK = 400, FLOW = 2.5; // steps that a point of the curves stands for; ms between two diagnoses; seconds from noise to data
 const R1 = 0.1, LARGEST = 999_999;
 
 const find = (name) => element.querySelector(`.twin-${name}`);
@@ -46,9 +46,9 @@ function remember() {
 }
 
 function learn(seconds) {
-  const begun = performance.now();
+  const begun = performance.now(), budget = Math.max(BUDGET, Math.min(LATE * 1000 * seconds, MOST));
   owed += (seconds * MODELS[kind].enough) / SECONDS;
-  while (owed >= 1 && model.steps < goal && performance.now() - begun < BUDGET) {
+  while (owed >= 1 && model.steps < goal && performance.now() - begun < budget) {
     model.step();
     remember();
     owed -= 1;
@@ -86,7 +86,7 @@ function wake() {
 }
 
 function frame(now) {
-  const seconds = before ? Math.min((now - before) / 1000, 0.1) : 0.016;
+  const seconds = before ? Math.min((now - before) / 1000, 0.25) : 0.016;
   asked = 0;
   if (playing) {
     learn(seconds);
@@ -102,19 +102,19 @@ function frame(now) {
 }
 
 function show(now = performance.now()) {
-  DRAW[kind](model, canvases, { way, moment: Math.round(moment) });
-  find("count").textContent = filled(words.step, { step: number(model.steps), goal: number(goal) });
+  DRAW[kind](model, canvases, { way, moment: Math.round(moment), playing });
   const button = find("play"), name = playing ? words.pause : model.steps >= goal ? words.more : words.play;
   button.classList.toggle("plays", playing);
   if (button.title !== name) [button.title, button.ariaLabel] = [name, name];
   const slider = find("knobs [name=moment]");
-  if (slider) {
-    slider.value = moment;
+  if (slider && find("knobs b").textContent !== `t = ${time()}`) {
+    slider.value = Math.round(moment);
     slider.setAttribute("aria-valuetext", `t = ${time()}`);
     find("knobs b").textContent = `t = ${time()}`;
   }
   if (now - looked < LOOK && looked && playing) return;
   looked = now;
+  find("count").textContent = filled(words.step, { step: number(model.steps), goal: number(goal) });
   find("says").setAttribute("aria-live", playing ? "off" : "polite"); // not a word every half second
   const says = diagnosis();
   if (find("says").textContent !== says) find("says").textContent = says;
@@ -134,7 +134,7 @@ function diagnosis() {
   if (kind === "gan") {
     const right = { right: percent(of.right) };
     if (young) return say("young", right);
-    if (of.hit <= 5) return say(knobs.r1 ? "stuck" : "collapse", right);
+    if (of.hit <= 5 && model.steps > goal / 4) return say(knobs.r1 ? "stuck" : "collapse", right);
     return say(of.right > 0.9 ? "ahead" : of.right < 0.62 ? "even" : "game", right);
   }
   if (kind === "vae") return say(of.says === 0 ? "silent" : young ? "young" : of.says === 1 ? "half" : "good", { off: of.off.toFixed(2) });

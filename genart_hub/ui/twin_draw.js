@@ -1,9 +1,24 @@
 // What the plane looks like: points, arrows, paths and ellipses on a canvas, and curves beneath. Needs twin_models.js.
 
-const SIZE = 640, CELLS = 44; // of a canvas in px; of D's surface along a side
+const SIZE = 640, CELLS = 44, FRESH = 60; // of a canvas in px; of D's surface along a side; ms that the surface stands
 const INK = "#1e1b3a", REAL = "#ffbc52", MADE = "#2f6fe0", NOISE = "#8a4fd0";
 const HUES = ["#b45309", "#be185d", "#6d28d9", "#1d4ed8", "#0e7490", "#15803d", "#4d7c0f", "#b91c1c"]; // of the eight parts of the data
 const SURFACE = [[190, 143, 237], [255, 255, 255], [255, 188, 82]]; // surely made, undecided, surely real
+
+const drawn = new Map(); // dots, each drawn once
+
+function dot(fill, edge, radius) {
+  const key = `${fill} ${edge} ${radius}`;
+  if (!drawn.has(key)) {
+    const side = 2 * Math.ceil(radius + 2), canvas = new OffscreenCanvas(side, side), pen = canvas.getContext("2d");
+    Object.assign(pen, { fillStyle: fill ?? "", strokeStyle: edge ?? "", lineWidth: fill ? 1.2 : 2 });
+    pen.arc(side / 2, side / 2, radius, 0, 2 * Math.PI);
+    if (fill) pen.fill();
+    if (edge) pen.stroke();
+    drawn.set(key, canvas);
+  }
+  return drawn.get(key);
+}
 
 /** A canvas as a plane from -reach to reach, with what is drawn on it. */
 function plane(canvas, reach) {
@@ -19,24 +34,14 @@ function plane(canvas, reach) {
   const each = (points, draw) => {
     for (let k = 0; k < points.length / 2; k++) draw(X(points[2 * k]), Y(points[2 * k + 1]), k);
   };
-  const disc = (x, y, radius) => {
-    pen.beginPath();
-    pen.arc(x, y, radius, 0, 2 * Math.PI);
-  };
   return {
-    /** fill: a colour, or that of point k; edge: of its rim, or none. */
+    /** fill: a colour, or that of point k, or none; edge: of its rim, or none. */
     dots(points, fill, { radius = 5, edge = null, alpha = 1 } = {}) {
-      colour(edge, 1.2, alpha);
+      pen.globalAlpha = alpha;
       each(points, (x, y, k) => {
-        pen.fillStyle = typeof fill === "string" ? fill : fill(k);
-        disc(x, y, radius);
-        pen.fill();
-        if (edge) pen.stroke();
+        const drawn = dot(typeof fill === "function" ? fill(k) : fill, edge, radius), half = drawn.width / 2;
+        if (Math.abs(x) < 2 * SIZE && Math.abs(y) < 2 * SIZE) pen.drawImage(drawn, x - half, y - half);
       });
-    },
-    rings(points, stroke, radius = 5, alpha = 1) {
-      colour(stroke, 1.8, alpha);
-      each(points, (x, y) => (disc(x, y, radius), pen.stroke()));
     },
     lines(from, to, stroke, width = 1.5, alpha = 1) {
       colour(stroke, width, alpha);
@@ -72,7 +77,8 @@ function plane(canvas, reach) {
     circle(radius) {
       colour(INK, 2.5, 0.7);
       pen.setLineDash([9, 7]);
-      disc(X(0), Y(0), scale * radius);
+      pen.beginPath();
+      pen.arc(X(0), Y(0), scale * radius, 0, 2 * Math.PI);
       pen.stroke();
       pen.setLineDash([]);
     },
@@ -104,9 +110,10 @@ const REACH = { gan: 2.1, vae: 2.1, diffusion: 2.8 }, REACH_Z = 3.2;
 const CELL_MIDDLES = grid(REACH.gan);
 
 const DRAW = {
-  gan(model, { data }) {
-    const view = plane(data, REACH.gan), points = model.points();
-    view.surface(model.D.of(CELL_MIDDLES));
+  gan(model, { data }, { playing }) {
+    const view = plane(data, REACH.gan), points = model.points(), now = performance.now();
+    if (!model.surface || !playing || now - model.surface.since > FRESH) model.surface = { answers: model.D.of(CELL_MIDDLES), since: now };
+    view.surface(model.surface.answers);
     view.dots(model.data.x, REAL, { edge: "#8a5200", radius: 4.5 });
     view.arrows(some(points, 80), model.pulls(some(points, 80)), 0.3, 0.3);
     view.dots(points, MADE, { edge: "white", radius: 5 });
@@ -118,7 +125,7 @@ const DRAW = {
     const copies = model.rebuilt(sixty);
     view.lines(sixty, copies, INK, 2, 0.8);
     view.dots(sixty, hue, { radius: 5.5 });
-    view.rings(copies, INK, 6);
+    view.dots(copies, null, { edge: INK, radius: 6 });
     const latent = plane(z, REACH_Z);
     latent.circle(1);
     latent.ellipses(code.mu, code.sigma, hue);
@@ -126,7 +133,7 @@ const DRAW = {
   },
   diffusion(model, { data }, { way, moment }) {
     const view = plane(data, REACH.diffusion), points = way[moment], few = some(points, 40), { times, moments } = Diffusion;
-    view.rings(model.data.x, REAL, 4, 0.75);
+    view.dots(model.data.x, null, { edge: REAL, radius: 4, alpha: 0.8 });
     for (let k = 0; k < moments; k++) {
       const passed = k < moment;
       view.lines(some(way[k], 40), some(way[k + 1], 40), between((k + 1) / moments), passed ? 2.2 : 1.2, passed ? 0.75 : 0.3);

@@ -80,8 +80,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "那一团散开了。D 给平面上色：橙色是它认为有真点的地方，紫色是没有的地方。箭头指着“上坡”的方向。",
     ),
     "gan_collapse": (
-        "All points fall on {hit} of {of} {parts}: a collapse. What G makes there is good enough for D, so G has no reason to look for the "
-        "rest. Turn on R1 and press Again.",
+        "G's points fall on {hit} of {of} {parts} only: a collapse. What G makes there is good enough for D, so G has no reason to look "
+        "for the rest. Turn on R1 and press Again.",
         "所有的点只落在 {of} {parts}中的 {hit} {parts}上：崩溃了。在那里已经骗得过 D，G 就没有理由去找别处。打开 R1，再按“再来一次”。",
     ),
     "gan_stuck": (
@@ -152,7 +152,7 @@ LEGENDS: dict[str, list[tuple[str, str, str, str]]] = {  # of each plane: how a 
         ("field", SURFACE, "D: made … real", "D：假的 … 真的"),
     ],
     "vae_data": [
-        ("", HUES, "real points, a colour for each part", "真点，每部分一种颜色"),
+        ("", HUES, "real points, by part", "真点，按部分着色"),
         ("ring", INK, "their copies", "它们的副本"),
         ("", PURPLE, "drawn from random z", "由随机的 z 画出"),
     ],
