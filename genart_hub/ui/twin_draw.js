@@ -87,7 +87,7 @@ function plane(canvas, reach) {
       const image = new ImageData(CELLS, CELLS), small = new OffscreenCanvas(CELLS, CELLS);
       answers.forEach((logit, k) => image.data.set([...mixed(sigmoid(logit)), 255], 4 * k));
       small.getContext("2d").putImageData(image, 0, 0);
-      Object.assign(pen, { globalAlpha: 0.85, imageSmoothingEnabled: true });
+      Object.assign(pen, { globalAlpha: 0.85, imageSmoothingEnabled: true, imageSmoothingQuality: "high" });
       pen.drawImage(small, 0, 0, SIZE, SIZE);
     },
   };

@@ -26,9 +26,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "shape_spiral": ("a spiral", "一条螺线"),
     "seed": ("Seed", "种子"),
     "anew": ("↺ Again", "↺ 再来一次"),
-    "play": ("Play", "播放"),
-    "pause": ("Pause", "暂停"),
-    "more": ("Train on", "继续训练"),
+    "play": ("Let it learn", "开始学习"),
+    "pause": ("Pause the learning", "暂停学习"),
+    "more": ("Learn on", "继续学习"),
     "step": ("step {step} of {goal}", "第 {step} 步，共 {goal} 步"),
     "losses": ("Loss", "损失"),
     "curves_gan": ("The losses of D and G so far", "D 和 G 至今的损失"),
@@ -39,8 +39,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "error": ("error of the copy", "还原误差"),
     "kl": ("what z says (KL)", "z 说了多少（KL）"),
     "loss": ("error of the predicted noise", "预测噪声的误差"),
-    "one_d": ("One step of D", "D 走一步"),
-    "one_g": ("One step of G", "G 走一步"),
+    "one_d": ("One step of D", "D 学一步"),
+    "one_g": ("One step of G", "G 学一步"),
     "strong": ("D too strong: five steps for one of G", "让 D 过强：D 走五步，G 走一步"),
     "r1": ("R1 keeps D gentle", "用 R1 让 D 温和一些"),
     "beta": ("β, the price of what z says", "β：z 说话的价钱"),
@@ -55,11 +55,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "alt_gan_data": (
         "GAN on the plane: D's answer as colour behind the points, real points in orange, G's in blue, with arrows that show where "
         "D's gradient pulls them",
-        "平面上的 GAN：背景颜色是 D 的回答，真点为橙色，G 的点为蓝色，箭头表示 D 的梯度把它们拉向何处",
+        "平面上的 GAN：背景颜色是 D 的回答，真实的点为橙色，G 的点为蓝色，箭头表示 D 的梯度把它们拉向何处",
     ),
     "alt_vae_data": (
         "VAE on the plane: real points, each with a line to its copy, and in purple points that are drawn from random z",
-        "平面上的 VAE：真点各有一条线连到它的副本，紫色的点由随机的 z 画出",
+        "平面上的 VAE：真实的点各有一条线连到它的副本，紫色的点由随机的 z 画出",
     ),
     "alt_vae_z": (
         "The z-plane of the VAE: for sixty-four points an ellipse of mu and sigma, against the unit circle",
@@ -71,13 +71,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "平面上的扩散模型：点从噪声走向数据，其中四十个画出了路径，箭头是网络要去掉的噪声",
     ),
     "gan_zero": (
-        "Before the first step: all of G's points lie in one clump, and D has no idea either. Press play.",
-        "第一步之前：G 的点全挤成一团，D 也毫无主意。按播放吧。",
+        "Before the first step: all of G's points lie in one clump, and D has no idea either. Press ▶.",
+        "第一步之前：G 的点全挤成一团，D 也毫无主意。按 ▶ 吧。",
     ),
     "gan_young": (
         "The clump comes apart. D colours the plane: orange where it believes in real points, purple where it does not. "
         "The arrows say which way uphill is.",
-        "那一团散开了。D 给平面上色：橙色是它认为有真点的地方，紫色是没有的地方。箭头指着“上坡”的方向。",
+        "那一团散开了。D 给平面上色：橙色是它认为真实的点所在的地方，紫色是没有的地方。箭头指着“上坡”的方向。",
     ),
     "gan_collapse": (
         "G's points fall on {hit} of {of} {parts} only: a collapse. What G makes there is good enough for D, so G has no reason to look "
@@ -95,16 +95,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "gan_game": (
         "The game is on: D is right {right} times in 100 (guessing gives 50). G reaches {hit} of {of} {parts}, and {near} of 100 points "
         "lie close to a real one.",
-        "对局正在进行：D 100 次里对 {right} 次（瞎猜是 50 次）。G 到了 {of} {parts}中的 {hit} {parts}，100 个点里有 {near} 个紧挨着真点。",
+        "对局正在进行：D 100 次里对 {right} 次（瞎猜是 50 次）。G 到了 {of} {parts}中的 {hit} {parts}，100 个点里有 {near} 个紧挨着真实的点。",
     ),
     "gan_even": (
         "D can hardly tell them apart any more: it is right {right} times in 100, and guessing gives 50. {hit} of {of} {parts} are "
         "reached, and {near} of 100 points lie close to a real one.",
-        "D 已经快分不清了：100 次里对 {right} 次，瞎猜是 50 次。{of} {parts}里到了 {hit} {parts}，100 个点里有 {near} 个紧挨着真点。",
+        "D 已经快分不清了：100 次里对 {right} 次，瞎猜是 50 次。{of} {parts}里到了 {hit} {parts}，100 个点里有 {near} 个紧挨着真实的点。",
     ),
     "vae_zero": (
-        "Before the first step: every copy lies in the same place, and every ellipse says the same. Press play.",
-        "第一步之前：所有的副本都在同一处，所有的椭圆都说着同样的话。按播放吧。",
+        "Before the first step: every copy lies in the same place, and every ellipse says the same. Press ▶.",
+        "第一步之前：所有的副本都在同一处，所有的椭圆都说着同样的话。按 ▶ 吧。",
     ),
     "vae_young": (
         "Copies run to their points, ellipses shrink and push each other aside. A copy is still {off} away from its point on average.",
@@ -123,42 +123,42 @@ WORDS: dict[str, tuple[str, str]] = {
     "vae_good": (
         "Copies lie {off} away from their points, and the ellipses share out the circle. {near} of 100 purple points, drawn from random z, "
         "lie close to a real one; the others come from gaps between ellipses. Move β!",
-        "副本离它们的点 {off}，椭圆们分占了圆。由随机 z 画出的紫点，100 个里有 {near} 个紧挨着真点；其余的来自椭圆之间的空隙。动一动 β！",
+        "副本离它们的点 {off}，椭圆们分占了圆。由随机 z 画出的紫点，100 个里有 {near} 个紧挨着真实的点；其余的来自椭圆之间的空隙。动一动 β！",
     ),
     "diffusion_zero": (
-        "Before the first step: the network sees no noise yet, so it takes none away. Press play.",
-        "第一步之前：网络还认不出噪声，所以也去不掉。按播放吧。",
+        "Before the first step: the network sees no noise yet, so it takes none away. Press ▶.",
+        "第一步之前：网络还认不出噪声，所以也去不掉。按 ▶ 吧。",
     ),
     "diffusion_young": (
         "The first thing it learns is where the middle of everything is: the paths pull together. {near} of 100 points arrive "
         "close to a real one.",
-        "它先学会的是“一切的中间”在哪里：路径开始收拢。100 个点里有 {near} 个到达真点旁边。",
+        "它先学会的是“一切的中间”在哪里：路径开始收拢。100 个点里有 {near} 个到达真实的点旁边。",
     ),
     "diffusion_coming": (
         "The paths part and find the data: {near} of 100 points arrive close to a real one, on {hit} of {of} {parts}.",
-        "路径分开了，找到了数据：100 个点里有 {near} 个到达真点旁边，落在 {of} {parts}中的 {hit} {parts}上。",
+        "路径分开了，找到了数据：100 个点里有 {near} 个到达真实的点旁边，落在 {of} {parts}中的 {hit} {parts}上。",
     ),
     "diffusion_good": (
         "From noise the points find all {of} {parts}, and {near} of 100 arrive close to a real one. Drag the slider: nobody is lost, "
         "each has its own path.",
-        "从噪声出发，点找到了全部 {of} {parts}，100 个里有 {near} 个到达真点旁边。拖动滑块看看：没有谁走丢，各有各的路。",
+        "从噪声出发，点找到了全部 {of} {parts}，100 个里有 {near} 个到达真实的点旁边。拖动滑块看看：没有谁走丢，各有各的路。",
     ),
 }
 LEGENDS: dict[str, list[tuple[str, str, str, str]]] = {  # of each plane: how a mark looks, its colour, and its name
     "gan_data": [
-        ("", ORANGE, "real points", "真点"),
+        ("", ORANGE, "real points", "真实的点"),
         ("", BLUE, "G's points", "G 的点"),
         ("line", INK, "where D pulls them", "D 把它们拉向何处"),
         ("field", SURFACE, "D: made … real", "D：假的 … 真的"),
     ],
     "vae_data": [
-        ("", HUES, "real points, by part", "真点，按部分着色"),
+        ("", HUES, "real points, by part", "真实的点，按部分着色"),
         ("ring", INK, "their copies", "它们的副本"),
         ("", PURPLE, "drawn from random z", "由随机的 z 画出"),
     ],
     "vae_z": [("ring", HUES.split("(")[1].split(",")[0], "μ and σ of a point", "一个点的 μ 和 σ"), ("line", INK, "unit circle", "单位圆")],
     "diffusion_data": [
-        ("ring", ORANGE, "real points", "真点"),
+        ("ring", ORANGE, "real points", "真实的点"),
         ("", PURPLE, "noise at first, …", "起初是噪声……"),
         ("", "#c96700", "… and then data", "……后来成了数据"),
         ("line", INK, "the noise it takes away", "它要去掉的噪声"),

@@ -265,7 +265,7 @@ def test_it_learns_when_it_is_seen_and_stops_when_told_or_out_of_sight(visit, ti
     expect(page.locator(".twin-play")).to_have_attribute("aria-label", WORDS["play"][1])
     canvas = page.locator(".twin canvas").first
     picture = canvas.evaluate(PICTURE)
-    page.get_by_role("button", name=WORDS["one_g"][1], exact=True).click()
+    panel.get_by_role("button", name=WORDS["one_g"][1], exact=True).click()
     assert canvas.evaluate(PICTURE) != picture
     expect(canvas).to_have_attribute("aria-label", WORDS["alt_gan_data"][1])
     assert not asked
@@ -289,6 +289,6 @@ def test_a_page_of_the_path_opens_it_and_less_motion_waits_for_play(visit, tiny_
     assert canvas.evaluate(PICTURE) != before
     page.locator(".twin-play").click()
     expect(page.locator(".twin-count")).to_have_text(re.compile(STEP))
-    page.get_by_role("button", name=WORDS["vae"][0], exact=True).click()
+    page.locator(".twin").get_by_role("button", name=WORDS["vae"][0], exact=True).click()
     expect(page.get_by_role("img", name=WORDS["alt_vae_z"][0])).to_be_visible()
     assert texts.say(lang, "path_twin")
