@@ -95,12 +95,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "gan_game": (
         "The game is on: D is right {right} times in 100 (guessing gives 50). G reaches {hit} of {of} {parts}, and {near} of 100 points "
         "lie close to a real one.",
-        "对局正在进行：D 100 次里对 {right} 次（瞎猜是 50 次）。G 到了 {of} {parts}中的 {hit} {parts}，100 个点里有 {near} 个紧挨着真实的点。",
+        "对局正在进行：D 100 次里对 {right} 次（瞎猜 50 次）。G 到了 {of} {parts}中的 {hit} {parts}，100 个点里有 {near} 个紧挨真实的点。",
     ),
     "gan_even": (
         "D can hardly tell them apart any more: it is right {right} times in 100, and guessing gives 50. {hit} of {of} {parts} are "
         "reached, and {near} of 100 points lie close to a real one.",
-        "D 已经快分不清了：100 次里对 {right} 次，瞎猜是 50 次。{of} {parts}里到了 {hit} {parts}，100 个点里有 {near} 个紧挨着真实的点。",
+        "D 已经快分不清了：100 次里对 {right} 次，瞎猜 50 次。{of} {parts}里到了 {hit} {parts}，100 个点里有 {near} 个紧挨真实的点。",
     ),
     "vae_zero": (
         "Before the first step: every copy lies in the same place, and every ellipse says the same. Press ▶.",
@@ -123,7 +123,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "vae_good": (
         "Copies lie {off} away from their points, and the ellipses share out the circle. {near} of 100 purple points, drawn from random z, "
         "lie close to a real one; the others come from gaps between ellipses. Move β!",
-        "副本离它们的点 {off}，椭圆们分占了圆。由随机 z 画出的紫点，100 个里有 {near} 个紧挨着真实的点；其余的来自椭圆之间的空隙。动一动 β！",
+        "副本离它们的点 {off}，椭圆们分占了圆。由随机 z 画出的紫点，100 个里有 {near} 个紧挨真实的点；其余的来自椭圆之间的空隙。动一动 β！",
     ),
     "diffusion_zero": (
         "Before the first step: the network sees no noise yet, so it takes none away. Press ▶.",
