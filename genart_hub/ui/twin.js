@@ -134,11 +134,11 @@ function diagnosis() {
   if (kind === "gan") {
     const right = { right: percent(of.right) };
     if (young) return say("young", right);
-    if (of.hit <= 5 && model.steps > goal / 4) return say(knobs.r1 ? "stuck" : "collapse", right);
+    if (of.hit <= 5 && model.steps > MODELS[kind].enough / 8) return say(knobs.r1 ? "stuck" : "collapse", right);
     return say(of.right > 0.9 ? "ahead" : of.right < 0.62 ? "even" : "game", right);
   }
   if (kind === "vae") return say(of.says === 0 ? "silent" : young ? "young" : of.says === 1 ? "half" : "good", { off: of.off.toFixed(2) });
-  return say(of.near < 0.4 ? "young" : of.near < 0.6 || of.hit < PARTS ? "coming" : "good");
+  return say(of.near < 0.4 ? "young" : of.near < 0.75 || of.hit < PARTS ? "coming" : "good");
 }
 
 // ---- what can be pressed ----

@@ -205,6 +205,7 @@ class Diffusion {
     this.net = new Mlp([8, 48, 48, 48, 2], this.rng);
     this.shown = this.rng.normals(2 * 200);
     this.slow = new Mlp(this.net.sizes, random(0)); // the mean of the network's last states, which samples
+    this.slow.theta.set(this.net.theta);
     this.optimizer = new Adam(this.net, 5e-3);
     this.tape = this.net.tape(BATCH);
     this.steps = 0;

@@ -103,8 +103,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "D 已经快分不清了：100 次里对 {right} 次，瞎猜 50 次。{of} {parts}里到了 {hit} {parts}，100 个点里有 {near} 个紧挨真实的点。",
     ),
     "vae_zero": (
-        "Before the first step: every copy lies in the same place, and every ellipse says the same. Press ▶.",
-        "第一步之前：所有的副本都在同一处，所有的椭圆都说着同样的话。按 ▶ 吧。",
+        "Before the first step: copies lie anywhere but at their points, and the ellipses lie on top of each other. Press ▶.",
+        "第一步之前：副本不在自己的点上，椭圆全都叠在一起。按 ▶ 吧。",
     ),
     "vae_young": (
         "Copies run to their points, ellipses shrink and push each other aside. A copy is still {off} away from its point on average.",
@@ -126,8 +126,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "副本离它们的点 {off}，椭圆们分占了圆。由随机 z 画出的紫点，100 个里有 {near} 个紧挨真实的点；其余的来自椭圆之间的空隙。动一动 β！",
     ),
     "diffusion_zero": (
-        "Before the first step: the network sees no noise yet, so it takes none away. Press ▶.",
-        "第一步之前：网络还认不出噪声，所以也去不掉。按 ▶ 吧。",
+        "Before the first step: the network only guesses where noise is, and the points fly apart. Press ▶.",
+        "第一步之前：网络只是乱猜哪里有噪声，点都飞散了。按 ▶ 吧。",
     ),
     "diffusion_young": (
         "The first thing it learns is where the middle of everything is: the paths pull together. {near} of 100 points arrive "
@@ -139,9 +139,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "路径分开了，找到了数据：100 个点里有 {near} 个到达真实的点旁边，落在 {of} {parts}中的 {hit} {parts}上。",
     ),
     "diffusion_good": (
-        "From noise the points find all {of} {parts}, and {near} of 100 arrive close to a real one. Drag the slider: nobody is lost, "
-        "each has its own path.",
-        "从噪声出发，点找到了全部 {of} {parts}，100 个里有 {near} 个到达真实的点旁边。拖动滑块看看：没有谁走丢，各有各的路。",
+        "From noise the points find all {of} {parts}, and {near} of 100 arrive close to a real one. Drag the slider: each has "
+        "its own path.",
+        "从噪声出发，点找到了全部 {of} {parts}，100 个里有 {near} 个到达真实的点旁边。拖动滑块看看：各有各的路。",
     ),
 }
 LEGENDS: dict[str, list[tuple[str, str, str, str]]] = {  # of each plane: how a mark looks, its colour, and its name
