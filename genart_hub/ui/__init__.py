@@ -39,6 +39,7 @@ from genart_hub.ui import (
     texts,
     theme,
     training,
+    twin,
 )
 from genart_hub.ui.gate import SESSIONS, Gate
 from genart_hub.ui.head import Head
@@ -64,17 +65,6 @@ def build() -> gr.Blocks:
             for name, tab in TABS.items():
                 with gr.Tab(texts.t(name), id=name) as items[name]:
                     built[name] = tab.build(models)
-        for name, button in built["path"].buttons.items():
-            station = path.STATIONS[name]
-            opener = built[station.tab].open_inside if station.inside else built[station.tab].open_by
-            assert opener is not None
-            assert station.opened is not None
-            opener(button, tabs, station.opened)
-        for name, button in built["path"].maps.items():
-            open_map, model = built["interpolation"].open_inside, path.STATIONS[name].map
-            assert open_map is not None
-            assert model is not None
-            open_map(button, tabs, model)
         for tab_built in built.values():
             if tab_built.wire:
                 tab_built.wire(tabs, built)
@@ -99,7 +89,7 @@ def launch(**options: Any) -> None:
     ]
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + map.CSS + opened.CSS,
+        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + map.CSS + opened.CSS + twin.CSS,
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

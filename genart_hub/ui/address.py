@@ -35,9 +35,8 @@ class Built:
 
     open_by: lets a button of another tab open it. fields: by their names in the address. go: the button that draws. asked: other events
     that draw, such as Enter or a chip. classes: those that there are to choose from, for what the fields hold. follow: further updates
-    for that. buttons: those that open other tabs, by page. maps: those that open the map of a latent space, by page. take: lets a button
-    of another place bring the picture of a file, and answers it. open_inside: as open_by, with the model opened. wire: called when all
-    tabs are there.
+    for that. take: lets a button of another place bring the picture of a file, and answers it. open_inside: as open_by, with what the
+    tab opens: a model, the map of a latent space, points of the plane. wire: called when all tabs are there.
     """
 
     open_by: Opener | None = None
@@ -46,8 +45,6 @@ class Built:
     asked: Sequence[Any] = ()
     classes: Callable[[Mapping[str, Any]], Sequence[str]] = lambda values: ()
     follow: Callable[[Mapping[str, Any]], dict[Any, Any]] = lambda values: {}
-    buttons: Mapping[str, gr.Button] = field(default_factory=dict)
-    maps: Mapping[str, gr.Button] = field(default_factory=dict)
     take: Callable[[gr.Button, gr.Tabs, gr.State], None] | None = None
     open_inside: Opener | None = None
     wire: Callable[[gr.Tabs, Mapping[str, "Built"]], None] | None = None

@@ -3,7 +3,7 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ LATEX = [{"left": "$", "right": "$", "display": False}]
 @dataclass(frozen=True)
 class Station:
     """What stands beside a page's text. code: what its idea is in the running package. model: whose samples it shows. The button opens
-    the tab `tab` with it, or with `recording`, a recorded training. inside: it opens the model itself too. map: the model whose latent
-    space a second button opens.
+    the tab `tab` with it, or with `recording`, a recorded training. inside: it opens the model itself too. map, twin: what further
+    buttons open, a model's latent space and one of `twin.KINDS`.
     """  # fmt: skip
 
     code: Callable[..., Any] | None = None
@@ -41,6 +41,7 @@ class Station:
     inside: bool = False
     recording: str | None = None
     map: str | None = None
+    twin: str | None = None
 
     @property
     def opened(self) -> str | None:
@@ -50,12 +51,12 @@ class Station:
 STATIONS = {
     "start": Station(model="vae-mnist"),
     "autoencoder": Station(VAE.reconstruct, "conv-vae-emoji", "reconstruction"),
-    "vae": Station(losses.kl_to_standard_normal, "vae-mnist", "reconstruction", map="vae-mnist"),
-    "gan": Station(losses.discriminator_loss, "gan-mnist", "training", recording="gan-article", map="gan-mnist"),
-    "collapse": Station(losses.r1_penalty, "gan-mnist", "training", recording="gan-collapse"),
+    "vae": Station(losses.kl_to_standard_normal, "vae-mnist", "reconstruction", map="vae-mnist", twin="vae"),
+    "gan": Station(losses.discriminator_loss, "gan-mnist", "training", recording="gan-article", map="gan-mnist", twin="gan"),
+    "collapse": Station(losses.r1_penalty, "gan-mnist", "training", recording="gan-collapse", twin="gan-strong"),
     "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),
     "tokens": Station(VQVAE.quantise),
-    "diffusion": Station(DDPM._moments, "ddpm-mnist", inside=True),
+    "diffusion": Station(DDPM._moments, "ddpm-mnist", inside=True, twin="diffusion"),
     "latent-diffusion": Station(DDPM._guided, "tiny-sd-emoji", inside=True),
     "one-wish": Station(Prompted.sample, "text-gan-emoji", "comparison"),
     "today": Station(model="tiny-sd-emoji", tab="comparison"),
@@ -94,9 +95,10 @@ def progress(names: Sequence[str]) -> gr.HTML:
 
 
 def build(models: ModelCache) -> Built:
-    """The tab, with the buttons that open another one or a map, by the page's name: `ui.build` wires them when all tabs are there."""
+    """The tab. Its buttons open other ones, and are wired when all tabs are there."""
     names = [page.name for page in pages.read("en")]
-    last, opening, maps, columns = len(names) - 1, {}, {}, []
+    last, columns = len(names) - 1, []
+    opening: list[tuple[gr.Button, str, bool, str]] = []  # what it opens: a tab, with what is inside or not, and with what
     with gr.Row(elem_classes="path"):
         with gr.Column(scale=1, min_width=230):
             progress(names)
@@ -118,9 +120,11 @@ def build(models: ModelCache) -> Built:
                     if station.code:
                         gr.Code(code_of(station.code), language="python", label=t("path_code"), interactive=False)
                     if station.opened:
-                        opening[name] = gr.Button(t("path_try"), variant="primary")
+                        opening.append((gr.Button(t("path_try"), variant="primary"), station.tab, station.inside, station.opened))
                     if station.map and bundled_folder(station.map):
-                        maps[name] = gr.Button(t("map_try"))
+                        opening.append((gr.Button(t("map_try")), "interpolation", True, station.map))
+                    if station.twin:
+                        opening.append((gr.Button(t("path_twin")), "training", True, station.twin))
                     gr.Markdown(t(f"page_{name}_question"), latex_delimiters=LATEX, elem_classes="page-question")
                     with gr.Accordion(t("path_answer"), open=False):
                         gr.Markdown(t(f"page_{name}_answer"), latex_delimiters=LATEX)
@@ -136,8 +140,15 @@ def build(models: ModelCache) -> Built:
     chosen.change(show, chosen, [*columns, before, after], **quiet)
     tell = "(k) => {{ window.genart?.walked?.(k, {}); return [] }}"
     chosen.change(None, chosen, None, js=tell.format("false"), **quiet)
-    for button in (after, *opening.values(), *maps.values()):
+    for button in (after, *(button for button, *_ in opening)):
         button.click(None, chosen, None, js=tell.format("true"), **quiet)
     before.click(lambda k: max(int(k) - 1, 0), chosen, chosen, **quiet)
     after.click(lambda k: min(int(k) + 1, last), chosen, chosen, **quiet)
-    return Built(fields={"step": chosen}, buttons=opening, maps=maps)
+
+    def wire(tabs: gr.Tabs, built: Mapping[str, Built]) -> None:
+        for button, tab, is_inside, what in opening:
+            opener = built[tab].open_inside if is_inside else built[tab].open_by
+            assert opener is not None
+            opener(button, tabs, what)
+
+    return Built(fields={"step": chosen}, wire=wire)

@@ -13,6 +13,7 @@ from genart_hub.ui.map_texts import MAP_TEXTS
 from genart_hub.ui.opened_texts import OPENED_TEXTS
 from genart_hub.ui.sentences import ERRORS_ZH, ON_PAGE
 from genart_hub.ui.sheet_texts import SHEET_TEXTS
+from genart_hub.ui.twin_texts import TWIN_TEXTS
 
 CLASSES_ZH = {
     "smileys-emotion": "笑脸与情感",
@@ -305,7 +306,7 @@ OWN: dict[str, tuple[str, str]] = {
     "working": ("Working …", "正在计算……"),
     "error": ("That did not work", "没有成功"),
 }
-TEXTS = OWN | FILM_TEXTS | INSIDE_TEXTS | MAP_TEXTS | OPENED_TEXTS | SHEET_TEXTS
+TEXTS = OWN | FILM_TEXTS | INSIDE_TEXTS | MAP_TEXTS | OPENED_TEXTS | SHEET_TEXTS | TWIN_TEXTS
 
 
 LANGUAGES = ("en", "zh")

@@ -1,4 +1,4 @@
-"""Training: recorded trainings to move through, and one that goes on now, on this machine, under the reader's hand."""
+"""Training: recordings to move through, points of the plane that are learnt in the page, and a training on this machine, now."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from genart_hub.errors import GenartError, choice
-from genart_hub.ui import live, recordings, texts
+from genart_hub.ui import live, recordings, texts, twin
 from genart_hub.ui.address import Built
 from genart_hub.ui.fields import how, parsed
 from genart_hub.ui.film import film, live_film, value_of
@@ -36,6 +36,7 @@ def build(models: ModelCache) -> Built:
             gr.Markdown(f"`{found.command}`", elem_classes="note")
         columns.append(column)
     chosen.change(lambda name: [gr.update(visible=name == one) for one in there], chosen, columns, **QUIET)
+    points = twin.panel()
     trained, use = _live(models) if live.allowed() else (None, None)
     how("training_how")
 
@@ -47,13 +48,17 @@ def build(models: ModelCache) -> Built:
                 lambda: value_of(found, plays=True), None, films[there.index(name)], **QUIET
             )
 
+    def open_twin(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
+        """Let a button of another tab open the points of the plane with one of `twin.KINDS`."""
+        button.click(lambda: (gr.Tabs(selected="training"), twin.value_of(name)), None, [tabs, points], **QUIET)
+
     def wire(tabs: gr.Tabs, built: Mapping[str, Built]) -> None:
         """Let the button under the training open Sampling with the model."""
         if use is not None:
             box = built["sampling"].fields["model"]
             use.click(lambda name: (gr.Tabs(selected="sampling"), name), trained, [tabs, box], **QUIET)
 
-    return Built(open_by, {"recording": chosen}, wire=wire)
+    return Built(open_by, {"recording": chosen}, open_inside=open_twin, wire=wire)
 
 
 def _live(models: ModelCache) -> tuple[gr.State, gr.Button]:
