@@ -1,12 +1,13 @@
 // Keeps the page's address: `genart.held`, `turned` and `asked` are told what a tab's fields hold, `arrived` what an address gave.
+// Panels that live in the page alone say what they show by `genart.shows`, and read it by `genart.shown`: again at each `genart:shown`.
 const LANG = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
 const FIRST = Object.keys(props.tabs)[0];
-const OURS = new Set(["tab", ...Object.values(props.tabs).flatMap((tab) => tab.names)]);
+const OURS = new Set(["tab", ...Object.values(props.tabs).flatMap((tab) => tab.names), ...Object.values(props.panels).flat()]);
 const ALWAYS = ["model", "seed", "seeds"]; // beside a model, and in a Comparison that was asked for, a link holds these even where they are as usual: what is usual may change
 const EVERY = 400; // ms between two writings: browsers refuse more than some hundred in half a minute
 const PATIENCE = 20_000; // ms that a button may take to be there
 let open = FIRST, arriving = false, later = 0, earlier = {};
-const fields = {}, drawn = new Set(), note = element.querySelector("p");
+const fields = {}, panels = {}, drawn = new Set(), note = element.querySelector("p");
 
 const pairs = (query) => [...new URLSearchParams(query)];
 const isOurs = (query) => pairs(query).some(([name]) => OURS.has(name));
@@ -29,7 +30,14 @@ function stateOf(tab) {
     if (name === "prompt" && dataset >= 0 && !props.worded.includes(values[dataset])) return [];
     const wanted = ((names.includes("model") || asked) && ALWAYS.includes(name)) || (name === "prompt" && reads);
     return value !== "" && (wanted || value !== own) ? [[name, value]] : [];
-  });
+  }).concat(Object.entries(panels[tab] ?? {}));
+}
+
+/** What the address says of the open tab's panels: they read it themselves, and take what they can use. */
+function bring() {
+  const said = new URLSearchParams(location.search), tab = said.get("tab") ?? FIRST;
+  const names = (props.panels[tab] ?? []).filter((name) => said.get(name));
+  panels[tab] = Object.fromEntries(names.map((name) => [name, said.get(name)]));
 }
 
 function addressOf(tab, lang = null) {
@@ -55,10 +63,11 @@ function write(how = "replaceState") {
 
 const writeLater = () => (later ||= setTimeout(write, EVERY));
 
-async function press(tab) {
+async function press(what) {
   const until = performance.now() + PATIENCE;
   for (;;) {
-    const button = document.getElementById(`go-${tab}`);
+    document.querySelector(`#${what} > button.label-wrap:not(.open)`)?.click(); // where it is folded away
+    const button = document.getElementById(`go-${what}`);
     if (button?.offsetParent) return button.click();
     if (performance.now() > until) return;
     await new Promise((resolve) => setTimeout(resolve, 30));
@@ -82,6 +91,13 @@ window.genart = Object.assign(window.genart ?? {}, {
     drawn.add(tab);
     this.held(tab, values);
   },
+  shows(tab, name, text) {
+    const { [name]: before = "", ...others } = panels[tab] ?? {};
+    if (before === text) return;
+    panels[tab] = text ? { ...others, [name]: text } : others;
+    if (tab === open && !arriving) writeLater();
+  },
+  shown: (tab, name) => panels[tab]?.[name] ?? "",
   stayed() {
     arriving = false;
     return [];
@@ -91,9 +107,12 @@ window.genart = Object.assign(window.genart ?? {}, {
     open = told.tab;
     arriving = false;
     note.textContent = told.note;
+    for (const name of told.refused) delete panels[open]?.[name];
     if (told.draws) drawn.add(open);
     write();
     if (told.draws && earlier[open] !== JSON.stringify(stateOf(open))) press(open);
+    if (panels[open]?.moment) press("inside");
+    window.dispatchEvent(new Event("genart:shown"));
     return [];
   },
 });
@@ -110,6 +129,7 @@ element.querySelector(`a[lang="${LANG}"]`).setAttribute("aria-current", "true");
 element.addEventListener("click", () => later && write());
 const arrive = () => {
   arriving = true;
+  bring();
   earlier = Object.fromEntries(Object.keys(fields).map((tab) => [tab, JSON.stringify(stateOf(tab))]));
   trigger("arrive");
 };

@@ -18,12 +18,14 @@ from genart_hub.errors import MAX_SEED, GenartError, choice, number, text, whole
 from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
 from genart_hub.models.inputs import INPUTS, MAX_GUIDANCE, MAX_STEPS, MAX_TEMPERATURE, PRIORS, PROMPT_LIMIT
-from genart_hub.ui import pages, recordings, texts
+from genart_hub.ui import pages, recordings, texts, twin
 from genart_hub.ui.fields import LADDERS, class_choices, on_ladder, parsed
 from genart_hub.ui.handlers import Opener, guarded
+from genart_hub.ui.map_points import KINDS
 from genart_hub.ui.model_cache import ModelCache, host_s_pipeline
 
-CLASS_LIMIT, SEEDS_LIMIT = 100, 300  # characters
+CLASS_LIMIT, SEEDS_LIMIT, PLACE_LIMIT = 100, 300, 1000  # characters
+PANELS = {"sampling": ("moment",), "interpolation": ("place",), "training": ("plane",)}  # names in the address that panels in the page keep
 MOST_COUNT, MOST_FRAMES, MOST_INVERSION = 64, 240, 1000
 STEPS = [page.name for page in pages.read("en")]
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
@@ -75,6 +77,25 @@ def _seeds(value: str) -> str:
     return ", ".join(map(str, latents.parse_seeds(_text(SEEDS_LIMIT)(value))))
 
 
+def _place(value: str) -> str:
+    """A place on the map of a bundled model's latent space, as map.js writes it. What stands at its corners is checked when it is drawn."""
+    model, kind, _, right, down, *_ = (*_text(PLACE_LIMIT)(value).split(";"), *[""] * 4)
+    choice("", "", model, auto.with_latents())
+    choice("", "", kind, ("plane", *KINDS))
+    for hundredths in (right, down):
+        _whole(0, 100)(hundredths)
+    return value
+
+
+def _plane(value: str) -> str:
+    """A kind of network on points of the plane, the points, and a seed, as twin.js writes them."""
+    kind, shape, seed, *_ = (*_text(PLACE_LIMIT)(value).split(";"), "", "")
+    choice("", "", kind, twin.MODELS)
+    choice("", "", shape, twin.SHAPES)
+    _whole(0, twin.MOST_SEED)(seed)
+    return value
+
+
 CHECKS: dict[str, Callable[[str], Any]] = {  # what may stand in an address: a value from its text, or a GenartError
     "model": ModelCache.check,
     "gan": ModelCache.check,
@@ -95,9 +116,14 @@ CHECKS: dict[str, Callable[[str], Any]] = {  # what may stand in an address: a v
     "loop": lambda value: _one_of("0", "1")(value) == "1",
     "steps": _whole(1, MOST_INVERSION),
     "recording": _one_of(*recordings.NAMES),
+    "moment": _whole(1, MAX_STEPS),
+    "place": _place,
+    "plane": _plane,
     "step": lambda value: STEPS.index(_one_of(*STEPS)(value)),
 }
-CALLED = {"n": "count", "dataset": "ladder", "step": "path_pages"}  # the texts of names that have others on the page
+CALLED = {  # the texts of names that have others on the page
+    "n": "count", "dataset": "ladder", "step": "path_pages", "moment": "inside_moment", "place": "map_place", "plane": "twin_place",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -197,7 +223,8 @@ def wire(bar: gr.HTML, tabs: gr.Tabs, items: Mapping[str, gr.Tab], built: Mappin
             label = values["label"] or ""
             known = of.classes(values) or ((label,) if label else ())
             updates[of.fields["label"]] = gr.update(**class_choices(known, lang, label))
-        answer = {"tab": state.tab, "note": note_of(lang, state), "draws": state.draws and of.go is not None}
+        draws = state.draws and of.go is not None
+        answer = {"tab": state.tab, "note": note_of(lang, state), "draws": draws, "refused": list(state.refused)}
         return updates | of.follow(values) | {tabs: gr.Tabs(selected=state.tab), told: answer}
 
     shown = [one for of in built.values() for one in of.follow({name: one.value for name, one in of.fields.items()})]
@@ -216,6 +243,7 @@ def wire(bar: gr.HTML, tabs: gr.Tabs, items: Mapping[str, gr.Tab], built: Mappin
             for event in (of.go.click, *of.asked):
                 event(None, fields, None, js=say.format("asked", json.dumps(tab)), **QUIET)
     bar.props |= {
+        "panels": PANELS,
         "tabs": {tab: {"names": list(of.fields), "usual": [usual(one) for one in of.fields.values()]} for tab, of in built.items()},
         "inputs": {name: list(auto.listing(name)["inputs"]) for name in auto.bundled()},
         "taken": list(INPUTS),

@@ -4,6 +4,7 @@ const find = (selector) => element.querySelector(selector);
 const filled = (text, values) => Object.entries(values).reduce((done, [key, value]) => done.replaceAll(`{${key}}`, value), text);
 const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 let moment = 0, shown = "", sheet = null;
+let sent = Number(new URLSearchParams(location.search).get("moment")) || 0; // the step that an address opens
 
 function show() {
   const words = JSON.parse(props.label), told = JSON.parse(props.value), film = told.sheet ? told : null;
@@ -43,10 +44,13 @@ function show() {
     if (film && sheet) pen.drawImage(sheet, moment * side, ROWS.indexOf(canvas.dataset.row) * side, side, side, 0, 0, side, side);
   }
 
-  slider.oninput = () => seek(Number(slider.value) - 1);
+  slider.oninput = () => {
+    seek(Number(slider.value) - 1);
+    window.genart?.shows("sampling", "moment", String(moment + 1));
+  };
   if (film && film.sheet !== shown) {
     const coming = new Image();
-    [shown, moment] = [film.sheet, last];
+    [shown, moment, sent] = [film.sheet, sent ? sent - 1 : last, 0];
     coming.onload = () => {
       if (shown !== coming.src) return; // another came after it
       sheet = coming;
@@ -54,7 +58,10 @@ function show() {
     };
     coming.src = film.sheet;
   }
-  if (!film) [shown, sheet] = ["", null];
+  if (!film) {
+    if (shown) window.genart?.shows("sampling", "moment", "");
+    [shown, sheet] = ["", null];
+  }
   seek(moment);
 }
 

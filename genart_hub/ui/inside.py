@@ -88,10 +88,10 @@ def panel(models: ModelCache, model: gr.Dropdown, seed: gr.components.Component,
         return {note: texts.say(texts.language(request), "inside_stopped")}
 
     name = model.value if noise.opens(model.value) else ""
-    with gr.Accordion(t("inside"), open=False, visible=bool(name)) as accordion:
+    with gr.Accordion(t("inside"), open=False, visible=bool(name), elem_id="inside") as accordion:
         gr.Markdown(t("inside_intro"), elem_classes="note")
         with gr.Row():
-            go = gr.Button(t("inside_go"), variant="primary", size="sm", scale=3)
+            go = gr.Button(t("inside_go"), variant="primary", size="sm", scale=3, elem_id="go-inside")
             stop = gr.Button(t("stop"), variant="stop", size="sm", scale=1, min_width=80)
         note = gr.Markdown(elem_classes=["note", "status"], min_height=28)
         outputs = {

@@ -70,6 +70,7 @@ def told(words: dict[str, tuple[str, str]]) -> tuple[str, str]:
 
 
 INSIDE_TEXTS: dict[str, tuple[str, str]] = {
+    "inside_moment": ("the step of the run", "第几步"),
     "inside": ("Inside: how the noise becomes a picture", "里面：噪声怎样变成图片"),
     "inside_intro": (
         "One picture, of the seed and the settings beside: what the network sees at each step, what it makes of it, and what else it could "

@@ -28,7 +28,9 @@ from genart_hub.ui.opened import answering, numbers_of, packed, rounded
 from genart_hub.ui.texts import t
 from genart_hub.ui.turns import Turns
 
-SCRIPT, CSS, TEMPLATE = (Path(__file__).with_name(f"map.{kind}").read_text(encoding="utf-8") for kind in ("js", "css", "html"))
+SCRIPT, PLACE, STRIP, CSS, TEMPLATE = (
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("map.js", "map_place.js", "map_strip.js", "map.css", "map.html")
+)
 CORNERS = 4
 FACES = ("corners", "plane")
 LARGEST = 32  # px of a side of the map's pictures; the one at the dot is as large as the model makes it
@@ -184,7 +186,12 @@ def panel(models: ModelCache) -> gr.HTML:
     answers = Answers(models)
     functions = [answering(one, DRAGGING) for one in (answers.begin, answers.grid, answers.dot, answers.strip, answers.encode)]
     template = TEMPLATE.replace("{models}", ",".join(first_and_others(auto.with_latents())))
-    options = {"html_template": template, "js_on_load": SCRIPT, "server_functions": functions, "apply_default_css": False}
+    options = {
+        "html_template": template,
+        "js_on_load": "\n".join([PLACE, STRIP, SCRIPT]),
+        "server_functions": functions,
+        "apply_default_css": False,
+    }
     return gr.HTML("", label=t("map"), **options)
 
 

@@ -112,6 +112,7 @@ WORDS: dict[str, tuple[str, str]] = {
 MAP_TEXTS: dict[str, tuple[str, str]] = {
     "map": tuple(json.dumps({key: pair[k] for key, pair in WORDS.items()}, ensure_ascii=False) for k in range(2)),  # type: ignore[dict-item]
     "map_prompts": ("red apple|rocket|cat face|snowman", "红苹果|火箭|猫脸|雪人"),
+    "map_place": ("the place on the map", "地图上的位置"),
     "map_try": ("Touch its latent space", "摸一摸它的潜在空间"),
     "mp4": ("⬇ MP4", "⬇ MP4"),
 }

@@ -12,6 +12,7 @@ const number = (value) => value.toLocaleString(words.lang);
 let words = JSON.parse(props.label), kind = "gan", model = null, goal = 0;
 let playing = false, flowing = false, seen = false, started = false, asked = 0, before = 0, owed = 0, looked = 0;
 let history = [], sums = null, way = null, coming = null, moment = Diffusion.moments;
+let touched = false, written = "";
 const knobs = { r1: false, strong: false, beta: 1 };
 
 // ---- the training ----
@@ -31,6 +32,7 @@ function anew() {
 
 /** Let the knobs hold for the steps that come. */
 function turn() {
+  tell();
   if (kind === "gan") Object.assign(model, { r1: knobs.r1 ? R1 : 0, strong: knobs.strong });
   if (kind === "vae") model.beta = knobs.beta;
 }
@@ -245,6 +247,30 @@ function opened() {
   setTimeout(() => element.scrollIntoView({ block: "start" }), 300);
 }
 
+// ---- the page's address ----
+
+for (const event of ["pointerdown", "keydown", "change"]) element.addEventListener(event, () => (touched = true), true);
+
+/** Let the address say what a reader has chosen: kind; shape; seed; D too strong; R1; beta. */
+function tell() {
+  if (!touched) return;
+  written = [kind, find("shape select").value, find("seed input").value, Number(knobs.strong), Number(knobs.r1), knobs.beta.toFixed(2)].join(";");
+  window.genart?.shows("training", "plane", written);
+}
+
+/** Show what the address says, if it is something else, and be seen. */
+function come() {
+  const text = new URLSearchParams(location.search).get("plane") ?? "";
+  const [wanted, shape, seed = 0, strong = 0, r1 = 0, beta = 1] = text.split(";");
+  if (!MODELS[wanted] || !SHAPES[shape]) return;
+  setTimeout(() => element.scrollIntoView({ block: "start" }), 300);
+  if (text === written) return;
+  written = text;
+  [find("shape select").value, find("seed input").value] = [shape, Math.min(Math.max(Math.floor(Number(seed)) || 0, 0), LARGEST)];
+  Object.assign(knobs, { strong: strong === "1", r1: r1 === "1", beta: Math.min(Math.max(Number(beta) || 1, 0.01), 100) });
+  choose(wanted);
+}
+
 find("play").onclick = () => (playing ? pause() : play());
 find("anew").onclick = anew;
 find("shape select").onchange = anew;
@@ -263,6 +289,8 @@ new IntersectionObserver(
 ).observe(element);
 name();
 opened();
+come();
+window.addEventListener("genart:shown", come);
 watch("label", () => {
   words = JSON.parse(props.label);
   name();

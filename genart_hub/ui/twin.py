@@ -12,6 +12,7 @@ CSS, TEMPLATE = (Path(__file__).with_name(f"twin.{kind}").read_text(encoding="ut
 SCRIPTS = {
     name: Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in ("twin_nets", "twin_models", "twin_draw", "twin")
 }
+MODELS, SHAPES, MOST_SEED = ("gan", "vae", "diffusion"), ("ring", "moons", "spiral"), 999_999  # as in twin.js and twin_models.js
 KINDS = {"gan": ("gan", False), "gan-strong": ("gan", True), "vae": ("vae", False), "diffusion": ("diffusion", False)}
 
 

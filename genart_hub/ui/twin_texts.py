@@ -175,5 +175,6 @@ def words_of(k: int) -> str:
 
 TWIN_TEXTS: dict[str, tuple[str, str]] = {
     "twin": (words_of(0), words_of(1)),
+    "twin_place": ("the points of the plane", "平面上的点"),
     "path_twin": ("▶ Watch it learn on the plane", "▶ 看它在平面上学习"),
 }

@@ -248,3 +248,41 @@ def test_gradio_s_panel_of_the_api_does_not_take_the_language_away(visit, app):
     expect(page).to_have_url(re.compile(r"view=api&lang=zh"))
     page.evaluate("history.replaceState(null, '')")
     expect(page).to_have_url(re.compile(r"view=api&lang=zh"))
+
+
+# ---- panels that live in the page alone ----
+
+
+def test_a_link_to_a_place_on_a_map_opens_it_and_the_address_follows_the_dot(visit, tiny_app):
+    place = "gan-mnist;seeds;7|8|9|10;25;75;0;0;"
+    page = visit("zh-CN", url=f"{tiny_app.url}/?{urlencode({'tab': 'interpolation', 'place': place})}", tab=None)
+    dot = page.locator(".map-dot")
+    expect(dot).to_be_in_viewport()
+    expect(page.locator(".map-model")).to_have_value("gan-mnist")
+    expect(page.locator(".map-ends input").nth(3)).to_have_value("10")
+    expect(dot).to_have_attribute("aria-valuenow", "25")
+    dot.press("ArrowRight")
+    expect(page).to_have_url(re.compile("place=gan-mnist%3Bseeds%3B7%7C8%7C9%7C10%3B29%3B75%3B0%3B0%3B"))
+    open_tab(page, "zh", "path")
+    expect(page).not_to_have_url(re.compile("place="))
+    page.go_back()
+    expect(page).to_have_url(re.compile("place=gan-mnist"))
+    expect(dot).to_have_attribute("aria-valuenow", "29")
+
+
+def test_a_link_to_points_of_the_plane_opens_them_and_the_address_follows_what_is_chosen(visit, tiny_app):
+    page = visit(url=f"{tiny_app.url}/?{urlencode({'tab': 'training', 'plane': 'vae;moons;4;0;0;2.00'})}", tab=None)
+    expect(page.locator(".twin-shape select")).to_have_value("moons")
+    expect(page.locator(".twin-seed input")).to_have_value("4")
+    expect(page.locator(".twin-kinds [data-kind=vae]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".twin-kinds")).to_be_in_viewport()
+    page.locator(".twin-kinds [data-kind=diffusion]").click()
+    expect(page).to_have_url(re.compile("plane=diffusion%3Bmoons%3B4"))
+
+
+def test_a_link_to_a_step_of_a_run_opens_the_run_at_it(visit, app):
+    page = visit(url=f"{app.url}/?tab=sampling&model=ddpm-mnist&num_steps=4&n=1&moment=2", tab=None)
+    slider = page.locator("#inside input[type=range]:visible").first
+    expect(slider).to_have_value("2")
+    slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile("moment=3"))
