@@ -55,7 +55,7 @@ STATIONS = {
     "gan": Station(losses.discriminator_loss, "gan-mnist", "training", recording="gan-article", map="gan-mnist", twin="gan"),
     "collapse": Station(losses.r1_penalty, "gan-mnist", "training", recording="gan-collapse", twin="gan-strong"),
     "dcgan": Station(losses.relativistic_discriminator_loss, "dcgan-emoji"),
-    "tokens": Station(VQVAE.quantise),
+    "tokens": Station(VQVAE.quantise, "tokens-emoji"),
     "diffusion": Station(DDPM._moments, "ddpm-mnist", inside=True, twin="diffusion"),
     "latent-diffusion": Station(DDPM._guided, "tiny-sd-emoji", inside=True),
     "one-wish": Station(Prompted.sample, "text-gan-emoji", "comparison"),

@@ -262,7 +262,7 @@ function tell() {
 function come() {
   const text = new URLSearchParams(location.search).get("plane") ?? "";
   const [wanted, shape, seed = 0, strong = 0, r1 = 0, beta = 1] = text.split(";");
-  if (!MODELS[wanted] || !SHAPES[shape]) return;
+  if (!Object.hasOwn(MODELS, wanted) || !Object.hasOwn(SHAPES, shape)) return;
   setTimeout(() => element.scrollIntoView({ block: "start" }), 300);
   if (text === written) return;
   written = text;

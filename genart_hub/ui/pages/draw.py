@@ -61,7 +61,7 @@ def of_digits() -> Iterator[tuple[str, Image.Image]]:
 
 
 def of_wishes() -> Iterator[tuple[str, Image.Image]]:
-    for name in ("text-vae-emoji", "text-gan-emoji", "tiny-sd-emoji"):
+    for name in ("text-vae-emoji", "text-gan-emoji", "tokens-emoji", "tiny-sd-emoji"):
         yield f"wish-{name}", one(from_pretrained(name).sample(1, SEED, prompt=WISH))
 
 
