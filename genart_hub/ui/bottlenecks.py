@@ -117,24 +117,30 @@ def tile(lang: str, name: str, passed: Passed) -> str:
     keeps = texts.say(
         lang, f"keeps_{found.kind}", shape=" × ".join(map(str, found.shape)), count=f"{found.count:,}", codes=f"{found.num_codes:,}"
     )
-    share = texts.say(lang, "keeps_bytes", bytes=f"{math.ceil(found.bits / 8):,}", share=f"{8 * size / found.bits:.0f}")
+    size_key = "keeps_bits" if found.num_codes else "keeps_bytes"
+    share = texts.say(
+        lang, size_key, bits=f"{math.ceil(found.bits):,}", bytes=f"{math.ceil(found.bits / 8):,}", share=f"{8 * size / found.bits:.0f}"
+    )
     pictures = [shown(images.to_pil(passed.x_hat[0]), texts.say(lang, "passed", model=name))]
     if passed.tokens is not None:
         pictures.append(shown(coloured(passed.tokens), texts.say(lang, "codes_shown", shape=" × ".join(map(str, found.shape)))))
     error = texts.say(lang, "passed_error", error=f"{passed.error:.4f}")
-    lines = [("strong", name), ("b", keeps), ("small", share), ("span", error), ("p", texts.say(lang, f"made_for_{found.kind}"))]
+    lines = [("strong", name), ("b", keeps), ("small", share), ("span", error)]
     told = "".join(f"<{tag}>{html.escape(text)}</{tag}>" for tag, text in lines)
-    return f'<li class="bottleneck-{found.kind}"><div>{"".join(pictures)}</div>{told}</li>'
+    sentence = html.escape(texts.say(lang, f"made_for_{found.kind}"))
+    return f'<li class="bottleneck-{found.kind}">{"".join(pictures)}<div>{told}</div><p>{sentence}</p></li>'
 
 
 def refused(lang: str, name: str, error: GenartError) -> str:
     """The tile of a model that gave no answer."""
-    return f"<li><strong>{html.escape(name)}</strong><p>{html.escape(texts.sentence(lang, error))}</p></li>"
+    return f"<li><div><strong>{html.escape(name)}</strong></div><p>{html.escape(texts.sentence(lang, error))}</p></li>"
 
 
 def waiting(lang: str, name: str) -> str:
     """The tile of a model whose answer is being computed."""
-    return f'<li class="bottleneck-waits"><div></div><strong>{html.escape(name)}</strong><span>{texts.say(lang, "working")}</span></li>'
+    return (
+        f'<li class="bottleneck-waits"><i></i><div><strong>{html.escape(name)}</strong><span>{texts.say(lang, "working")}</span></div></li>'
+    )
 
 
 def rows(lang: str, x: Tensor, names: Sequence[str], answers: Iterator[Passed | GenartError]) -> Iterator[str]:

@@ -30,11 +30,15 @@ BOTTLENECKS_TEXTS: dict[str, tuple[str, str]] = {
     "keeps_grid": ("{shape} = {count} numbers, in a grid", "{shape} = {count} 个数，排成网格"),
     "keeps_codes": ("{shape} = {count} codes, each one of {codes}", "{shape} = {count} 个编码，每个有 {codes} 种可能"),
     "keeps_bytes": ("{bytes} bytes: the picture is {share} times as large", "{bytes} 字节：原图是它的 {share} 倍"),
+    "keeps_bits": (
+        "{bits} bits, that is {bytes} bytes: the picture is {share} times as large",
+        "{bits} 比特，即 {bytes} 字节：原图是它的 {share} 倍",
+    ),
     "passed": ("The picture as {model} gives it back", "{model} 还原的图片"),
     "passed_error": ("mean squared error {error}", "均方误差 {error}"),
     "codes_shown": ("Its grid of {shape} codes, each code in a colour of its own", "{shape} 的编码网格，每种编码一种颜色"),
     "made_for_vector": (
-        "Made to draw new pictures: any z near N(0, I) should give one, so z may say little about this picture.",
+        "Made to draw new pictures: any z near N(0, I) should give one, so z must not say too much about this one.",
         "为画新图片而生：N(0, I) 附近的任何 z 都应能画出图片，所以 z 不能对这一张说太多。",
     ),
     "made_for_words": (
