@@ -58,10 +58,13 @@ class Passed:
 
 
 def names_beside(chosen: str) -> list[str]:
-    """The bundled models of the set of pictures of the chosen one that give a picture back, itself among them; none without company."""
+    """The bundled models of the set of pictures of the chosen one that give a picture back, itself among them; none without company.
+
+    Pipelines come last: they take the longest to load.
+    """
     ladder = ladder_of(chosen)
     names = [name for name in auto.reconstructing() if ladder and ladder_of(name) == ladder]
-    return names if len(names) > 1 else []
+    return sorted(names, key=lambda name: issubclass(auto.class_of(name), StableDiffusion)) if len(names) > 1 else []
 
 
 def bottleneck_of(model: ImageModel) -> Bottleneck | None:

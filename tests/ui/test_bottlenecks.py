@@ -154,26 +154,30 @@ def test_the_curve_tells_the_lowest_error_after_each_step(tiny_model, tiny_clien
 
 
 @pytest.mark.browser
-def test_the_curve_grows_beside_the_vaes_line_and_the_row_stands_below(visit, tiny_app):
-    page = visit(url=tiny_app.url, tab="reconstruction")
-    example(page, page.locator("button.pick:visible").count() - 1).click()
+def test_the_curve_grows_beside_the_vaes_line_and_stays_after_a_stop_and_the_row_stands_below(visit, tiny_app):
+    page = visit(url=f"{tiny_app.url}/?tab=reconstruction&steps=1000", tab=None)
+    example(page, 7).click()
     tiles = page.locator(".bottlenecks li")
-    expect(tiles.locator("img")).to_have_count(2)
-    expect(tiles.last.locator("b")).to_contain_text("16 ×")
+    expect(tiles).to_have_count(2)
+    expect(tiles.first.locator("img")).to_have_count(1)
+    expect(tiles.first.locator("b")).to_have_text(texts.say("en", "keeps_vector", count=4))
+    expect(page.get_by_role("heading", name=texts.say("en", "bottlenecks"))).to_be_visible()
     expect(page.locator(".curve")).to_be_hidden()
     press(page, "en", "invert")
     plot = page.locator(".curve svg")
-    expect(plot).to_have_attribute(
-        "aria-label", re.compile(r"over 300 steps.*the search has made 300 steps\. The VAE's answer.*\d\.\d{4}\.$")
-    )
-    assert plot.get_attribute("role") == "img"
-    points = page.locator(".curve-gan").get_attribute("points").split()
-    assert len(points) == 300
-    heights = [float(point.split(",")[1]) for point in points]
+    expect(plot).to_have_attribute("aria-label", re.compile(r"over 1000 steps.*made [1-9]\d+ steps\. The VAE's answer.*\d\.\d{4}\.$"))
+    press(page, "en", "stop")
+    page.wait_for_timeout(600)
+    told = plot.get_attribute("aria-label")
+    heights = [float(point.split(",")[1]) for point in page.locator(".curve-gan").get_attribute("points").split()]
     assert heights == sorted(heights)  # down the page is down the axis
+    assert len(heights) < 1000
+    assert f"made {len(heights)} steps" in told
+    page.wait_for_timeout(600)
+    assert plot.get_attribute("aria-label") == told
+    assert plot.get_attribute("role") == "img"
     expect(page.locator(".curve-vae")).to_have_count(1)
     expect(page.locator(".curve-legend span")).to_have_count(3)
     expect(page.locator(".curve figcaption")).to_have_text(CURVE["title"][0])
-    expect(page.get_by_role("heading", name=texts.say("en", "bottlenecks"))).to_be_visible()
     example(page, 1).click()
     expect(page.locator(".curve")).to_be_hidden()
