@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from genart_hub.ui.folders import own_folder
 from genart_hub.ui.handlers import guarded, in_turn, new_folder, show_png, stem
 from genart_hub.ui.model_cache import ModelCache
 from genart_hub.ui.texts import t
-from genart_hub.ui.turns import LOADING, MODEL, away
+from genart_hub.ui.turns import MODEL
 
 FEW_CLASSES = 100  # of a classifier whose word is told
 SHOW_EVERY = 5  # steps between two pictures of an inversion
@@ -85,8 +84,7 @@ def build(models: ModelCache) -> Built:
 
         def passed(name: str) -> bottlenecks.Passed | GenartError:
             try:
-                with nullcontext() if models.is_loaded(name) else away(LOADING):  # others go on while a pipeline is read
-                    model = models.painter(name)
+                model = models.painter(name)
                 x = prepare(picture, model, tidy)
                 return bottlenecks.through(model, x, seen_class(model, x) if model.reconstructs_classes else None)
             except GenartError as error:
