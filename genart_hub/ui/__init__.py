@@ -22,7 +22,9 @@ from genart_hub import images
 from genart_hub.models import auto
 from genart_hub.ui import (
     address,
+    bottlenecks,
     comparison,
+    curve,
     film,
     inside,
     interpolation,
@@ -89,7 +91,7 @@ def launch(**options: Any) -> None:
     ]
     page.launch(
         theme=theme.THEME,
-        css=theme.CSS + machine.STYLE + stage.CSS + film.CSS + inside.CSS + map.CSS + opened.CSS + twin.CSS,
+        css=theme.CSS + machine.STYLE + "".join(one.CSS for one in (stage, film, inside, map, opened, twin, curve, bottlenecks)),
         i18n=texts.I18N,
         max_file_size="20mb",
         max_threads=100,

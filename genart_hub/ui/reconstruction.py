@@ -20,8 +20,9 @@ from genart_hub.hub.names import CONFIG
 from genart_hub.metrics import reconstruction_mse
 from genart_hub.models import auto
 from genart_hub.models.base import FeatureNetwork, ImageModel
-from genart_hub.ui import opened, programs, texts
+from genart_hub.ui import bottlenecks, opened, programs, texts
 from genart_hub.ui.address import Built
+from genart_hub.ui.curve import NO_SEARCH, NO_VAE, curve, of_search, of_vae
 from genart_hub.ui.examples import picks, save_digits, save_emoji
 from genart_hub.ui.fields import bounded, how, ladder_of, model_box, on_ladder, parsed, unchecked, unopened, when_chosen
 from genart_hub.ui.folders import own_folder
@@ -34,7 +35,8 @@ FEW_CLASSES = 100  # of a classifier whose word is told
 SHOW_EVERY = 5  # steps between two pictures of an inversion
 MOST_STEPS = 1000
 FIRST = {"digits": 2, "emoji": 0}  # the example that a page of the Path opens: a 3, a face
-NO_ANSWERS = (None, None, "", "", None, "")  # what is seen, the VAE's answer, its figure, the VAE opened, the GAN's answer, its figure
+NO_ANSWERS = (None, None, "", "", "", None, "", "")
+"""What is seen; the VAE's answer, its figure, the VAE opened; the curve; the GAN's answer, its figure; the row of bottlenecks."""
 
 
 def build(models: ModelCache) -> Built:
@@ -50,10 +52,11 @@ def build(models: ModelCache) -> Built:
         x = prepare(picture, model, tidy)
         lang = texts.language(request)
         x_hat, label = latents.reconstruct(model, x, label=seen_class(model, x) if model.reconstructs_classes else None)
-        figure = texts.say(lang, "error_figure", error=reconstruction_mse(x, x_hat)) + as_class(lang, model, label) + as_seen(lang, x_hat)
+        error = reconstruction_mse(x, x_hat)
+        figure = texts.say(lang, "error_figure", error=error) + as_class(lang, model, label) + as_seen(lang, x_hat)
         folder = new_folder()
         bars = opened.opened(model, x, label) if opened.opens(model) else opened.closed(lang, model, with_bars)
-        return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure, json.dumps(bars)
+        return show(x, folder / "seen.png"), show(x_hat, folder / f"{stem(model)}.png"), figure, json.dumps(bars), of_vae(error)
 
     @in_turn(MODEL)
     @guarded
@@ -68,7 +71,27 @@ def build(models: ModelCache) -> Built:
     @in_turn(MODEL)
     @guarded
     def at_once(picture: str | None, model_name: str, tidy: bool, request: gr.Request) -> tuple[Any, ...]:
-        return rebuilt(picture, model_name, tidy, request) if picture else NO_ANSWERS[:4]
+        return rebuilt(picture, model_name, tidy, request) if picture else NO_ANSWERS[:5]
+
+    @in_turn(MODEL)
+    @guarded
+    def squeeze(picture: str | None, model_name: str, tidy: bool, figure: str | None, request: gr.Request) -> Iterator[str]:
+        """The row of bottlenecks, where the VAE has answered."""
+        names = bottlenecks.names_beside(model_name) if picture and figure else []
+        if not names:
+            yield ""
+            return
+
+        def passed(name: str) -> bottlenecks.Passed | GenartError:
+            try:
+                model = models.painter(name)
+                x = prepare(picture, model, tidy)
+                return bottlenecks.through(model, x, seen_class(model, x) if model.reconstructs_classes else None)
+            except GenartError as error:
+                return error
+
+        x = prepare(picture, models.painter(model_name), tidy)
+        yield from bottlenecks.rows(texts.language(request), x, names, map(passed, names))
 
     def example() -> dict[str, Any]:
         """The first example in colour, opened by the VAE that stands in the box at first."""
@@ -78,9 +101,7 @@ def build(models: ModelCache) -> Built:
         x = prepare(examples[ladder_of(vae.value) or "emoji"][0], model, True)
         return opened.opened(model, x, seen_class(model, x) if model.reconstructs_classes else None)
 
-    @in_turn(MODEL)
-    @guarded
-    def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+    def searched(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         model, lang = models.generative(model_name), texts.language(request)
         steps = whole(texts.say(lang, "reconstruction"), texts.say(lang, "steps"), parsed(steps), 1, MOST_STEPS)
         x = prepare(picture, model, tidy)
@@ -88,12 +109,25 @@ def build(models: ModelCache) -> Built:
         seen = show(x, folder / "seen.png")
         label = seen_class(model, x)
         label = latents.nearest_class(model, x) if label is None else label
-        for step, z, _ in latents.invert(model, x, steps, label=label):
+        errors: list[float] = []
+        for step, z, error in latents.invert(model, x, steps, label=label):
+            errors.append(error / 4)  # of pixels from 0 to 1
             if step == 1 or step % SHOW_EVERY == 0 or step == steps:
                 x_hat = latents.frames(model, z, label=label)
                 figure = texts.say(lang, "error_step", step=step, steps=steps, error=reconstruction_mse(x.cpu(), x_hat.cpu()))
                 figure += as_class(lang, model, label) + (as_seen(lang, x_hat) if step == steps else "")
-                yield seen, show(x_hat, folder / f"{stem(model)}-{step}.png"), figure
+                yield seen, show(x_hat, folder / f"{stem(model)}-{step}.png"), figure, of_search(errors, steps)
+
+    @in_turn(MODEL)
+    @guarded
+    def invert(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        for answer in searched(picture, model_name, tidy, steps, request):
+            yield answer[:3]
+
+    @in_turn(MODEL)
+    @guarded
+    def invert_on_page(picture: str | None, model_name: str, tidy: bool, steps: float, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        yield from searched(picture, model_name, tidy, steps, request)
 
     def ink(drawing: str | None) -> str:
         """A drawing on white, as a file."""
@@ -125,7 +159,7 @@ def build(models: ModelCache) -> Built:
             if found:
                 return found, *NO_ANSWERS
             kept = gr.skip()
-            return kept, kept, *((None, "", "", kept, kept) if names is gans else (kept, kept, kept, None, ""))
+            return kept, kept, *((None, "", "", NO_VAE, kept, kept, "") if names is gans else (kept, kept, kept, NO_SEARCH, None, "", kept))
 
         return move
 
@@ -168,29 +202,37 @@ def build(models: ModelCache) -> Built:
                 seen, _ = answer("seen")
                 vae_answer, vae_figure = answer("vae_answer")
                 gan_answer, gan_figure = answer("gan_answer")
+            search_curve = curve()
+    row_of_tiles = bottlenecks.panel()
     bars = opened.panel(opened.Answers(models, classifier, example))
     how("reconstruction_how")
 
     boxes, quiet = [vae, gan], {"api_visibility": "private", "show_progress": "hidden"}
-    of_vae = [seen, vae_answer, vae_figure, bars]
-    go.click(open_vae, [picture, vae, tidy], of_vae, api_visibility="private", show_progress_on=vae_answer)
+    vae_answers = [seen, vae_answer, vae_figure, bars, search_curve]
+    go.click(open_vae, [picture, vae, tidy], vae_answers, api_visibility="private", show_progress_on=vae_answer)
     inverting = search.click(
-        invert, [picture, gan, tidy, steps], [seen, gan_answer, gan_figure], api_visibility="private", show_progress_on=gan_answer
+        invert_on_page,
+        [picture, gan, tidy, steps],
+        [seen, gan_answer, gan_figure, search_curve],
+        api_visibility="private",
+        show_progress_on=gan_answer,
     )
+    squeezing = vae_figure.change(squeeze, [picture, vae, tidy, vae_figure], row_of_tiles, trigger_mode="multiple", **quiet)
     sent = programs.file_or(examples["digits"][3], format="png")
     programs.offer(reconstruct, [sent, vae, tidy], [seen, vae_answer, vae_figure], "reconstruct")
     programs.offer(invert, [sent, gan, tidy, steps], [seen, gan_answer, gan_figure], "invert")
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
-    answers = [*of_vae, gan_answer, gan_figure]  # they go with the picture that they are of
-    picture.change(None, None, answers, js=f"() => {json.dumps(NO_ANSWERS)}", cancels=[inverting], queue=False, api_visibility="private")
-    picture.change(at_once, [picture, vae, tidy], of_vae, **quiet)
+    answers = [*vae_answers, gan_answer, gan_figure, row_of_tiles]  # they go with the picture that they are of
+    gone = {"js": f"() => {json.dumps(NO_ANSWERS)}", "cancels": [inverting, squeezing], "queue": False, "api_visibility": "private"}
+    picture.change(None, None, answers, **gone)
+    picture.change(at_once, [picture, vae, tidy], vae_answers, **quiet)
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):
         when_chosen(box, follow(names), [box, other], [other, *answers])
     for row in rows:
         row.pick(pick, boxes, [picture, *boxes], **quiet)
     use.click(bring_drawing, [pad, *boxes], [picture, *boxes], **quiet)
     programs.offer(use_drawing, [pad], [picture], "use_drawing")
-    tidy.input(None, None, answers, js=f"() => {json.dumps(NO_ANSWERS)}", cancels=[inverting], queue=False, api_visibility="private")
+    tidy.input(None, None, answers, **gone)
 
     def open_by(button: gr.Button, tabs: gr.Tabs, name: str) -> None:
         """Let a button of another tab open this one with a VAE, and an example in it."""
@@ -200,7 +242,7 @@ def build(models: ModelCache) -> Built:
             return gr.Tabs(selected="reconstruction"), examples[ladder][FIRST[ladder]], name, to_ladder(ladder, chosen, other)[1]
 
         brought = button.click(opening, boxes, [tabs, picture, *boxes], **quiet)
-        brought.success(at_once, [picture, vae, tidy], of_vae, **quiet)
+        brought.success(at_once, [picture, vae, tidy], vae_answers, **quiet)
 
     def take(button: gr.Button, tabs: gr.Tabs, file: gr.State) -> None:
         """Let a button bring a picture of this app, whose recipe says which set of pictures it belongs to, and rebuild it."""
@@ -212,7 +254,7 @@ def build(models: ModelCache) -> Built:
 
         brought = button.click(bring, [file, *boxes], [tabs, picture, *boxes], **quiet)
         asked = brought.success(lambda: None, None, None, queue=False, **quiet)
-        asked.success(at_once, [picture, vae, tidy], of_vae, **quiet)
+        asked.success(at_once, [picture, vae, tidy], vae_answers, **quiet)
 
     return Built(open_by, {"model": vae, "gan": gan, "steps": steps}, take=take)
 

@@ -7,6 +7,7 @@ import gradio as gr
 
 from genart_hub.errors import MAX_SEED, MESSAGES, GenartError
 from genart_hub.ui import machine, pages
+from genart_hub.ui.bottlenecks_texts import BOTTLENECKS_TEXTS
 from genart_hub.ui.film_texts import FILM_TEXTS
 from genart_hub.ui.inside_texts import INSIDE_TEXTS
 from genart_hub.ui.map_texts import MAP_TEXTS
@@ -306,7 +307,7 @@ OWN: dict[str, tuple[str, str]] = {
     "working": ("Working …", "正在计算……"),
     "error": ("That did not work", "没有成功"),
 }
-TEXTS = OWN | FILM_TEXTS | INSIDE_TEXTS | MAP_TEXTS | OPENED_TEXTS | SHEET_TEXTS | TWIN_TEXTS
+TEXTS = OWN | BOTTLENECKS_TEXTS | FILM_TEXTS | INSIDE_TEXTS | MAP_TEXTS | OPENED_TEXTS | SHEET_TEXTS | TWIN_TEXTS
 
 
 LANGUAGES = ("en", "zh")
