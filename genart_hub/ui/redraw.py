@@ -21,7 +21,7 @@ from genart_hub.models.base import ImageModel
 from genart_hub.models.stable_diffusion.inside import begun, latents_of
 from genart_hub.streams import steps_of
 from genart_hub.ui import inside, noise, texts
-from genart_hub.ui.fields import bounded, parsed, prompt_note, seed_of, unchecked, when_chosen
+from genart_hub.ui.fields import bounded, parsed, prompt_note, seed_of, unchecked, unopened, when_chosen
 from genart_hub.ui.figures import bar
 from genart_hub.ui.handlers import Running, guarded, in_turn, new_folder, show_png
 from genart_hub.ui.inside import QUIET
@@ -34,6 +34,7 @@ FEW, LARGE = 4, 128  # pictures of a click; of a model of more px than that, whi
 MOST_SIDE = 256  # px of a tile
 MOST_LAYERS = 4
 STRENGTH = 0.6
+NOTHING: dict[str, list] = {"values": []}  # of a row
 COLOURS = ["#d62828", "#f4a300", "#ffe14d", "#3a9d3a", "#2f6fd6", "#8e44ad", "#7b4a21", "#1b1b1b", "#ffffff"]
 MARK = "#ff2fa8"
 KINDS = {"latents": "network", "noised": "noise", "mask": "words"}  # the frames of tiles that are no pictures
@@ -67,9 +68,8 @@ def panel(
         first = seed_of(seed, lang)
         asked = {name: parsed(value) for name, value in given.items() if value is not None and str(value).strip()}
         asked["prompt"] = texts.typed(prompt, "prompt_default", lang)
-        yield {note: texts.say(lang, "redraw_begins")}
-        tiles = beginning(painter, x, part, first, asked)
-        yield {row: json.dumps(shown(painter, tiles))}
+        yield {note: texts.say(lang, "redraw_begins"), row: json.dumps(NOTHING)}
+        yield {way: json.dumps(shown(painter, beginning(painter, x, part, first, asked)))}
         with closing(drawn(painter, x, part, first, asked)) as steps:
             try:
                 while True:
@@ -77,7 +77,7 @@ def panel(
                     yield {note: texts.say(lang, "redraw_step", bar=bar(step, total), step=step, total=total)}
             except StopIteration as done:
                 made = [(first + k, one) for k, one in enumerate(images.to_pil(done.value))]
-        yield {row: json.dumps(shown(painter, [*tiles, *made])), note: prompt_note(lang, painter, asked["prompt"])}
+        yield {row: json.dumps(shown(painter, made)), note: prompt_note(lang, painter, asked["prompt"])}
 
     @in_turn(MODEL)
     @guarded
@@ -100,10 +100,15 @@ def panel(
 
     @in_turn(MODEL)
     @guarded
+    def bring(picture: str | None, request: gr.Request) -> tuple[Any, None]:
+        """An upload on the pad, where it can be drawn upon; its box is free again."""
+        return (laid(drawing_of(picture)) if picture else gr.skip()), None
+
+    @in_turn(MODEL)
+    @guarded
     def begin_part(picture: str | None, request: gr.Request) -> tuple[dict[str, Any], dict[str, Any]]:
         """The drawing on the second pad, to be marked."""
-        drawing = ImageOps.fit(drawing_of(picture).convert("RGB"), (PAPER, PAPER))
-        return gr.update(value=sheet(show_png(drawing, new_folder() / "drawing.png"))), gr.update(visible=True)
+        return laid(drawing_of(picture)), gr.update(visible=True)
 
     @in_turn(MODEL)
     @guarded
@@ -123,34 +128,39 @@ def panel(
         gr.Markdown(t("redraw_intro"), elem_classes="note")
         with gr.Row():
             with gr.Column(min_width=280):
-                pad = pad_of(t("redraw_pad"), COLOURS, ("upload", "clipboard"))
+                gr.Markdown(t("redraw_pad"), elem_classes="title")
+                pad = pad_of(COLOURS)
                 part = gr.Button(t("redraw_part"), size="sm")
             with gr.Column(min_width=240):
+                upload = gr.Image(label=t("redraw_upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=150)
+                picture = unopened(upload)
                 strength = unchecked(gr.Slider(0.05, 1, value=STRENGTH, step=0.05, label=t("strength"), info=t("strength_info")))
                 with gr.Row():
                     go = gr.Button(t("redraw_go"), variant="primary", scale=3, min_width=160)
                     halt = gr.Button(t("stop"), variant="stop", scale=1, min_width=80)
         with gr.Row(visible=False) as second:
             with gr.Column(min_width=280):
-                marks = pad_of(t("redraw_marks"), [MARK], ())
+                gr.Markdown(t("redraw_marks"), elem_classes="title")
+                marks = pad_of([MARK])
             with gr.Column(min_width=240):
                 gr.Markdown(t("redraw_marks_about"), elem_classes="note")
                 over = gr.Button(t("redraw_over"), variant="primary")
         note = gr.Markdown(elem_classes=["note", "status"], min_height=28)
-        row = gr.HTML(
-            json.dumps({"values": []}),
-            label=t("redraw_row"),
-            html_template=inside.ROW,
-            js_on_load=inside.ROW_SCRIPT,
-            apply_default_css=False,
-        )
+        look: dict[str, Any] = {
+            "html_template": inside.ROW,
+            "js_on_load": inside.ROW_SCRIPT,
+            "apply_default_css": False,
+            "elem_classes": "redraw",
+        }
+        way, row = (gr.HTML(json.dumps(NOTHING), label=t(key), **look) for key in ("redraw_way", "redraw_row"))
     pad.preprocess = lambda drawn: drawn.composite.path if drawn and drawn.composite else None  # type: ignore[method-assign]
     marks.preprocess = marked_of  # type: ignore[method-assign]
 
     given = [model, seed, *(fields[key] for key in ("prompt", "num_steps", "guidance")), strength]
     telling: dict[str, Any] = {"api_visibility": "private", "show_progress_on": note}
-    go.click(running.until_stopped(redraw, stopped), [pad, *given], [row, note], **telling)
-    over.click(running.until_stopped(repaint, stopped), [marks, *given], [row, note], **telling)
+    go.click(running.until_stopped(redraw, stopped), [pad, *given], [way, row, note], **telling)
+    over.click(running.until_stopped(repaint, stopped), [marks, *given], [way, row, note], **telling)
+    picture.change(bring, picture, [pad, picture], **QUIET)
     part.click(begin_part, pad, [marks, second], **QUIET)
     for button in (stop, halt):
         button.click(running.stop, queue=False, **QUIET)
@@ -159,12 +169,12 @@ def panel(
     return Panel(accordion, model)
 
 
-def pad_of(label: Any, colours: list[str], sources: Sequence[str]) -> gr.Sketchpad:
+def pad_of(colours: list[str]) -> gr.Sketchpad:
     """A sheet of white paper with these colours."""
     white = sheet(Image.new("RGB", (PAPER, PAPER), "white"))  # else no brush is chosen
     pad = gr.Sketchpad(
-        value=white, type="filepath", canvas_size=(PAPER, PAPER), fixed_canvas=True, height=400, label=label, layers=False, format="png",
-        brush=gr.Brush(default_size=22, colors=colours, color_mode="fixed"), sources=sources, transforms=(),
+        value=white, type="filepath", canvas_size=(PAPER, PAPER), height=360, show_label=False, layers=False, format="png",
+        brush=gr.Brush(default_size=22, colors=colours, color_mode="fixed"), sources=(), transforms=(),
     )  # fmt: skip
     return bounded(pad)
 
@@ -172,6 +182,11 @@ def pad_of(label: Any, colours: list[str], sources: Sequence[str]) -> gr.Sketchp
 def sheet(background: Any) -> dict[str, Any]:
     """A picture as a pad takes it, with nothing drawn on it."""
     return {"background": background, "layers": [], "composite": None}
+
+
+def laid(picture: Image.Image) -> dict[str, Any]:
+    """A picture as a pad takes it, cropped to the middle."""
+    return sheet(show_png(ImageOps.fit(picture.convert("RGB"), (PAPER, PAPER)), new_folder() / "drawing.png"))
 
 
 def marked_of(drawn: EditorData | None) -> tuple[str | None, list[str]]:

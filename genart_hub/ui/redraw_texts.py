@@ -2,17 +2,18 @@
 
 from genart_hub.ui.inside_texts import told
 
-ROW = {
-    "title": ("What becomes of your drawing", "你的画变成了什么"),
-    "about": (
-        "From left to right: what the model is given, what it works on, and four pictures, each from noise of its own.",
-        "从左到右：模型拿到的图，它真正处理的数据，以及四张图片；每一张用的噪声都不同。",
-    ),
-    "value": ("Seed {value}", "种子 {value}"),
+WAY = {
+    "title": ("What the model begins with", "模型从哪里开始"),
+    "about": ("Your drawing, on its way to the model.", "你的画进入模型之前的样子。"),
     "value_seen": ("Your drawing, as the model sees it", "模型看到的画"),
     "value_mask": ("The mask: white is drawn anew", "蒙版：白色处重画"),
     "value_latents": ("Its latents: {count} fields of numbers, grey is 0", "它的潜变量：{count} 层数字，灰色为 0"),
     "value_noised": ("The latents under noise: the model starts here", "加噪后的潜变量：模型从这里开始"),
+}
+ROW = {
+    "title": ("What it makes of it", "它画成了什么"),
+    "about": ("The same drawing, each time under other noise.", "同一幅画，每次加的噪声不同。"),
+    "value": ("Seed {value}", "种子 {value}"),
 }
 
 REDRAW_TEXTS: dict[str, tuple[str, str]] = {
@@ -24,7 +25,8 @@ REDRAW_TEXTS: dict[str, tuple[str, str]] = {
         "随手画点什么，再在上面的提示词里写下它应该是什么。模型不是只从噪声开始，而是从加了噪声的画开始，所以形状和颜色大致留在原处。"
         "步数和引导也用上面的设置；四张图片用的是上面的种子和它后面的三个。",
     ),
-    "redraw_pad": ("Draw here, or upload a picture", "在这里画，或上传一张图片"),
+    "redraw_pad": ("Your drawing", "你的画"),
+    "redraw_upload": ("Or a picture of yours, to draw upon", "或者放一张图片，在上面画"),
     "strength": ("How much noise", "加多少噪声"),
     "strength_info": (
         "Your drawing is turned into latents, this share of noise is added to them, and the model takes it away again: with little the "
@@ -41,5 +43,6 @@ REDRAW_TEXTS: dict[str, tuple[str, str]] = {
     "redraw_over": ("▶ Draw the marked part anew", "▶ 重画涂过的部分"),
     "redraw_begins": ("The drawing is put under noise …", "正在给画加噪声……"),
     "redraw_step": ("{bar} step {step} of {total}", "{bar} 第 {step} / {total} 步"),
+    "redraw_way": told(WAY),
     "redraw_row": told(ROW),
 }
