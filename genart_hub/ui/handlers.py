@@ -147,7 +147,6 @@ ABOUT = {  # the codes of errors that are about an argument of a handler
     "seeds": ("bad_seeds", "few_keys", "many_seeds"),
     "frames": ("loop_frames",),
     "picture": ("no_picture", "bad_picture", "picture_too_large"),
-    "marked": ("nothing_marked", "no_picture", "bad_picture", "picture_too_large"),
 }
 OF_NO_FIELD = ("unexpected", "too_many_jobs", "too_busy", "nobody_listens", "job_too_long", "too_little_memory", "not_agreed")
 

@@ -1,7 +1,8 @@
 """A reader's drawing as the start of a diffusion model's pictures, all of it or a part, below the opened diffusion of Sampling."""
 
+import html
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,7 @@ STRENGTH = 0.6
 NOTHING: dict[str, list] = {"values": []}  # of a row
 COLOURS = ["#d62828", "#f4a300", "#ffe14d", "#3a9d3a", "#2f6fd6", "#8e44ad", "#7b4a21", "#1b1b1b", "#ffffff"]
 MARK = "#ff2fa8"
+OF_A_PAD = ("no_picture", "bad_picture", "picture_too_large", "nothing_marked")  # told below it: on it, the tools would cover it
 KINDS = {"latents": "network", "noised": "noise", "mask": "words"}  # the frames of tiles that are no pictures
 
 Tile = tuple[str | int, Image.Image]  # what a caption is about (a part of the way, or a seed), and the picture
@@ -61,10 +63,19 @@ def panel(
     running = Running()
 
     def drawing_over(
-        picture: Image.Image, mask: Image.Image | None, painter: Any, lang: str, seed: float, prompt: str, given: Mapping[str, Any]
-    ) -> Iterator[dict[Any, Any]]:
+        read: Callable[[], tuple[Image.Image, Image.Image | None]], model_name: str, lang: str, seed: float, prompt: str,
+        given: Mapping[str, Any],
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        try:
+            picture, marks = read()
+            painter = check(models.painter(model_name))
+            part = None if marks is None else mask_of(marks, painter.image_size)
+        except GenartError as error:
+            if error.code not in OF_A_PAD:
+                raise
+            yield {note: told(lang, error)}
+            return
         x = images.from_pil(picture, painter.image_size, painter.channels).to(device_of(painter))
-        part = None if mask is None else mask_of(mask, painter.image_size)
         first = seed_of(seed, lang)
         asked = {name: parsed(value) for name, value in given.items() if value is not None and str(value).strip()}
         asked["prompt"] = texts.typed(prompt, "prompt_default", lang)
@@ -82,11 +93,10 @@ def panel(
     @in_turn(MODEL)
     @guarded
     def redraw(
-        picture: str | None, model_name: str, seed: float, prompt: str, num_steps: str, guidance: str, strength: float, request: gr.Request
+        drawing: str | None, model_name: str, seed: float, prompt: str, num_steps: str, guidance: str, strength: float, request: gr.Request
     ) -> Iterator[dict[Any, Any]]:
         given = {"num_steps": num_steps, "guidance": guidance, "strength": strength}
-        drawing, lang = drawing_of(picture), texts.language(request)
-        yield from drawing_over(drawing, None, check(models.painter(model_name)), lang, seed, prompt, given)
+        yield from drawing_over(lambda: (drawing_of(drawing), None), model_name, texts.language(request), seed, prompt, given)
 
     @in_turn(MODEL)
     @guarded
@@ -95,8 +105,8 @@ def panel(
         request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         given = {"num_steps": num_steps, "guidance": guidance, "strength": strength}
-        drawing, marks, lang = drawing_of(marked[0]), marks_of(marked[1]), texts.language(request)
-        yield from drawing_over(drawing, marks, check(models.painter(model_name)), lang, seed, prompt, given)
+        paper, layers = marked
+        yield from drawing_over(lambda: (drawing_of(paper), marks_of(layers)), model_name, texts.language(request), seed, prompt, given)
 
     @in_turn(MODEL)
     @guarded
@@ -106,9 +116,12 @@ def panel(
 
     @in_turn(MODEL)
     @guarded
-    def begin_part(picture: str | None, request: gr.Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    def begin_part(drawing: str | None, request: gr.Request) -> tuple[Any, Any, str]:
         """The drawing on the second pad, to be marked."""
-        return laid(drawing_of(picture)), gr.update(visible=True)
+        try:
+            return laid(drawing_of(drawing)), gr.update(visible=True), ""
+        except GenartError as error:
+            return gr.skip(), gr.skip(), told(texts.language(request), error)
 
     @in_turn(MODEL)
     @guarded
@@ -161,12 +174,16 @@ def panel(
     go.click(running.until_stopped(redraw, stopped), [pad, *given], [way, row, note], **telling)
     over.click(running.until_stopped(repaint, stopped), [marks, *given], [way, row, note], **telling)
     picture.change(bring, picture, [pad, picture], **QUIET)
-    part.click(begin_part, pad, [marks, second], **QUIET)
+    part.click(begin_part, pad, [marks, second, note], **QUIET)
     for button in (stop, halt):
         button.click(running.stop, queue=False, **QUIET)
     model.change(follow, model, accordion, queue=False, **QUIET)
     when_chosen(model, follow_hub, model, accordion)
     return Panel(accordion, model)
+
+
+def told(lang: str, error: GenartError) -> str:
+    return html.escape(texts.sentence(lang, error), quote=False)
 
 
 def pad_of(colours: list[str]) -> gr.Sketchpad:

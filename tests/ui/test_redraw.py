@@ -158,10 +158,11 @@ def test_a_drawing_becomes_pictures_and_a_marked_part_of_it_others(visit, app):
     expect(tiles).to_have_count(3 + 4)
     expect(page.get_by_role("img", name=redraw_texts.WAY["value_noised"][0])).to_be_visible()
     press(page, "en", "redraw_part")
-    expect(pads).to_have_count(2)
+    second = pads.nth(2)  # each stands on a sheet of that name
+    second.wait_for()
     press(page, "en", "redraw_over")
     expect(page.get_by_text("Nothing is marked yet.").locator("visible=true").first).to_be_visible()
-    stroke(page, pads.nth(1), (middle, 120), (middle, 160))
+    stroke(page, second, (middle, 120), (middle, 160))
     press(page, "en", "redraw_over")
     expect(tiles).to_have_count(4 + 4)
     expect(page.get_by_role("img", name=redraw_texts.WAY["value_mask"][0])).to_be_visible()
