@@ -166,8 +166,8 @@ def panel(
             "elem_classes": "redraw",
         }
         way, row = (gr.HTML(json.dumps(NOTHING), label=t(key), **look) for key in ("redraw_way", "redraw_row"))
-    pad.preprocess = lambda drawn: drawn.composite.path if drawn and drawn.composite else None  # type: ignore[method-assign]
-    marks.preprocess = marked_of  # type: ignore[method-assign]
+    pad.preprocess = lambda drawn: drawn.composite.path if drawn and drawn.composite else None
+    marks.preprocess = marked_of
 
     given = [model, seed, *(fields[key] for key in ("prompt", "num_steps", "guidance")), strength]
     telling: dict[str, Any] = {"api_visibility": "private", "show_progress_on": note}
@@ -233,7 +233,7 @@ def check(model: ImageModel) -> Any:
 def drawing_of(path: str | None) -> Image.Image:
     """A drawing on white. Raises GenartError for paper without one, and for what is no picture."""
     drawing = images.flatten(images.open_picture(path)) if path else None
-    if drawing is None or all(low == high for low, high in drawing.convert("RGB").getextrema()):
+    if drawing is None or drawing.convert("RGB").getcolors(1):
         raise GenartError("no_picture")
     return drawing
 
