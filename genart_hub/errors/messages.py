@@ -129,6 +129,7 @@ MESSAGES = {
     "put_away_map": "{name} is not in memory. Choose it in the tab's own list of models and press Walk, which loads it, or choose another one.",
     "bad_map": "The map of {model} has four corners, and this is something else. Choose the model again.",
     "no_picture": "There is no picture yet. Upload one, draw one, or pick an example.",
+    "nothing_marked": "Nothing is marked yet. Paint over the part that is to be drawn anew.",
     "no_recipe": "{file} carries no genart_hub recipe. Use a PNG that this package saved, not a copy that lost its text.",
     "bad_recipe": "{file}: its recipe is damaged ({reason}). Sample the picture again and save it anew.",
     "other_weights": "The picture was made with other weights of {name} ({wanted} there, {found} here). "

@@ -19,7 +19,7 @@ function show() {
   const canvases = row.values.map(() => made("canvas", { width: side, height: side }));
   find(".inside-row").replaceChildren(
     ...canvases.map((canvas, k) => {
-      const caption = filled(words[`value_${row.values[k]}`] ?? words.value, { value: row.values[k] }), figure = made("figure", { className: "picture" });
+      const caption = filled(words[`value_${row.values[k]}`] ?? words.value, { value: row.values[k], count: row.count }), figure = made("figure", { className: row.kinds?.[k] ?? "picture" });
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", caption);
       figure.append(canvas, made("figcaption", { textContent: caption }));

@@ -22,7 +22,7 @@ from genart_hub.hub.locate import bundled_folder
 from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import MAX_GUIDANCE, MAX_STEPS, MAX_TEMPERATURE, PRIORS
-from genart_hub.ui import examples, texts
+from genart_hub.ui import examples, redraw, texts
 from genart_hub.ui.answers import answer, in_history, wished
 from genart_hub.ui.fields import LADDERS, caption, class_of, ladder_of, parsed, seed_of, unchecked
 from genart_hub.ui.figures import evaluation, megabytes_of, moments_of
@@ -263,10 +263,7 @@ def drawn_over(
     model: ImageModel, lang: str, picture: Image.Image, prompt: str, strength: Any, n: Any, seed: Any, num_steps: Any, guidance: Any
 ) -> list[tuple[str, str]]:
     """The files and captions of pictures that a pipeline draws over one. Raises GenartError for a model that cannot."""
-    draw = getattr(model, "img2img", None)
-    if draw is None:
-        known = ", ".join(name for name in auto.bundled() if hasattr(auto.class_of(name), "img2img"))
-        raise GenartError("not_choice", where="img2img", name="model", choices=known, value=shorten(stem(model)))
+    draw = redraw.check(model).img2img
     n, seed = whole("img2img", "n", parsed(n), 1, DIFFUSION_MOST), seed_of(seed, lang)
     strength = number("img2img", "strength", parsed(strength), 0.01, 1)
     x = images.from_pil(picture, model.image_size, model.channels).to(device_of(model))

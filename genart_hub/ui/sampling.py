@@ -19,7 +19,7 @@ from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import INPUTS, PRIORS
 from genart_hub.streams import steps_of
-from genart_hub.ui import inside, texts
+from genart_hub.ui import inside, redraw, texts
 from genart_hub.ui.address import Built, classes_of_model
 from genart_hub.ui.fields import (
     caption,
@@ -184,6 +184,7 @@ def build(models: ModelCache) -> Built:
                 archive = gr.DownloadButton(t("zip"), size="sm")
             code = gr.Code(label=t("code"), language="python", lines=3, interactive=False)
             opened_model = inside.panel(models, model, seed, inputs.fields)
+            redrawn = redraw.panel(models, model, seed, inputs.fields, stop)
     how("sampling_how")
 
     fields, outputs = [model, count, seed, *inputs.fields.values()], [gallery, one, grid, archive, code, note]
@@ -212,6 +213,7 @@ def build(models: ModelCache) -> Built:
 
         here = button.click(chosen, None, [tabs, model, inputs.fields["label"]], **quiet)
         opened_model.follow_after(here)
+        redrawn.follow_after(here)
         shown = here.success(show_fields, model, list(inputs.shown.values()), **quiet)
         return shown.success(drawing, asked, outputs, api_visibility="private", **telling)
 

@@ -112,6 +112,7 @@ ERRORS_ZH: dict[str, str] = {
     "put_away_map": "{name} 不在内存中。请在本页的模型列表里选择它并点击“漫步”来加载，或改选其他模型。",
     "bad_map": "{model} 的地图有四个角，收到的却是别的东西。请重新选择模型。",
     "no_picture": "还没有图片。请上传、画一幅，或选择一个示例。",
+    "nothing_marked": "还没有涂任何地方。请先涂出要重画的部分。",
     "no_recipe": "{file} 不含 genart_hub 配方。请使用本软件包保存的 PNG，而不是丢失了文本信息的副本。",
     "bad_recipe": "{file}：其中的配方已损坏（{reason}）。请重新采样并保存。",
     "other_weights": "这张图片由 {name} 的另一份权重生成（图中为 {wanted}，这里为 {found}）。请加载当时的版本，或重新采样。",

@@ -12,6 +12,7 @@ from genart_hub.ui.film_texts import FILM_TEXTS
 from genart_hub.ui.inside_texts import INSIDE_TEXTS
 from genart_hub.ui.map_texts import MAP_TEXTS
 from genart_hub.ui.opened_texts import OPENED_TEXTS
+from genart_hub.ui.redraw_texts import REDRAW_TEXTS
 from genart_hub.ui.sentences import ERRORS_ZH, ON_PAGE
 from genart_hub.ui.sheet_texts import SHEET_TEXTS
 from genart_hub.ui.twin_texts import TWIN_TEXTS
@@ -307,7 +308,7 @@ OWN: dict[str, tuple[str, str]] = {
     "working": ("Working …", "正在计算……"),
     "error": ("That did not work", "没有成功"),
 }
-TEXTS = OWN | BOTTLENECKS_TEXTS | FILM_TEXTS | INSIDE_TEXTS | MAP_TEXTS | OPENED_TEXTS | SHEET_TEXTS | TWIN_TEXTS
+TEXTS = OWN | BOTTLENECKS_TEXTS | FILM_TEXTS | INSIDE_TEXTS | MAP_TEXTS | OPENED_TEXTS | REDRAW_TEXTS | SHEET_TEXTS | TWIN_TEXTS
 
 
 LANGUAGES = ("en", "zh")

@@ -92,3 +92,36 @@ def tokens(model: Any, prompt: str) -> list[Token]:
         read.append(Token(prompt[max(start, before) : end] or "…", known=not unknown))
         before = max(before, end)
     return [Token(tokenizer.bos_token, "start"), *read, Token(tokenizer.eos_token, "end")]
+
+
+@torch.no_grad()
+def latents_of(model: Any, x: Tensor) -> Tensor:
+    """The latents of pictures, by their mean, on the scale on which noise is added. x: (B, 3, H, W) in [-1, 1]. Returns (B, C, h, w)."""
+    vae = model.pipeline.vae
+    mean = vae.encode(x.to(vae.device, vae.dtype)).latent_dist.mean
+    return ((mean - (getattr(vae.config, "shift_factor", None) or 0)) * vae.config.scaling_factor).float().cpu()
+
+
+@torch.no_grad()
+def begun(
+    model: Any, x: Tensor, seed: int = 0, *, strength: float = 0.6, num_steps: int | None = None, masked: bool = False
+) -> Tensor | None:  # fmt: skip
+    """The latents under noise from which `img2img`, or `inpaint`, of that seed begins; None for a pipeline of another kind.
+
+    x: (1, 3, H, W) in [-1, 1]. Returns (1, C, h, w).
+    """
+    if type(model.pipeline).__name__ != OPENED:
+        return None
+    options = model._options("img2img", Request(1, seed, "of no words", num_steps))
+    options |= model._start("img2img", x, 1, strength, options["num_inference_steps"])
+    steps, strength, generator = (options[key] for key in ("num_inference_steps", "strength", "generator"))
+    pipe = model._pipe(steps, "AutoPipelineForInpainting" if masked else "AutoPipelineForImage2Image")
+    device, dtype = pipe._execution_device, pipe.unet.dtype
+    with _silent():
+        pipe.scheduler.set_timesteps(steps)
+        t = pipe.get_timesteps(steps, strength, device)[0][:1]
+        image = pipe.image_processor.preprocess(options["image"])
+        if masked:
+            shape = 1, pipe.vae.config.latent_channels, *image.shape[2:]
+            return pipe.prepare_latents(*shape, dtype, device, generator, None, image, t, strength == 1, True, True)[0].float().cpu()
+        return pipe.prepare_latents(image, t, 1, 1, dtype, device, generator).float().cpu()
