@@ -38,7 +38,7 @@ STRENGTH = 0.6
 NOTHING: dict[str, list] = {"values": []}  # of a row
 COLOURS = ["#d62828", "#f4a300", "#ffe14d", "#3a9d3a", "#2f6fd6", "#8e44ad", "#7b4a21", "#1b1b1b", "#ffffff"]
 MARK = "#ff2fa8"
-OF_A_PAD = ("no_picture", "bad_picture", "picture_too_large", "nothing_marked")  # told below it: on it, the tools would cover it
+OF_A_PAD = ("no_picture", "bad_picture", "picture_too_large", "nothing_marked", "four_channels")  # errors
 KINDS = {"latents": "network", "noised": "noise", "mask": "words"}  # the frames of tiles that are no pictures
 
 Tile = tuple[str | int, Image.Image]  # what a caption is about (a part of the way, or a seed), and the picture
@@ -62,19 +62,22 @@ def panel(
     """It, folded away, and only there where the model of that box can begin with a picture."""
     running = Running()
 
-    def drawing_over(
-        read: Callable[[], tuple[Image.Image, Image.Image | None]], model_name: str, lang: str, seed: float, prompt: str,
-        given: Mapping[str, Any],
-    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+    def telling_below(steps: Iterator[dict[Any, Any]], lang: str) -> Iterator[dict[Any, Any]]:
+        """What is wrong with a pad, told below it: on it, the tools would cover the sentence."""
         try:
-            picture, marks = read()
-            painter = check(models.painter(model_name))
-            part = None if marks is None else mask_of(marks, painter.image_size)
+            yield from steps
         except GenartError as error:
             if error.code not in OF_A_PAD:
                 raise
             yield {note: told(lang, error)}
-            return
+
+    def drawing_over(
+        read: Callable[[], tuple[Image.Image, Image.Image | None]], model_name: str, lang: str, seed: float, prompt: str,
+        given: Mapping[str, Any],
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        picture, marks = read()
+        painter = check(models.painter(model_name))
+        part = None if marks is None else mask_of(marks, painter.image_size)
         x = images.from_pil(picture, painter.image_size, painter.channels).to(device_of(painter))
         first = seed_of(seed, lang)
         asked = {name: parsed(value) for name, value in given.items() if value is not None and str(value).strip()}
@@ -96,7 +99,8 @@ def panel(
         drawing: str | None, model_name: str, seed: float, prompt: str, num_steps: str, guidance: str, strength: float, request: gr.Request
     ) -> Iterator[dict[Any, Any]]:
         given = {"num_steps": num_steps, "guidance": guidance, "strength": strength}
-        yield from drawing_over(lambda: (drawing_of(drawing), None), model_name, texts.language(request), seed, prompt, given)
+        lang = texts.language(request)
+        yield from telling_below(drawing_over(lambda: (drawing_of(drawing), None), model_name, lang, seed, prompt, given), lang)
 
     @in_turn(MODEL)
     @guarded
@@ -105,8 +109,9 @@ def panel(
         request: gr.Request,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         given = {"num_steps": num_steps, "guidance": guidance, "strength": strength}
-        paper, layers = marked
-        yield from drawing_over(lambda: (drawing_of(paper), marks_of(layers)), model_name, texts.language(request), seed, prompt, given)
+        (paper, layers), lang = marked, texts.language(request)
+        steps = drawing_over(lambda: (drawing_of(paper), marks_of(layers)), model_name, lang, seed, prompt, given)
+        yield from telling_below(steps, lang)
 
     @in_turn(MODEL)
     @guarded

@@ -137,11 +137,6 @@ def stroke(page, pad, *points) -> None:
     page.mouse.up()
 
 
-@pytest.fixture
-def app(tiny_app):
-    return tiny_app
-
-
 @pytest.mark.browser
 def test_a_drawing_becomes_pictures_and_a_marked_part_of_it_others(visit, app):
     page = visit(url=f"{app.url}/?tab=sampling&model={PIPELINE}&num_steps=2&n=1&lang=en", tab=None)
