@@ -76,10 +76,11 @@ def _has_weights(folder: Path, sha256: str | None) -> bool:
 def check_weights(model: ImageModel, recipe: dict[str, Any]) -> dict[str, Any]:
     """Refuse weights that are not those which made the picture.
 
-    Those to which a prior was fitted afterwards are still there. Returns what a request must have beside, to be as before.
+    Those to which a prior was fitted afterwards are still there, and those that were stored in half precision since draw the same within
+    some grey levels. Returns what a request must have beside, to be as before.
     """
     wanted, found = recipe.get("weights_sha256"), model.source.sha256 if model.source else None
-    if wanted and found != wanted:
+    if wanted and found != wanted and _about(model).get("rounded_from") != wanted:
         if "prior" in model.inputs and fitted_to(model) == wanted:
             return {"prior": "normal"}
         raise GenartError("other_weights", name=recipe["model"], wanted=wanted[:12], found=(found or "none")[:12])
@@ -88,9 +89,14 @@ def check_weights(model: ImageModel, recipe: dict[str, Any]) -> dict[str, Any]:
 
 def fitted_to(model: ImageModel) -> str | None:
     """The hash of the weights that the model's prior was fitted to, before it stood among them; None where nobody wrote it down."""
-    file = model.source.companion(TRAINING) if model.source else None
-    prior = (read_json(file) or {}).get("prior") if file else None
+    prior = _about(model).get("prior")
     return prior.get("fitted_to") if isinstance(prior, dict) else None
+
+
+def _about(model: ImageModel) -> dict[str, Any]:
+    """What is written down of the model's training, and of what became of its weights since."""
+    file = model.source.companion(TRAINING) if model.source else None
+    return (read_json(file) or {}) if file else {}
 
 
 def remake(path: str | os.PathLike, load: Callable[[str], ImageModel] = auto.from_pretrained) -> tuple[Image.Image, Tensor, dict[str, Any]]:

@@ -23,7 +23,8 @@ def place(name: str) -> str:
 
 def within(name: str) -> float:
     """Another processor may differ in the last bits, which a pipeline's steps carry further; on the one that wrote it all is equal."""
-    return 1e-4 if name == "tiny-sd-emoji" else 1e-5
+    rounded = {"dcgan-emoji": 2e-2}  # its weights are stored in half precision since
+    return rounded.get(name, 1e-4 if name == "tiny-sd-emoji" else 1e-5)
 
 
 @pytest.mark.parametrize("png", SAMPLED)

@@ -68,6 +68,11 @@ def year_of(cls: Any) -> int | None:
     return 2000 + int(cls.arxiv[:2]) if cls.arxiv else None
 
 
+def begun_in(cls: Any) -> int | None:
+    """The year in which a class's kind began, where it says so (`since`), else that of its paper."""
+    return getattr(cls, "since", None) or year_of(cls)
+
+
 def summary(model: Any) -> str:
     """What a model is, in lines: class, settings, inputs, parameters, weights."""
     of = facts(model)

@@ -1,4 +1,4 @@
-"""A masked transformer over the tokens of pictures, told by words. Chang et al. 2022 (MaskGIT), https://arxiv.org/abs/2202.04200."""
+"""A masked transformer over the tokens of pictures, told by words (MaskGIT). Chang et al. 2022, https://arxiv.org/abs/2202.04200."""
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -35,6 +35,7 @@ class Tokens(ReadsWords):
 
     family = "tokens"
     arxiv = "2202.04200"
+    since = 2017  # pictures as discrete codes: van den Oord et al., https://arxiv.org/abs/1711.00937
     about = {
         "en": "A model of a picture's tokens that reads words: an autoencoder turns pictures into a grid of discrete codes, and a masked "
         "transformer fills in a hidden grid in a few steps, surest codes first. Classifier-free guidance sets how strongly it follows "

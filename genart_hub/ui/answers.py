@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from genart_hub.errors import GenartError, choice, shorten, whole
-from genart_hub.hub.described import year_of
+from genart_hub.hub.described import begun_in
 from genart_hub.models import auto
 from genart_hub.models.base import ImageModel
 from genart_hub.models.inputs import INPUTS
@@ -98,16 +98,16 @@ def timed(draw: Callable[[], Tensor]) -> tuple[Tensor, float]:
 
 
 def history_of(name: str) -> tuple[int, int, str]:
-    """The place of a bundled model in the order of history: by the year of its paper, then by its class."""
+    """The place of a bundled model in the order of history: by the year in which its kind began, then by its class."""
     cls, classes = auto.class_of(name), list(auto.MODELS.values())
-    return year_of(cls) or UNDATED, classes.index(cls) if cls in classes else len(classes), name
+    return begun_in(cls) or UNDATED, classes.index(cls) if cls in classes else len(classes), name
 
 
 def headed(name: str, say: Callable[[str], Any]) -> str:
-    """What stands above a bundled model's pictures: its kind and the year of its paper. say: gives the text of a key."""
+    """What stands above a bundled model's pictures: its kind and the year in which that began. say: gives the text of a key."""
     cls = auto.class_of(name)
     kind = say(f"kind_{cls.family}") if f"kind_{cls.family}" in texts.TEXTS else cls.family
-    return f"{kind} · {year}" if (year := year_of(cls)) else str(kind)
+    return f"{kind} · {year}" if (year := begun_in(cls)) else str(kind)
 
 
 def in_history() -> list[str]:

@@ -152,7 +152,9 @@ def panel(
             with gr.Column(min_width=240):
                 upload = gr.Image(label=t("redraw_upload"), type="filepath", format="png", sources=["upload", "clipboard"], height=150)
                 picture = unopened(upload)
-                strength = unchecked(gr.Slider(0.05, 1, value=STRENGTH, step=0.05, label=t("strength"), info=t("strength_info")))
+                strength = unchecked(
+                    gr.Slider(0.05, 1, value=STRENGTH, step=0.05, label=t("redraw_strength"), info=t("redraw_strength_info"))
+                )
                 with gr.Row():
                     go = gr.Button(t("redraw_go"), variant="primary", scale=3, min_width=160)
                     halt = gr.Button(t("stop"), variant="stop", scale=1, min_width=80)

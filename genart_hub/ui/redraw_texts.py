@@ -27,8 +27,8 @@ REDRAW_TEXTS: dict[str, tuple[str, str]] = {
     ),
     "redraw_pad": ("Your drawing", "你的画"),
     "redraw_upload": ("Or a picture of yours, to draw upon", "或者放一张图片，在上面画"),
-    "strength": ("How much noise", "加多少噪声"),
-    "strength_info": (
+    "redraw_strength": ("How much noise", "加多少噪声"),
+    "redraw_strength_info": (
         "Your drawing is turned into latents, this share of noise is added to them, and the model takes it away again: with little the "
         "drawing stays, with 1 hardly anything of it is left.",
         "画先变成潜变量，再按这个比例加上噪声，然后由模型把噪声去掉：加得少，画就保留得多；加到 1，几乎什么也不剩。",

@@ -51,6 +51,7 @@ def test_a_listing_is_true_though_nothing_was_loaded(capsys, name):
                 "features-emoji64-b",
                 "text-vae-emoji",
                 "text-gan-emoji",
+                "tokens-emoji",
             ],
         ),
         (["*mnist", "--family", "gan"], ["dcgan-mnist", "gan-mnist"]),

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from refusals import code_of
 
-from genart_hub.hub.described import year_of
+from genart_hub.hub.described import begun_in
 from genart_hub.models import MODELS, auto
 from genart_hub.ui import answers, comparison, texts
 
-YEARS = {"vae-mnist": 2013, "gan-mnist": 2014, "dcgan-emoji": 2015, "text-gan-emoji": 2016, "tiny-sd-emoji": 2021}
+YEARS = {"vae-mnist": 2013, "gan-mnist": 2014, "dcgan-emoji": 2015, "text-gan-emoji": 2016, "tokens-emoji": 2017, "tiny-sd-emoji": 2021}
 
 
 def test_models_stand_in_the_order_of_their_papers():
     assert [name for name in answers.in_history() if name in YEARS] == list(YEARS)
-    assert {name: year_of(auto.class_of(name)) for name in YEARS} == YEARS
+    assert {name: begun_in(auto.class_of(name)) for name in YEARS} == YEARS
 
 
 @pytest.mark.parametrize("cls", [*MODELS.values(), auto.class_of("tiny-sd-emoji")], ids=lambda cls: cls.__name__)
