@@ -36,7 +36,7 @@ function stateOf(tab) {
 /** What the address says of the open tab's panels: they read it themselves, and take what they can use. */
 function bring() {
   const said = new URLSearchParams(location.search), tab = said.get("tab") ?? FIRST;
-  const names = (props.panels[tab] ?? []).filter((name) => said.get(name));
+  const names = Object.hasOwn(props.panels, tab) ? props.panels[tab].filter((name) => said.get(name)) : [];
   panels[tab] = Object.fromEntries(names.map((name) => [name, said.get(name)]));
 }
 

@@ -217,13 +217,13 @@ def build(models: ModelCache) -> Built:
         api_visibility="private",
         show_progress_on=gan_answer,
     )
-    squeezing = vae_figure.change(squeeze, [picture, vae, tidy, vae_figure], row_of_tiles, trigger_mode="multiple", **quiet)
+    vae_figure.change(squeeze, [picture, vae, tidy, vae_figure], row_of_tiles, trigger_mode="multiple", **quiet)
     sent = programs.file_or(examples["digits"][3], format="png")
     programs.offer(reconstruct, [sent, vae, tidy], [seen, vae_answer, vae_figure], "reconstruct")
     programs.offer(invert, [sent, gan, tidy, steps], [seen, gan_answer, gan_figure], "invert")
     stop.click(None, None, None, cancels=[inverting], queue=False, api_name="stop")
     answers = [*vae_answers, gan_answer, gan_figure, row_of_tiles]  # they go with the picture that they are of
-    gone = {"js": f"() => {json.dumps(NO_ANSWERS)}", "cancels": [inverting, squeezing], "queue": False, "api_visibility": "private"}
+    gone = {"js": f"() => {json.dumps(NO_ANSWERS)}", "cancels": [inverting], "queue": False, "api_visibility": "private"}
     picture.change(None, None, answers, **gone)
     picture.change(at_once, [picture, vae, tidy], vae_answers, **quiet)
     for box, other, names in ((vae, gan, gans), (gan, vae, vaes)):

@@ -38,7 +38,7 @@ class Case:
             pipeline = self.model.pipeline
             self.module = pipeline.vae.decoder if part == "decoder" else getattr(pipeline, part)
         else:
-            self.module = self.model
+            self.module = self.model.transformer if self.model.family == "tokens" else self.model
         self.module.requires_grad_(False)
 
     def inputs(self, n: int) -> tuple[Tensor, ...]:
@@ -51,6 +51,10 @@ class Case:
             return {"text_encoder": (tokens,), "unet": (latents, torch.arange(n) * 100, states), "decoder": (latents,)}[self.part]
         if self.model.family in ("text-vae", "text-gan"):
             return self.model.latents(n, seed=5), torch.randn(n, self.model.words.width, generator=generator)
+        if self.model.family == "tokens":
+            tokens = torch.randint(self.model.num_codes + 1, (n, self.model.side, self.model.side), generator=generator)
+            states = torch.randn(n, 8, self.model.words.width, generator=generator)
+            return tokens, states, torch.ones(n, 8, dtype=torch.bool), states.mean(dim=1)
         if self.model.family == "ddpm":
             x = torch.randn(n, self.model.channels, self.model.image_size, self.model.image_size, generator=generator)
             return x, torch.arange(n) * 100.0, torch.arange(n) % self.model.num_classes

@@ -40,7 +40,7 @@ def barriers(page, where: str) -> list[str]:
 NAMES = """() => [...document.querySelectorAll('img, canvas, [aria-label]')].filter((one) =>
   one.checkVisibility({ visibilityProperty: true }) && !one.closest('footer, .pick, [aria-hidden=true]')
 ).map((one) => one.getAttribute('aria-label') ?? one.alt ?? '')"""
-NO_WORDS = r"[\w./-]*(?:mnist|emoji|sd|Diffusion)[\w-]*|Stable|VAE|PNG|Language|English|\b[a-z-]+-[\d]+\b"  # of models, languages
+NO_WORDS = r"[\w./-]*(?:mnist|emoji|sd|Diffusion)[\w-]*|Stable|VAE|PNG|s?lerp|Language|English|\b[a-z-]+-[\d]+\b"  # of models, languages
 
 
 def unnamed(page, lang: str, where: str) -> list[str]:

@@ -170,7 +170,6 @@ def test_the_curve_grows_beside_the_vaes_line_and_stays_after_a_stop_and_the_row
     told = plot.get_attribute("aria-label")
     heights = [float(point.split(",")[1]) for point in page.locator(".curve-gan").get_attribute("points").split()]
     assert heights == sorted(heights)  # down the page is down the axis
-    assert len(heights) < 1000
     assert f"made {len(heights)} steps" in told
     page.wait_for_timeout(600)
     assert plot.get_attribute("aria-label") == told
