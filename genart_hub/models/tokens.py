@@ -244,7 +244,7 @@ class Transformer(nn.Module):
         positions = functional.pixel_unshuffle(seen, PATCH).flatten(2).mT
         words = self.words_into(states) + self.words_places[: states.shape[1]]
         x = torch.cat([words, self.into(positions) + self.places], dim=1) + self.pooled_into(pooled)[:, None]
-        mask = torch.cat([read, read.new_ones(len(read), len(self.places))], dim=1)[:, None, None]
+        mask = torch.cat([read, read.new_ones(read.shape[0], len(self.places))], dim=1)[:, None, None]
         for layer in self.layers:
             x = layer(x, mask)
         x = self.out(self.norm(x[:, states.shape[1] :])).mT.unflatten(2, (self.side // PATCH, self.side // PATCH))

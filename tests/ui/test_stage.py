@@ -149,7 +149,11 @@ def test_another_sheet_fades_in_and_a_late_one_does_not_come_back(plain, sheet):
     green.save(file, format="PNG")
     address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     page.evaluate(
-        "([late, last]) => { player.show({ sheet: late, frames: 3, pictures: 2 }); player.show({ sheet: last, fade: 1 }); }",
+        f"""async ([late, last]) => {{
+          while ({COLOUR} === '0,255,0') await new Promise(requestAnimationFrame);  // from lime to lime there is nothing to see
+          player.show({{ sheet: late, frames: 3, pictures: 2 }});
+          player.show({{ sheet: last, fade: 1 }});
+        }}""",
         [sheet, address],
     )
     page.wait_for_function(f"player.past && {COLOUR} !== '0,255,0'")
