@@ -239,7 +239,8 @@ def show_png(picture: Image.Image, path: Path, recipe: dict[str, Any] | None = N
 
 
 def show_each(model: ImageModel, x: Tensor, seed: int, start: Path, **asked: Any) -> list[str]:
-    """Write pictures for the page, each with its own seed in its recipe and behind `start` in its name. x: (n, C, H, W)."""
+    """Write pictures for the page, each with its own seed in its recipe and behind `start` in its name. x: (n, C, H, W) in [-1, 1].
+    Returns their paths."""
     recipe = model.recipe(seed=seed, **asked)  # once: it looks at all weights
     return [
         show_png(picture, start.with_name(f"{start.name}-{seed + k}.png"), recipe | {"seed": seed + k})

@@ -1,4 +1,7 @@
-"""Every bundled model goes as it is through torch.jit.trace, torch.compile and torch.onnx.export, and gives what it gave before."""
+"""Every bundled model goes as it is through torch.jit.trace, torch.compile and torch.onnx.export, and gives what it gave before.
+
+Of a pipeline its parts do, and of a model of tokens its transformer.
+"""
 
 import io
 import os
